@@ -1,0 +1,106 @@
+//! `portolan local`.
+
+use super::{Context, output};
+use crate::failure::Failure;
+use crate::local::{self, Options, Phase, Places, Progress};
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// Real Kubernetes control planes on this machine, without containers.
+///
+/// etcd, kube-apiserver, kube-controller-manager, kube-scheduler and KWOK, built once from pinned sources by the Go
+/// toolchain and cached. Nodes and pods are simulated; everything else is real.
+///
+/// Examples:
+///   portolan local up
+///   portolan local up --version v1.24.17 --nodes 5 --name old
+///   KUBECONFIG=$(portolan local kubeconfig) kubectl get nodes
+///   portolan local down
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Local {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts a control plane and prints its kubeconfig's path.
+    Up {
+        /// Kubernetes version.
+        #[arg(long)]
+        version: Option<String>,
+        /// Number of nodes.
+        #[arg(long)]
+        nodes: Option<u32>,
+        /// Name of the control plane.
+        #[arg(long, default_value = "local")]
+        name: String,
+    },
+    /// Stops a control plane and removes its folder.
+    Down {
+        /// Name of the control plane.
+        #[arg(long, default_value = "local")]
+        name: String,
+    },
+    /// Lists the control planes of this machine.
+    List,
+    /// Prints the kubeconfig's path of a control plane.
+    Kubeconfig {
+        /// Name of the control plane.
+        #[arg(long, default_value = "local")]
+        name: String,
+    },
+}
+
+impl Local {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let places = Places::from_env()?;
+        match self.command {
+            Command::Up { version, nodes, name } => {
+                let mut options = Options { name: Some(name), ..Options::default() };
+                if let Some(version) = version {
+                    options.version = version;
+                }
+                if let Some(nodes) = nodes {
+                    options.nodes = nodes;
+                }
+                let instance = local::up(&places, options, &mut show_progress).await;
+                output::end_progress();
+                output::line(&instance?.kubeconfig.display().to_string());
+            }
+            Command::Down { name } => local::down(&places, &name).await?,
+            Command::List => {
+                let instances = local::list(&places).await?;
+                if context.is_structured() {
+                    output::value(context.output, &instances)?;
+                } else {
+                    let rows: Vec<Vec<String>> = instances
+                        .iter()
+                        .map(|i| vec![i.name.clone(), i.version.clone(), i.endpoint.clone(), i.kubeconfig.display().to_string()])
+                        .collect();
+                    for line in output::table(&["NAME", "VERSION", "ENDPOINT", "KUBECONFIG"], &rows) {
+                        output::line(&line);
+                    }
+                }
+            }
+            Command::Kubeconfig { name } => {
+                output::line(&local::find(&places, &name).await?.kubeconfig.display().to_string());
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Shows how far a build or a start is.
+pub fn show_progress(progress: Progress) {
+    let doing = match progress.phase {
+        Phase::Lock => "waiting for another build",
+        Phase::Download => "downloading",
+        Phase::Compile => "compiling",
+        Phase::Start => "starting",
+    };
+    let total = progress.total.map(|total| format!("/{total}")).unwrap_or_default();
+    let seconds = progress.elapsed.as_secs();
+    output::progress(&format!("{doing} {}{total} {} ({seconds} s)", progress.done, progress.what));
+}

@@ -1,0 +1,186 @@
+//! One destination: its API server, its watches, and the ledger they keep.
+
+use super::ledger::{KindState, Ledger};
+use super::parent::Parent;
+use super::unit::Unit;
+use crate::drift::Salt;
+use crate::model::event::{Event, Subject, What};
+use crate::model::ownership::PART_OF;
+use crate::model::{GroupKind, Gvk};
+use crate::ports::{ApiFailure, Clock, Cluster, Discovery, ServedKind, Sink, WatchEvent, WatchGuard};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+
+/// How many events may wait for the ledger before the watches are slowed down.
+const EVENT_BACKLOG: usize = 256;
+
+/// A destination while the daemon runs.
+pub(crate) struct Destination {
+    pub name: Arc<str>,
+    pub cluster: Arc<dyn Cluster>,
+    /// The ApplySet's parent: its id is the watches' label selector.
+    pub parent: Parent,
+    /// Bounds the requests under way.
+    pub permits: Semaphore,
+    pub clock: Arc<dyn Clock>,
+    pub sink: Arc<dyn Sink>,
+    /// Keys the digests of secret values in memory, so that equal secrets do not look equal to a reader of a dump.
+    pub salt: Salt,
+    /// Wakes the status task.
+    pub touched: Notify,
+    /// Counts changes of the watches' states.
+    pub listed: watch::Sender<u64>,
+    /// When full passes last did what one of them does for all.
+    pub done_at: Mutex<HashMap<String, Timestamp>>,
+    /// What Helm is told of the destination, with the discovery it was made from.
+    pub api_versions: Mutex<Option<(Arc<Discovery>, Arc<[String]>)>>,
+    ledger: Mutex<Ledger>,
+    discovery: Mutex<Arc<Discovery>>,
+    watches: Mutex<HashMap<GroupKind, WatchGuard>>,
+    units: Mutex<BTreeMap<Arc<str>, Arc<Unit>>>,
+    events: mpsc::Sender<(GroupKind, WatchEvent)>,
+}
+
+/// Locks a mutex whose holders never leave it half-changed, so that a panic elsewhere does not end everything.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Destination {
+    /// A destination that watches nothing yet, and the receiver that its event task reads.
+    pub fn new(
+        name: &str,
+        cluster: Arc<dyn Cluster>,
+        parent: Parent,
+        requests_at_once: usize,
+        clock: Arc<dyn Clock>,
+        sink: Arc<dyn Sink>,
+        salt: Salt,
+    ) -> (Arc<Self>, mpsc::Receiver<(GroupKind, WatchEvent)>) {
+        let (events, receiver) = mpsc::channel(EVENT_BACKLOG);
+        let destination = Self {
+            name: name.into(),
+            cluster,
+            parent,
+            permits: Semaphore::new(requests_at_once),
+            clock,
+            sink,
+            salt,
+            touched: Notify::new(),
+            listed: watch::Sender::new(0),
+            done_at: Mutex::default(),
+            api_versions: Mutex::default(),
+            ledger: Mutex::default(),
+            discovery: Mutex::default(),
+            watches: Mutex::default(),
+            units: Mutex::default(),
+            events,
+        };
+        (Arc::new(destination), receiver)
+    }
+
+    /// The ledger. Held for short, never across an await.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    /// Applications on this destination.
+    pub fn units(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Unit>>> {
+        lock(&self.units)
+    }
+
+    /// What the server served when it was last asked.
+    pub fn discovery(&self) -> Arc<Discovery> {
+        lock(&self.discovery).clone()
+    }
+
+    /// Asks the server what it serves.
+    pub async fn discover(&self) -> Result<Arc<Discovery>, ApiFailure> {
+        let found = Arc::new(self.cluster.discover().await?);
+        *lock(&self.discovery) = found.clone();
+        Ok(found)
+    }
+
+    /// Emits an event about an application here.
+    pub fn emit(&self, application: &str, what: What) {
+        let subject = Subject { application: application.into(), destination: self.name.to_string() };
+        self.sink.take(&Event { subject, what });
+    }
+
+    /// The kind as it is watched and read: in the version that is declared, else the preferred one.
+    pub fn served(&self, gvk: &Gvk) -> Option<ServedKind> {
+        let discovery = self.discovery();
+        discovery.kind(gvk).or_else(|| discovery.preferred(&gvk.group_kind())).cloned()
+    }
+
+    /// Starts the watches of kinds that have none. Kinds that cannot be watched are passed over.
+    pub fn watch_kinds(&self, kinds: &BTreeMap<GroupKind, ServedKind>) {
+        let mut watches = lock(&self.watches);
+        for (kind, served) in kinds {
+            if watches.contains_key(kind) || !["list", "watch"].iter().all(|verb| served.verbs.contains(*verb)) {
+                continue;
+            }
+            self.ledger().kinds.insert(kind.clone(), KindState::default());
+            watches.insert(kind.clone(), self.subscribe(served));
+        }
+    }
+
+    /// Lists watched kinds once more: the full pass that finds what no event told.
+    pub fn relist(&self, kinds: &BTreeSet<GroupKind>) {
+        let discovery = self.discovery();
+        let mut watches = lock(&self.watches);
+        for kind in kinds {
+            if let (Some(watch), Some(served)) = (watches.get_mut(kind), discovery.preferred(kind)) {
+                if let Some(state) = self.ledger().kinds.get_mut(kind) {
+                    state.listed = false;
+                }
+                *watch = self.subscribe(served);
+            }
+        }
+    }
+
+    fn subscribe(&self, served: &ServedKind) -> WatchGuard {
+        let selector = format!("{PART_OF}={}", self.parent.id());
+        self.cluster.watch(served, &selector, self.events.clone())
+    }
+
+    /// Waits until the watches of the kinds have listed everything, or fail, or the limit is over. Returns the kinds
+    /// that are not known completely, with the reason.
+    pub async fn listed(&self, kinds: &BTreeSet<GroupKind>, limit: Duration) -> BTreeMap<GroupKind, String> {
+        let mut changes = self.listed.subscribe();
+        let waiting = async {
+            loop {
+                changes.borrow_and_update();
+                let missing = self.unlisted(kinds);
+                if missing.values().all(Option::is_some) {
+                    return;
+                }
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // On time-out what is missing is said below.
+        let _ = tokio::time::timeout(limit, waiting).await;
+        self.unlisted(kinds)
+            .into_iter()
+            .map(|(kind, failure)| (kind, failure.unwrap_or_else(|| "its list is not complete yet".into())))
+            .collect()
+    }
+
+    /// Kinds without a complete list; the failure of their watch, if it has one.
+    fn unlisted(&self, kinds: &BTreeSet<GroupKind>) -> BTreeMap<GroupKind, Option<String>> {
+        let ledger = self.ledger();
+        kinds
+            .iter()
+            .filter_map(|kind| match ledger.kinds.get(kind) {
+                Some(state) if state.listed => None,
+                Some(state) => Some((kind.clone(), state.failure.clone())),
+                None => Some((kind.clone(), Some("it cannot be watched here".into()))),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,132 @@
+//! From documents to applications on destinations: globs and selectors resolved.
+
+use super::unit::UnitSpec;
+use super::world::World;
+use crate::model::cluster::IN_CLUSTER;
+use crate::model::document::{ApplicationDocument, ClusterDocument, Documents};
+use crate::model::event::What;
+use crate::model::permissions::wildcard;
+use crate::model::{ApplicationSpec, ClusterSpec};
+use std::collections::BTreeMap;
+
+/// An application on a destination, as the documents want it.
+pub(crate) struct Wanted {
+    pub spec: UnitSpec,
+    pub destination: String,
+    pub cluster: ClusterSpec,
+}
+
+/// All that documents want, by `destination/application`, and what could not be resolved at the moment.
+#[derive(Default)]
+pub(crate) struct Expansion {
+    pub wanted: BTreeMap<String, Wanted>,
+    /// Documents whose folders are not known at the moment: what they stood for must not be taken as removed.
+    pub unresolved: Vec<String>,
+}
+
+/// Resolves every application document.
+pub(crate) async fn expand(documents: &Documents, world: &World) -> Expansion {
+    let mut expansion = Expansion::default();
+    for document in &documents.applications {
+        let repository = document.spec.repository.as_deref().unwrap_or(&document.origin.repository);
+        let folders = match folders(document, repository, world).await {
+            Ok(folders) => folders,
+            Err(message) => {
+                refuse(world, document, "/spec/path", message);
+                expansion.unresolved.push(document.name.clone());
+                continue;
+            }
+        };
+        let destinations = destinations(document, documents);
+        if destinations.is_empty() {
+            refuse(world, document, "/spec/destination", "no Cluster document matches the destination".into());
+            expansion.unresolved.push(document.name.clone());
+            continue;
+        }
+        for (name, path) in &folders {
+            for (destination, cluster) in &destinations {
+                if let Err(denied) = permitted(world, document, repository, destination) {
+                    refuse(world, document, "/spec/destination", denied);
+                    expansion.unresolved.push(document.name.clone());
+                    continue;
+                }
+                let application = ApplicationSpec { path: path.clone(), ..document.spec.clone() };
+                let spec = UnitSpec {
+                    name: name.clone(),
+                    repository: repository.into(),
+                    declared_in: document.origin.repository.clone(),
+                    path: path.clone(),
+                    application,
+                };
+                let wanted = Wanted { spec, destination: destination.clone(), cluster: cluster.clone() };
+                expansion.wanted.insert(format!("{destination}/{name}"), wanted);
+            }
+        }
+    }
+    expansion
+}
+
+/// The application's folders with the name that each stands for: one, or one for each match of a glob.
+async fn folders(document: &ApplicationDocument, repository: &str, world: &World) -> Result<Vec<(String, String)>, String> {
+    let path = document.spec.path.trim_matches('/');
+    if !path.contains(['*', '?', '[']) {
+        return Ok(vec![(document.name.clone(), path.into())]);
+    }
+    let source = world.source(repository).ok_or_else(|| format!("repository `{repository}` is not in the daemon's file"))?;
+    let reference = document.spec.revision.as_deref().or(source.revision.as_deref());
+    let revision = source.repository.resolve(reference).await.map_err(|failure| failure.to_string())?;
+    let found = source.repository.folders(&revision.commit, path).await.map_err(|failure| failure.to_string())?;
+    Ok(found
+        .into_iter()
+        .map(|folder| {
+            let last = folder.rsplit('/').next().unwrap_or(&folder).to_ascii_lowercase();
+            (format!("{}-{last}", document.name), folder)
+        })
+        .collect())
+}
+
+/// The clusters that a document's destination names.
+fn destinations(document: &ApplicationDocument, documents: &Documents) -> Vec<(String, ClusterSpec)> {
+    let pair = |cluster: &ClusterDocument| (cluster.name.clone(), cluster.spec.clone());
+    let in_cluster = || (IN_CLUSTER.to_owned(), ClusterSpec { in_cluster: true, ..ClusterSpec::default() });
+    let destination = &document.spec.destination;
+    if let Some(selector) = &destination.selector {
+        let matches = |cluster: &&ClusterDocument| selector.iter().all(|(key, value)| cluster.labels.get(key) == Some(value));
+        return documents.clusters.iter().filter(matches).map(pair).collect();
+    }
+    match (&destination.cluster, documents.clusters.as_slice()) {
+        (Some(name), clusters) => match clusters.iter().find(|cluster| cluster.name == *name) {
+            Some(cluster) => vec![pair(cluster)],
+            None if name == IN_CLUSTER => vec![in_cluster()],
+            None => Vec::new(),
+        },
+        (None, [only]) => vec![pair(only)],
+        (None, _) => vec![in_cluster()],
+    }
+}
+
+/// What the daemon's file allows the repositories of the document and of the manifests.
+fn permitted(world: &World, document: &ApplicationDocument, repository: &str, destination: &str) -> Result<(), String> {
+    let account = document.spec.service_account.as_deref().map(|account| {
+        account.split_once('/').map_or_else(
+            || document.spec.namespace.clone().unwrap_or_else(|| "default".into()),
+            |(namespace, _)| namespace.to_owned(),
+        )
+    });
+    for permissions in world.permissions(&[&document.origin.repository, repository]) {
+        permissions.destination(destination).map_err(|denied| denied.to_string())?;
+        permissions.service_account(account.as_deref()).map_err(|denied| denied.to_string())?;
+    }
+    Ok(())
+}
+
+fn refuse(world: &World, document: &ApplicationDocument, pointer: &str, message: String) {
+    let problem = document.origin.problem(pointer, message);
+    let origin = format!("{}:{}:{}", problem.file, problem.line, problem.column);
+    world.emit("", What::DocumentRefused { origin, message: format!("Application {}: {}", document.name, problem.message) });
+}
+
+/// Whether a unit's name may come from a document whose folders are not known at the moment.
+pub(crate) fn may_come_from(unit: &str, documents: &[String]) -> bool {
+    documents.iter().any(|document| unit == document || wildcard(&format!("{document}-*"), unit))
+}

@@ -1,0 +1,79 @@
+//! One task for each repository: one fetch a tick, however many applications read it.
+
+use super::RepositorySource;
+use super::world::World;
+use crate::model::event::What;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// The longest wait between fetches that fail.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// Fetches a repository on its tick, on a change that was noticed, and when asked; says its name after each success
+/// that found something new, and after the first.
+pub(crate) async fn follow(world: Arc<World>, index: usize, changed: mpsc::Sender<String>, mut stop: watch::Receiver<bool>) {
+    let source = &world.adapters.repositories[index];
+    let mut noticed = source.noticed.clone();
+    let mut last = None;
+    let mut failures = 0u32;
+    loop {
+        match source.repository.fetch().await {
+            Ok(tip) => {
+                let recovered = mark(&world, source, None);
+                failures = 0;
+                if last.as_ref() != Some(&tip) || recovered {
+                    last = Some(tip);
+                    if changed.send(source.name.clone()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Err(failure) => {
+                let message = failure.to_string();
+                let news = !world.repositories().get(&source.name).is_some_and(|state| state.failure.as_ref() == Some(&message));
+                mark(&world, source, Some(message.clone()));
+                failures += 1;
+                if news {
+                    world.emit("", What::RepositoryFailed { repository: source.name.clone(), message });
+                }
+                // What an earlier run has fetched is still good to keep the cluster on.
+                if last.is_none() && failures == 1 && changed.send(source.name.clone()).await.is_err() {
+                    return;
+                }
+            }
+        }
+        let wait = source.interval.saturating_mul(1 << failures.min(6)).min(LONGEST_BACKOFF.max(source.interval));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = world.fetch_now[&source.name].notified() => {}
+            () = notice(&mut noticed) => {}
+            _ = stop.changed() => return,
+        }
+        if *stop.borrow() {
+            return;
+        }
+    }
+}
+
+/// Notes how the last fetch went. True when it is the first success after a failure.
+fn mark(world: &World, source: &RepositorySource, failure: Option<String>) -> bool {
+    let mut repositories = world.repositories();
+    let state = repositories.entry(source.name.clone()).or_default();
+    let recovered = failure.is_none() && state.failure.is_some();
+    state.fetched |= failure.is_none();
+    state.failure = failure;
+    recovered
+}
+
+/// Waits for the watch of a local repository, where there is one.
+async fn notice(noticed: &mut Option<watch::Receiver<u64>>) {
+    match noticed {
+        Some(noticed) => {
+            if noticed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}

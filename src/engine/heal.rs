@@ -1,0 +1,150 @@
+//! Drift is mended object by object, as soon as it is seen, and never in the queue behind a sync or another object.
+
+use super::destination::Destination;
+use super::execute::{self, Outcome};
+use super::unit::Unit;
+use crate::model::event::{FieldDrift, What};
+use crate::model::plan::Action;
+use crate::model::{DriftPolicy, ResourceId};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Mends that go at once before the bucket is empty.
+const BURST: f64 = 20.0;
+/// Seconds in which the bucket gets one mend back.
+const REFILL_SECONDS: f64 = 5.0;
+/// More mends than this within a minute are a fight.
+const FIGHT: usize = 5;
+
+/// When an object was mended: a token bucket, so that the tenth mend is as quick as the first, and a fight is slowed
+/// only when the bucket is empty, and never given up.
+#[derive(Default)]
+pub(crate) struct Mends(Option<Box<Bucket>>);
+
+struct Bucket {
+    tokens: f64,
+    filled_at: f64,
+    recent: Vec<f64>,
+    reported: bool,
+}
+
+/// What the bucket says to one more mend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Turn {
+    /// Seconds to wait first.
+    pub wait: f64,
+    /// Mends within the last minute, when that is a fight not reported yet.
+    pub fight: Option<u32>,
+}
+
+impl Mends {
+    /// Takes one mend out of the bucket.
+    pub fn take(&mut self, now: Timestamp) -> Turn {
+        let now = now.as_duration().as_secs_f64();
+        let bucket = self.0.get_or_insert_with(|| {
+            Box::new(Bucket { tokens: BURST, filled_at: now, recent: Vec::new(), reported: false })
+        });
+        let elapsed = (now - bucket.filled_at).max(0.0);
+        bucket.tokens = (bucket.tokens + elapsed / REFILL_SECONDS).min(BURST);
+        bucket.filled_at = now;
+        bucket.tokens -= 1.0;
+        bucket.recent.retain(|mended| now - mended < 60.0);
+        bucket.recent.push(now);
+        let fighting = bucket.recent.len() > FIGHT;
+        let fight = (fighting && !bucket.reported).then_some(bucket.recent.len() as u32);
+        bucket.reported = fighting;
+        Turn { wait: (-bucket.tokens * REFILL_SECONDS).max(0.0), fight }
+    }
+}
+
+/// Declared fields left their values.
+pub(crate) fn drifted(destination: &Arc<Destination>, id: ResourceId, fields: Vec<FieldDrift>) {
+    let Some((unit, mend)) = responsible(destination, &id) else { return };
+    destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending: mend });
+    if mend && destination.begin(&id) {
+        tokio::spawn(heal(destination.clone(), unit, id, fields));
+    }
+}
+
+/// A declared object went, or lost our label.
+pub(crate) fn vanished(destination: &Arc<Destination>, id: ResourceId) {
+    let Some((unit, mend)) = responsible(destination, &id) else { return };
+    destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: Vec::new(), mending: mend });
+    if mend && destination.begin(&id) {
+        tokio::spawn(heal(destination.clone(), unit, id, Vec::new()));
+    }
+}
+
+/// The application that declares an object, and whether its policy is to mend drift at once.
+fn responsible(destination: &Destination, id: &ResourceId) -> Option<(Arc<Unit>, bool)> {
+    let name = destination.ledger().objects.get(id).and_then(|entry| entry.claimant().cloned())?;
+    let unit = destination.units().get(&name).cloned()?;
+    let mend = {
+        let state = unit.state();
+        let spec = &state.spec.as_ref()?.application;
+        spec.drift.policy == DriftPolicy::Correct && !spec.suspend && !state.removed
+    };
+    Some((unit, mend))
+}
+
+/// Mends one object. The caller has marked it as in flight.
+async fn heal(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId, fields: Vec<FieldDrift>) {
+    let seen_at = destination.clock.now();
+    let (turn, desired, live) = {
+        let mut ledger = destination.ledger();
+        let Some(entry) = ledger.objects.get_mut(&id) else { return };
+        let desired = entry.desired().cloned();
+        (entry.mends.take(seen_at), desired, entry.live.as_ref().map(|live| live.uid.clone()))
+    };
+    let Some(desired) = desired else { return destination.release(&id) };
+    if let Some(mends) = turn.fight {
+        let opponent = fields.iter().find_map(|field| field.manager.clone()).unwrap_or_else(|| "somebody".into());
+        destination.emit(&unit.name, What::Fight { id: id.clone(), opponent, mends });
+    }
+    if turn.wait > 0.0 {
+        tokio::time::sleep(std::time::Duration::from_secs_f64(turn.wait)).await;
+    }
+    let outcome = match live {
+        Some(uid) => execute::update(&destination, &unit, &desired, &uid, false).await,
+        None => execute::recreate(&destination, &unit, &desired).await,
+    };
+    match outcome {
+        Outcome::Done { .. } => {
+            let millis = destination.clock.now().duration_since(seen_at).as_millis().max(0) as u64;
+            unit.state().last_change = Some(destination.clock.now().to_string());
+            destination.emit(&unit.name, What::Mended { id, fields, millis });
+        }
+        // The pass looks at the object again, with a back-off, and says what is wrong.
+        Outcome::Failed(failure) => {
+            let action = Action::Update;
+            destination.emit(&unit.name, What::ChangeFailed { action, id, message: failure.to_string() });
+            unit.wake.notify_one();
+        }
+        Outcome::Stranger(_) | Outcome::Superseded => unit.wake.notify_one(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn the_tenth_mend_waits_no_longer_than_the_first() {
+        let mut mends = Mends::default();
+        let waits: Vec<f64> = (0..20).map(|_| mends.take(at(0)).wait).collect();
+        assert!(waits.iter().all(|wait| *wait == 0.0), "{waits:?}");
+        assert!((mends.take(at(0)).wait - REFILL_SECONDS).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_fight_is_reported_once_while_it_lasts() {
+        let mut mends = Mends::default();
+        let fights: Vec<_> = (0..8).filter_map(|second| mends.take(at(second)).fight).collect();
+        assert_eq!(fights, [6]);
+        assert_eq!(mends.take(at(300)).fight, None);
+    }
+}

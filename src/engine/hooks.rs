@@ -1,0 +1,225 @@
+//! Hooks: objects that run once for each new rendering, before, during and after its sync.
+//!
+//! A hook that is done is remembered before anything else happens, and its object names the run it belongs to, so
+//! that neither a heal nor a restart, even one at the worst moment, runs it again.
+
+use super::destination::Destination;
+use super::execute::{read, with_retries};
+use super::prune::wait_gone;
+use super::records::Records;
+use super::unit::{Prepared, Unit};
+use crate::health;
+use crate::model::event::What;
+use crate::model::{Health, Object, ResourceId};
+use crate::plan::hooks::{DeletePolicy, HookRun, Phase};
+use crate::ports::{ApplyRequest, DeleteRequest, ServedKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Annotation on a hook's live object: the run it belongs to.
+const RUN: &str = "portolan.dev/hook-run";
+
+/// How a phase ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PhaseEnd {
+    /// Every hook of it is done.
+    Done,
+    /// A hook failed; later phases do not run.
+    Failed(String),
+    /// A newer commit took over.
+    Superseded,
+}
+
+/// Whether a phase has hooks that are not done yet.
+pub(crate) fn pending(unit: &Unit, prepared: &Prepared, phase: Phase) -> bool {
+    let state = unit.state();
+    let done = |hook: &HookRun| state.hooks_digest == prepared.digest && state.hooks_done.contains(&hook.key);
+    prepared.hooks.iter().any(|hook| hook.phase == phase && !done(hook))
+}
+
+/// Runs the hooks of a phase, wave by wave.
+pub(crate) async fn run_phase(
+    unit: &Arc<Unit>,
+    prepared: &Prepared,
+    phase: Phase,
+    records: &Records,
+    limit: Duration,
+) -> PhaseEnd {
+    let hooks: Vec<&HookRun> = prepared.hooks.iter().filter(|hook| hook.phase == phase).collect();
+    let mut waves: Vec<i32> = hooks.iter().map(|hook| hook.wave).collect();
+    waves.dedup();
+    for wave in waves {
+        let runs = hooks.iter().filter(|hook| hook.wave == wave).map(|hook| run(unit, prepared, hook, records, limit));
+        let mut failure = None;
+        for end in futures::future::join_all(runs).await {
+            match end {
+                PhaseEnd::Done => {}
+                PhaseEnd::Superseded => return PhaseEnd::Superseded,
+                PhaseEnd::Failed(words) => failure = failure.or(Some(words)),
+            }
+        }
+        if let Some(words) = failure {
+            return PhaseEnd::Failed(words);
+        }
+    }
+    PhaseEnd::Done
+}
+
+async fn run(unit: &Arc<Unit>, prepared: &Prepared, hook: &HookRun, records: &Records, limit: Duration) -> PhaseEnd {
+    let is_done = {
+        let state = unit.state();
+        state.hooks_digest == prepared.digest && state.hooks_done.contains(&hook.key)
+    };
+    if is_done {
+        return PhaseEnd::Done;
+    }
+    let id = hook.object.id();
+    let destination = &unit.destination;
+    let say = |state: &str| {
+        let phase = format!("{:?}", hook.phase);
+        destination.emit(&unit.name, What::Hook { id: id.clone(), phase, state: state.into() });
+    };
+    let fail = |words: String| {
+        say(&format!("failed: {words}"));
+        PhaseEnd::Failed(format!("{:?} hook {id}: {words}", hook.phase))
+    };
+    if let Some(reason) = prepared.forbidden.get(&id) {
+        return fail(reason.clone());
+    }
+    let Some(kind) = destination.served(&hook.object.gvk()) else {
+        return fail(format!("{} is not served by {}", hook.object.gvk(), destination.name));
+    };
+    let run_key = format!("{}/{}", prepared.digest, hook.key);
+    let live = match read(destination, &kind, &id).await {
+        Ok(live) => live,
+        Err(failure) => return fail(failure.to_string()),
+    };
+    // The object of this very run is there when an earlier attempt was cut short.
+    let resumed = live.as_ref().is_some_and(|live| live.annotation(RUN) == Some(&run_key));
+    if !resumed {
+        if let Some(live) = live
+            && hook.delete_policies.contains(&DeletePolicy::BeforeHookCreation)
+            && let Err(words) = remove(unit, &kind, &live, limit).await
+        {
+            return fail(words);
+        }
+        say("started");
+        if let Err(words) = start(unit, &kind, hook, &run_key).await {
+            return fail(words);
+        }
+    }
+    let end = match wait_for_end(unit, &kind, &id, limit).await {
+        Some(end) => end,
+        None => return PhaseEnd::Superseded,
+    };
+    if let Err(words) = end {
+        if hook.delete_policies.contains(&DeletePolicy::HookFailed) {
+            clean_up(unit, &kind, &id, limit).await;
+        }
+        return fail(words);
+    }
+    {
+        let mut state = unit.state();
+        if state.hooks_digest != prepared.digest {
+            state.hooks_digest.clone_from(&prepared.digest);
+            state.hooks_done.clear();
+        }
+        state.hooks_done.insert(hook.key.clone());
+    }
+    // Remembered before its object may go: without either, a restart would run it again.
+    if let Err(failure) = records.save_now(unit).await {
+        return fail(format!("that it is done could not be stored: {failure}"));
+    }
+    say("succeeded");
+    if hook.delete_policies.contains(&DeletePolicy::HookSucceeded) {
+        clean_up(unit, &kind, &id, limit).await;
+    }
+    PhaseEnd::Done
+}
+
+async fn start(unit: &Arc<Unit>, kind: &ServedKind, hook: &HookRun, run_key: &str) -> Result<(), String> {
+    let mut object = hook.object.clone();
+    object.set_annotation(RUN, run_key);
+    let request = ApplyRequest {
+        kind: kind.clone(),
+        id: object.id(),
+        body: Arc::from(object.body().to_string().into_bytes()),
+        force: true,
+        dry_run: false,
+        impersonate: unit.impersonation(),
+    };
+    let destination = &unit.destination;
+    with_retries(destination, || destination.cluster.apply(&request)).await.map(drop).map_err(|failure| failure.to_string())
+}
+
+/// Waits until the hook's object has ended. `None` when a newer commit took over.
+async fn wait_for_end(
+    unit: &Arc<Unit>,
+    kind: &ServedKind,
+    id: &ResourceId,
+    limit: Duration,
+) -> Option<Result<(), String>> {
+    let mut status = unit.status.subscribe();
+    let mut generation = unit.generation.subscribe();
+    generation.borrow_and_update();
+    let ended = async {
+        loop {
+            status.borrow_and_update();
+            if let Some(end) = end_of(&unit.destination, id) {
+                return end;
+            }
+            if status.changed().await.is_err() {
+                return Err("the daemon is stopping".into());
+            }
+        }
+    };
+    tokio::select! {
+        end = tokio::time::timeout(limit, ended) => Some(match end {
+            Ok(end) => end,
+            Err(_) => Err(overdue(&unit.destination, kind, id, limit).await),
+        }),
+        _ = generation.changed() => None,
+    }
+}
+
+/// How the hook ended; `None` while it runs.
+fn end_of(destination: &Destination, id: &ResourceId) -> Option<Result<(), String>> {
+    let ledger = destination.ledger();
+    let live = ledger.objects.get(id)?.live.as_ref()?;
+    match live.assessment.health {
+        Health::Healthy | Health::Suspended if !live.terminating && !live.unfinished => Some(Ok(())),
+        Health::Degraded => Some(Err(live.assessment.message.clone())),
+        _ => None,
+    }
+}
+
+async fn overdue(destination: &Arc<Destination>, kind: &ServedKind, id: &ResourceId, limit: Duration) -> String {
+    let now = match read(destination, kind, id).await {
+        Ok(Some(live)) => health::assess(&live, destination.clock.now().as_second()).message,
+        Ok(None) => "its object is not there".into(),
+        Err(failure) => failure.to_string(),
+    };
+    format!("it did not end within {} s: {now}", limit.as_secs())
+}
+
+async fn remove(unit: &Arc<Unit>, kind: &ServedKind, live: &Object, limit: Duration) -> Result<(), String> {
+    let destination = &unit.destination;
+    let request = DeleteRequest {
+        kind: kind.clone(),
+        id: live.id(),
+        uid: live.uid().unwrap_or_default().into(),
+        resource_version: String::new(),
+        propagation: crate::model::Propagation::Background,
+        impersonate: unit.impersonation(),
+        dry_run: false,
+    };
+    with_retries(destination, || destination.cluster.delete(&request)).await.map_err(|failure| failure.to_string())?;
+    if wait_gone(destination, unit, &live.id(), limit).await { Ok(()) } else { Err(super::prune::stuck(live)) }
+}
+
+/// Deletes a hook's object after its end. A failure leaves it; the next run deletes it first.
+async fn clean_up(unit: &Arc<Unit>, kind: &ServedKind, id: &ResourceId, limit: Duration) {
+    if let Ok(Some(live)) = read(&unit.destination, kind, id).await {
+        let _ = remove(unit, kind, &live, limit).await;
+    }
+}

@@ -1,0 +1,131 @@
+//! The tasks that run for as long as the daemon does: one for each application on each destination.
+
+use super::destination::{Destination, lock};
+use super::reconcile::{PassEnd, reconcile};
+use super::unit::{Phase, Unit};
+use super::world::World;
+use crate::model::GroupKind;
+use crate::schedule::Schedule;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Back-off after failed passes: the first, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+/// A destination's kinds are listed again at most this often, however many full passes fall together.
+const RELIST_AT_MOST: Duration = Duration::from_secs(20);
+/// Longest wait for the lists of a full pass.
+const RELIST_LIMIT: Duration = Duration::from_secs(120);
+
+/// Keeps one application for as long as it is declared.
+pub(crate) async fn keep_unit(unit: Arc<Unit>, world: Arc<World>, mut stop: watch::Receiver<bool>) {
+    let mut full_pass_after = unit.destination.clock.now();
+    loop {
+        let end = reconcile(&unit, &world, &world.records).await;
+        if end == PassEnd::Done && unit.state().waiting.is_none() {
+            world.use_up_approvals(&unit).await;
+        }
+        if is_finished(&unit, &end) {
+            world.records.remove(unit.key());
+            unit.destination.units().remove(&unit.name);
+            return;
+        }
+        let retry = match end {
+            PassEnd::Superseded => continue,
+            PassEnd::Done => None,
+            PassEnd::Retry => Some(backoff(&unit)),
+        };
+        let due = next_full_pass(&unit, full_pass_after);
+        let until_due = due.map(|due| wait_until(unit.destination.clock.now(), due));
+        tokio::select! {
+            () = unit.wake.notified() => {}
+            () = sleep(retry) => {}
+            () = sleep(until_due) => {
+                full_pass_after = due.unwrap_or(full_pass_after);
+                full_pass(&unit).await;
+            }
+            _ = stop.changed() => return,
+        }
+        if *stop.borrow() {
+            return;
+        }
+    }
+}
+
+async fn sleep(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the application's document is gone, and so is everything of it.
+fn is_finished(unit: &Unit, end: &PassEnd) -> bool {
+    let state = unit.state();
+    *end == PassEnd::Done
+        && state.removed
+        && state.waiting.is_none()
+        && state.phase == Phase::Done
+}
+
+fn backoff(unit: &Unit) -> Duration {
+    let mut state = unit.state();
+    let wait = BACKOFF.0 * 2u32.saturating_pow(state.failures.min(10));
+    state.failures = state.failures.saturating_add(1);
+    wait.min(BACKOFF.1)
+}
+
+/// When the next full pass is due. The schedule's own words were checked with the document.
+fn next_full_pass(unit: &Unit, after: Timestamp) -> Option<Timestamp> {
+    let state = unit.state();
+    let reconcile = &state.spec.as_ref()?.application.reconcile;
+    let schedule = match &reconcile.cron {
+        Some(cron) => Schedule::parse_cron(cron, &reconcile.time_zone),
+        None => Schedule::parse(&reconcile.every.to_string()),
+    };
+    // Applications of one destination with the same schedule fall together: one list of a kind serves them all.
+    schedule.ok()?.next_after(after, &unit.destination.name)
+}
+
+fn wait_until(now: Timestamp, due: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or_default()
+}
+
+/// Finds what no event told: discovery and the lists of the application's kinds are read anew.
+async fn full_pass(unit: &Unit) {
+    let destination = &unit.destination;
+    let kinds: BTreeSet<GroupKind> = unit
+        .state()
+        .prepared
+        .as_ref()
+        .map(|prepared| prepared.desired.iter().map(|desired| desired.gvk.group_kind()).collect())
+        .unwrap_or_default();
+    // A destination that does not answer is said by the pass that follows.
+    let _ = destination.discover_at_most(RELIST_AT_MOST).await;
+    destination.relist_at_most(&kinds, RELIST_AT_MOST);
+    destination.listed(&kinds, RELIST_LIMIT).await;
+}
+
+impl Destination {
+    async fn discover_at_most(&self, pause: Duration) -> Result<(), crate::ports::ApiFailure> {
+        if self.is_due("discovery", pause) { self.discover().await.map(drop) } else { Ok(()) }
+    }
+
+    fn relist_at_most(&self, kinds: &BTreeSet<GroupKind>, pause: Duration) {
+        let due: BTreeSet<GroupKind> = kinds.iter().filter(|kind| self.is_due(&kind.to_string(), pause)).cloned().collect();
+        self.relist(&due);
+    }
+
+    /// Whether something was last done longer ago than the pause; if so it counts as done now.
+    fn is_due(&self, what: &str, pause: Duration) -> bool {
+        let now = self.clock.now();
+        let mut done = lock(&self.done_at);
+        let due = done.get(what).is_none_or(|at| wait_until(*at, now) >= pause);
+        if due {
+            done.insert(what.into(), now);
+        }
+        due
+    }
+}

@@ -1,0 +1,595 @@
+//! The steps of a pass: facts gathered, a plan made, its waves executed.
+
+use super::destination::{Destination, lock};
+use super::execute::{self, Failed, Outcome};
+use super::hooks::{self, PhaseEnd};
+use super::parent::Members;
+use super::prepare;
+use super::prune;
+use super::reconcile::{self, PassEnd};
+use super::records::Records;
+use super::unit::{Phase, Prepared, Unit, UnitSpec};
+use super::world::World;
+use crate::model::event::What;
+use crate::model::plan::{Action, Change, Plan, Verdict, Wave};
+use crate::model::{Adopt, DriftPolicy, GroupKind, Health, ResourceId, SyncStatus};
+use crate::plan::adoption::{self, Stranger};
+use crate::plan::hooks::Phase as HookPhase;
+use crate::plan::{Desired, PlanInput};
+use crate::ports::state::Waiting;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Longest wait for the lists of newly watched kinds.
+const LIST_LIMIT: Duration = Duration::from_secs(60);
+/// Longest wait until a kind whose CRD is established is served.
+const SERVE_LIMIT: Duration = Duration::from_secs(30);
+
+/// What the rounds of a pass learn about objects outside of the ledger.
+#[derive(Default)]
+pub(crate) struct Facts {
+    pub strangers: BTreeMap<ResourceId, Stranger>,
+    immutable: BTreeMap<ResourceId, String>,
+}
+
+/// One pass under way.
+pub(crate) struct Pass<'a> {
+    pub unit: &'a Arc<Unit>,
+    pub prepared: Arc<Prepared>,
+    pub started: Timestamp,
+    world: &'a World,
+    spec: Arc<UnitSpec>,
+    removed: bool,
+    asked: bool,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    written: usize,
+    problems: BTreeMap<String, String>,
+    transient: bool,
+    waiting: Option<Waiting>,
+}
+
+impl<'a> Pass<'a> {
+    /// Begins a pass, when there is something to make one with.
+    pub fn begin(unit: &'a Arc<Unit>, world: &'a World) -> Option<Self> {
+        let mut state = unit.state();
+        let spec = state.spec.clone()?;
+        let prepared = state.prepared.clone()?;
+        if spec.application.suspend && !state.removed {
+            state.phase = Phase::WaitsFor("suspended by its document".into());
+            return None;
+        }
+        let asked = std::mem::take(&mut state.asked);
+        let fresh = prepared.digest != state.applied_digest;
+        if fresh && !spec.application.sync.auto && !asked && !state.removed {
+            state.phase = Phase::WaitsFor(format!("{} waits for `portolan sync {}`", prepared.revision, unit.name));
+            return None;
+        }
+        state.phase = Phase::Applying;
+        let removed = state.removed;
+        drop(state);
+        let started = unit.destination.clock.now();
+        Some(Self { unit, prepared, started, world, spec, removed, asked, progress: Mutex::default() })
+    }
+
+    fn destination(&self) -> &Arc<Destination> {
+        &self.unit.destination
+    }
+
+    /// The application's adoption policy.
+    pub fn adopt(&self) -> Adopt {
+        self.spec.application.sync.adopt
+    }
+
+    fn limit(&self) -> Duration {
+        self.spec.application.sync.timeout.duration()
+    }
+
+    /// The first application that this one depends on and that is not ready, in words.
+    pub fn waits_for(&self) -> Option<String> {
+        let units = self.destination().units();
+        self.spec.application.depends_on.iter().find_map(|name| {
+            let Some(other) = units.get(name.as_str()) else {
+                return Some(format!("depends on application {name}, which is not on this destination"));
+            };
+            let record = lock(&other.record);
+            let ready = record.sync == SyncStatus::Synced && record.health == Health::Healthy;
+            (!ready).then(|| format!("waits for application {name} ({}, {})", record.sync, record.health))
+        })
+    }
+
+    /// Makes sure that everything this pass may write is found again: the parent lists it, the watches see it.
+    pub async fn prepare_destination(&self) -> Result<(), String> {
+        let destination = self.destination();
+        if self.prepared.desired.iter().any(|d| destination.served(&d.gvk).is_none()) || destination.discovery().kinds.is_empty() {
+            destination.discover().await.map_err(|failure| format!("what {} serves: {failure}", destination.name))?;
+        }
+        self.watch().await?;
+        if self.world.settings.read_only {
+            return Ok(());
+        }
+        let mut joining = Members::default();
+        let hooks = self.prepared.hooks.iter().map(|hook| hook.object.id());
+        for id in self.prepared.desired.iter().map(|d| d.id.clone()).chain(hooks) {
+            joining.kinds.insert(id.group_kind());
+            joining.namespaces.extend(id.namespace);
+        }
+        destination
+            .parent
+            .admit(destination.cluster.as_ref(), &joining)
+            .await
+            .map_err(|failure| format!("the ApplySet's parent cannot be written: {failure}"))
+    }
+
+    /// Watches every kind that this application has or had, and waits for the lists.
+    pub async fn watch(&self) -> Result<(), String> {
+        let destination = self.destination();
+        let mut kinds = BTreeMap::new();
+        // What earlier runs applied may be of kinds that nobody declares any more.
+        let words = |failure| format!("the ApplySet's parent cannot be read: {failure}");
+        let members = destination.parent.members(destination.cluster.as_ref()).await.map_err(words)?;
+        let discovery = destination.discovery();
+        kinds.extend(members.kinds.into_iter().filter_map(|kind| Some((kind.clone(), discovery.preferred(&kind)?.clone()))));
+        let hooks = self.prepared.hooks.iter().map(|hook| hook.object.gvk());
+        for gvk in self.prepared.desired.iter().map(|d| d.gvk.clone()).chain(hooks) {
+            if let Some(served) = destination.served(&gvk) {
+                kinds.insert(gvk.group_kind(), served);
+            }
+        }
+        destination.watch_kinds(&kinds);
+        let wanted: BTreeSet<GroupKind> = kinds.into_keys().collect();
+        let missing = destination.listed(&wanted, LIST_LIMIT).await;
+        match missing.first_key_value() {
+            None => Ok(()),
+            Some((kind, why)) => Err(format!("{kind} cannot be watched: {why}")),
+        }
+    }
+
+    /// Gathers what is known and decides.
+    pub async fn plan(&self, facts: &mut Facts) -> Plan {
+        self.compare_unknown().await;
+        let destination = self.destination();
+        let discovery = destination.discovery();
+        let deferred = prepare::deferred(&self.prepared, &discovery, &destination.name);
+        let desired: Vec<Desired> = self.prepared.desired.iter().map(|d| (**d).clone()).collect();
+        let approvals = self.world.approvals(&self.unit.name, &destination.name);
+        let prune_waits = self.world.prune_waits(self.unit);
+        let ledger = destination.ledger();
+        let live = ledger.facts(&self.unit.name, &self.prepared.desired);
+        let claimed = ledger.claimed_by_others(&self.unit.name, &self.prepared.desired);
+        drop(ledger);
+        let application = &self.spec.application;
+        crate::plan::plan(&PlanInput {
+            application: &self.unit.name,
+            destination: &destination.name,
+            revision: &self.prepared.revision,
+            desired: &desired,
+            live: &live,
+            claimed_by_others: &claimed,
+            deferred: &deferred,
+            forbidden: &self.prepared.forbidden,
+            prune_waits,
+            unavailable_groups: &discovery.unavailable,
+            sync: &application.sync,
+            drift: if self.world.settings.read_only { DriftPolicy::Freeze } else { application.drift.policy },
+            deletion: application.deletion,
+            removed: self.removed,
+            asked: self.asked,
+            approved: &|digest| approvals.contains(digest),
+            strangers: &facts.strangers,
+            immutable: &facts.immutable,
+        })
+    }
+
+    /// Asks the server about live objects that are not literally as desired: defaults, quantities and webhooks make
+    /// that of objects which are.
+    async fn compare_unknown(&self) {
+        let destination = self.destination();
+        let unknown: Vec<Arc<Desired>> = {
+            let ledger = destination.ledger();
+            self.prepared
+                .desired
+                .iter()
+                .filter(|d| {
+                    ledger.objects.get(&d.id).is_some_and(|entry| {
+                        entry.live.is_some() && entry.baseline.is_none() && entry.in_flight.is_none() && entry.unequal.is_some()
+                    })
+                })
+                .cloned()
+                .collect()
+        };
+        let comparisons = unknown.iter().map(|desired| self.compare(desired));
+        futures::future::join_all(comparisons).await;
+    }
+
+    async fn compare(&self, desired: &Arc<Desired>) {
+        let destination = self.destination();
+        let uid = destination.ledger().objects.get(&desired.id).and_then(|e| e.live.as_ref()).map(|live| live.uid.clone());
+        let Some(uid) = uid else { return };
+        // What fails here fails again, and is reported, when it is applied.
+        let Ok(answer) = execute::dry_run(destination, self.unit, desired, Some(&uid)).await else { return };
+        let Some(baseline) = crate::drift::Baseline::of(&answer.object, &destination.salt) else { return };
+        let same_as_before = self.unit.state().applied_digest == self.prepared.digest;
+        let mut ledger = destination.ledger();
+        let Some(entry) = ledger.objects.get_mut(&desired.id) else { return };
+        let Some(live) = entry.unequal.take() else { return };
+        let findings = baseline.findings(&live);
+        if findings.is_empty() {
+            entry.applied.clone_from(&desired.digest);
+            entry.baseline = Some(baseline);
+        } else if same_as_before {
+            // Nothing was committed since: somebody changed it while we were away.
+            entry.applied.clone_from(&desired.digest);
+            entry.baseline = Some(baseline);
+            entry.drifted = true;
+            drop(ledger);
+            let policy = self.spec.application.drift.policy;
+            destination.emit(
+                &self.unit.name,
+                What::Drifted {
+                    id: desired.id.clone(),
+                    fields: super::observe::field_drifts(&findings),
+                    mending: policy == DriftPolicy::Correct,
+                },
+            );
+        }
+    }
+
+    /// Whether hooks of this rendering have not run yet.
+    pub fn has_pending_hooks(&self) -> bool {
+        !self.removed
+            && [HookPhase::PreSync, HookPhase::Sync, HookPhase::PostSync]
+                .into_iter()
+                .any(|phase| hooks::pending(self.unit, &self.prepared, phase))
+    }
+
+    /// Runs the hooks of a phase.
+    pub async fn hooks(&self, phase: HookPhase, records: &Records) -> PhaseEnd {
+        if self.removed {
+            return PhaseEnd::Done;
+        }
+        hooks::run_phase(self.unit, &self.prepared, phase, records, self.limit()).await
+    }
+
+    /// Executes the plan's waves. True when another round can do more; `None` when a newer commit took over.
+    pub async fn apply(&self, plan: &Plan, facts: &mut Facts) -> Option<bool> {
+        lock(&self.progress).problems.clear();
+        let generation = self.unit.generation.subscribe();
+        let mut learned = false;
+        for (index, wave) in plan.apply.iter().enumerate() {
+            if generation.has_changed().unwrap_or(true) {
+                return None;
+            }
+            let failed = self.execute_wave(wave, facts, &mut learned).await;
+            let deferred = wave.changes.iter().any(|change| matches!(change.verdict, Verdict::Deferred(_)));
+            let next = plan.apply.get(index + 1);
+            let crosses = next.is_some_and(|next| {
+                (next.order.sync_wave, next.order.level) != (wave.order.sync_wave, wave.order.level)
+            });
+            if wave.wait && wave.changes.iter().any(|change| change.action != Action::Unchanged) {
+                let ids: Vec<ResourceId> = wave
+                    .changes
+                    .iter()
+                    .filter(|change| change.verdict == Verdict::Allowed && !failed.contains(&change.id))
+                    .map(|change| change.id.clone())
+                    .collect();
+                match self.wait_for(&ids, Health::Healthy).await {
+                    Wait::Reached => {}
+                    Wait::Superseded => return None,
+                    Wait::Overdue(words) => {
+                        self.problem_transient("", words);
+                        return Some(learned);
+                    }
+                }
+            }
+            // A later wave relies on this one being complete; the rest of this one goes on.
+            if crosses && (deferred || !failed.is_empty() || learned) {
+                break;
+            }
+        }
+        if self.serves_new_kinds(plan).await {
+            learned = true;
+        }
+        Some(learned)
+    }
+
+    async fn execute_wave(&self, wave: &Wave, facts: &mut Facts, learned: &mut bool) -> BTreeSet<ResourceId> {
+        let mut failed = BTreeSet::new();
+        for change in &wave.changes {
+            if let Verdict::Blocked(why) | Verdict::Deferred(why) = &change.verdict {
+                self.problem(&change.id.to_string(), why.clone());
+                failed.insert(change.id.clone());
+            }
+        }
+        let actionable: Vec<&Change> = wave.changes.iter().filter(|change| change.is_actionable()).collect();
+        let outcomes = futures::future::join_all(actionable.iter().map(|change| self.execute(change))).await;
+        for (change, outcome) in actionable.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Done { warnings } => self.wrote(change, warnings),
+                Outcome::Superseded => *learned = true,
+                Outcome::Stranger(live) => {
+                    let stranger = adoption::judge(&live, self.destination().parent.id(), self.adopt());
+                    facts.strangers.insert(change.id.clone(), stranger);
+                    *learned = true;
+                }
+                Outcome::Failed(Failed::Immutable(words)) if !facts.immutable.contains_key(&change.id) => {
+                    facts.immutable.insert(change.id.clone(), words);
+                    *learned = true;
+                }
+                Outcome::Failed(failure) => {
+                    failed.insert(change.id.clone());
+                    let message = failure.to_string();
+                    if failure.is_transient() {
+                        self.problem_transient(&change.id.to_string(), message.clone());
+                    } else {
+                        self.problem(&change.id.to_string(), message.clone());
+                    }
+                    let (action, id) = (change.action, change.id.clone());
+                    self.destination().emit(&self.unit.name, What::ChangeFailed { action, id, message });
+                }
+            }
+        }
+        failed
+    }
+
+    async fn execute(&self, change: &Change) -> Outcome {
+        let destination = self.destination();
+        let Some(desired) = self.desired(&change.id) else { return Outcome::Superseded };
+        if change.action != Action::Replace && !destination.begin(&change.id) {
+            return Outcome::Superseded;
+        }
+        match change.action {
+            Action::Create => execute::create(destination, self.unit, desired).await,
+            Action::Adopt => execute::adopt(destination, self.unit, desired).await,
+            Action::Replace => {
+                prune::replace(destination, self.unit, self.world.store(), change, desired, self.limit()).await
+            }
+            _ => {
+                let uid = change.precondition.uid.clone().unwrap_or_default();
+                execute::update(destination, self.unit, desired, &uid, false).await
+            }
+        }
+    }
+
+    /// What is wanted of an object.
+    pub fn desired(&self, id: &ResourceId) -> Option<&Arc<Desired>> {
+        let at = self.prepared.desired.binary_search_by(|desired| desired.id.cmp(id)).ok()?;
+        Some(&self.prepared.desired[at])
+    }
+
+    /// After CRDs were applied: asks what is served until their kinds are, so that the next round can use them.
+    async fn serves_new_kinds(&self, plan: &Plan) -> bool {
+        let defined: BTreeSet<GroupKind> = self.prepared.desired.iter().filter_map(|d| prepare::defines(d)).collect();
+        let waiting: Vec<&Arc<Desired>> = plan
+            .changes()
+            .filter(|change| matches!(change.verdict, Verdict::Deferred(_)) && defined.contains(&change.id.group_kind()))
+            .filter_map(|change| self.desired(&change.id))
+            .collect();
+        if waiting.is_empty() {
+            return false;
+        }
+        let destination = self.destination();
+        let served = async {
+            let mut pause = Duration::from_millis(50);
+            loop {
+                // There is no watch on discovery: it is asked again, with a growing pause.
+                if let Ok(discovery) = destination.discover().await
+                    && waiting.iter().all(|desired| discovery.kind(&desired.gvk).is_some())
+                {
+                    return;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+        };
+        tokio::time::timeout(SERVE_LIMIT, served).await.is_ok() && self.watch().await.is_ok()
+    }
+
+    /// Waits until every object of the application is healthy.
+    pub async fn wait_healthy(&self) -> Result<(), PassEnd> {
+        let ids: Vec<ResourceId> = self.prepared.desired.iter().map(|desired| desired.id.clone()).collect();
+        match self.wait_for(&ids, Health::Healthy).await {
+            Wait::Reached => Ok(()),
+            Wait::Superseded => Err(PassEnd::Superseded),
+            Wait::Overdue(words) => {
+                self.problem_transient("", words);
+                Err(PassEnd::Retry)
+            }
+        }
+    }
+
+    /// Waits by the watches until objects are as healthy as asked (what is suspended on purpose counts), within the
+    /// application's limit, or until a newer commit.
+    async fn wait_for(&self, ids: &[ResourceId], health: Health) -> Wait {
+        let mut status = self.unit.status.subscribe();
+        let mut generation = self.unit.generation.subscribe();
+        generation.borrow_and_update();
+        let ready = async {
+            loop {
+                status.borrow_and_update();
+                if self.unready(ids, health).is_none() || status.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            reached = tokio::time::timeout(self.limit(), ready) => match (reached, self.unready(ids, health)) {
+                (Ok(()), _) | (_, None) => Wait::Reached,
+                (Err(_), Some(words)) => Wait::Overdue(format!("not healthy within {}: {words}", self.spec.application.sync.timeout)),
+            },
+            _ = generation.changed() => Wait::Superseded,
+        }
+    }
+
+    fn unready(&self, ids: &[ResourceId], health: Health) -> Option<String> {
+        let ledger = self.destination().ledger();
+        ids.iter().find_map(|id| {
+            let entry = ledger.objects.get(id)?;
+            let assessment = entry.health();
+            let unfinished = entry.live.as_ref().is_some_and(|live| live.unfinished);
+            let ready = assessment.health <= health.worst(Health::Suspended) && !unfinished;
+            (!ready).then(|| format!("{id} is {}: {}", assessment.health, assessment.message))
+        })
+    }
+
+    /// Deletes what is no longer declared, wave by wave, and settles what is held.
+    pub async fn prune(&self, plan: &Plan, _records: &Records) -> PassEnd {
+        self.hold(plan);
+        for wave in &plan.prune {
+            let actionable: Vec<&Change> = wave.changes.iter().filter(|change| change.is_actionable()).collect();
+            let deletions = actionable.iter().map(|change| self.surplus(change));
+            let outcomes = futures::future::join_all(deletions).await;
+            let mut gone = Vec::new();
+            for (change, outcome) in actionable.iter().zip(outcomes) {
+                match outcome {
+                    Outcome::Done { warnings } => {
+                        self.wrote(change, warnings);
+                        gone.push(change.id.clone());
+                    }
+                    Outcome::Failed(failure) => {
+                        let message = failure.to_string();
+                        self.problem_transient(&change.id.to_string(), message.clone());
+                        let (action, id) = (change.action, change.id.clone());
+                        self.destination().emit(&self.unit.name, What::ChangeFailed { action, id, message });
+                    }
+                    Outcome::Stranger(_) | Outcome::Superseded => self.problem_transient(&change.id.to_string(), "it is being changed".into()),
+                }
+            }
+            if wave.wait {
+                // Custom resources go before their CRD does, or their finalizers would hang; what hangs is named and
+                // blocks nothing else.
+                for id in gone {
+                    if !prune::wait_gone(self.destination(), self.unit, &id, self.limit().min(Duration::from_secs(30))).await {
+                        self.problem_transient(&id.to_string(), "it is being deleted and not gone yet".into());
+                    }
+                }
+            }
+        }
+        for change in plan.prune.iter().flat_map(|wave| &wave.changes) {
+            if let Verdict::Blocked(why) | Verdict::Deferred(why) = &change.verdict
+                && !why.starts_with("pruning is off")
+            {
+                self.problem_transient(&change.id.to_string(), format!("not pruned: {why}"));
+            }
+        }
+        self.end()
+    }
+
+    async fn surplus(&self, change: &Change) -> Outcome {
+        match change.action {
+            Action::Orphan => prune::orphan(self.destination(), self.unit, change).await,
+            _ => prune::delete(self.destination(), self.unit, self.world.store(), change).await,
+        }
+    }
+
+    fn hold(&self, plan: &Plan) {
+        let held: Vec<&Change> = plan.changes().filter(|change| matches!(change.verdict, Verdict::Held(_))).collect();
+        let Some(Verdict::Held(reason)) = held.first().map(|change| &change.verdict) else { return };
+        let objects: Vec<String> = held.iter().map(|change| change.id.to_string()).collect();
+        let waiting = Waiting { digest: plan.held.clone(), reason: reason.clone(), objects: objects.clone() };
+        if self.unit.state().waiting.as_ref() != Some(&waiting) {
+            let (digest, reason) = (waiting.digest.clone(), waiting.reason.clone());
+            self.destination().emit(&self.unit.name, What::Held { digest, reason, objects });
+        }
+        lock(&self.progress).waiting = Some(waiting);
+    }
+
+    fn wrote(&self, change: &Change, warnings: Vec<String>) {
+        lock(&self.progress).written += 1;
+        let what = What::Changed {
+            action: change.action,
+            id: change.id.clone(),
+            revision: self.prepared.revision.clone(),
+            warnings,
+        };
+        self.destination().emit(&self.unit.name, what);
+    }
+
+    /// Notes a problem that stays until somebody does something.
+    pub fn problem(&self, place: &str, words: String) {
+        let place = if place.is_empty() { self.unit.name.to_string() } else { place.into() };
+        lock(&self.progress).problems.insert(place, words);
+    }
+
+    fn problem_transient(&self, place: &str, words: String) {
+        self.problem(place, words);
+        lock(&self.progress).transient = true;
+    }
+
+    /// Whether something could not be done.
+    pub fn failed(&self) -> bool {
+        !lock(&self.progress).problems.is_empty()
+    }
+
+    /// Objects written so far.
+    pub fn written(&self) -> usize {
+        lock(&self.progress).written
+    }
+
+    /// The first problem, and how many more there are.
+    pub fn first_problem(&self) -> Option<String> {
+        let progress = lock(&self.progress);
+        let (place, words) = progress.problems.first_key_value()?;
+        let more = progress.problems.len() - 1;
+        Some(if more > 0 { format!("{place}: {words} (and {more} more)") } else { format!("{place}: {words}") })
+    }
+
+    /// Ends a sync that went wrong: SyncFail hooks run, nothing is pruned.
+    pub async fn sync_failed(&self, words: String, records: &Records) -> PassEnd {
+        if !words.is_empty() {
+            self.problem("", words);
+        }
+        if hooks::pending(self.unit, &self.prepared, HookPhase::SyncFail)
+            && let PhaseEnd::Failed(words) = self.hooks(HookPhase::SyncFail, records).await
+        {
+            self.problem("SyncFail", words);
+        }
+        self.end()
+    }
+
+    fn end(&self) -> PassEnd {
+        let progress = lock(&self.progress);
+        if progress.problems.is_empty() { PassEnd::Done } else { PassEnd::Retry }
+    }
+
+    /// Puts the pass's result into the unit's state.
+    pub async fn finish(&self, end: &PassEnd, records: &Records) {
+        reconcile::report(self, end);
+        let progress = std::mem::take(&mut *lock(&self.progress));
+        {
+            let mut state = self.unit.state();
+            if progress.written > 0 {
+                state.last_change = Some(self.destination().clock.now().to_string());
+            }
+            state.waiting = progress.waiting;
+            state.phase = match (end, progress.problems.first_key_value()) {
+                (PassEnd::Superseded, _) => Phase::New,
+                (_, Some((place, words))) => Phase::Failed(format!("{place}: {words}")),
+                (_, None) => Phase::Done,
+            };
+            if *end == PassEnd::Done && progress.problems.is_empty() {
+                if state.applied_digest != self.prepared.digest {
+                    state.applied_revision.clone_from(&self.prepared.revision);
+                }
+                state.applied_digest.clone_from(&self.prepared.digest);
+                state.failures = 0;
+            }
+            state.problems = progress.problems;
+        }
+        self.destination().ledger().touched.insert(self.unit.name.clone());
+        super::status::refresh(self.unit, records);
+        self.destination().touched.notify_one();
+    }
+}
+
+/// How a wait ended.
+enum Wait {
+    Reached,
+    Superseded,
+    Overdue(String),
+}

@@ -1,0 +1,219 @@
+//! Deleting, orphaning and replacing: read again, judged again, guarded by uid and resourceVersion.
+
+use super::destination::Destination;
+use super::execute::{Failed, Outcome, create, patch_object, read, with_retries};
+use super::unit::Unit;
+use crate::drift;
+use crate::model::ownership::APPLICATION;
+use crate::model::plan::{Action, Change};
+use crate::model::{Object, ResourceId};
+use crate::plan::Desired;
+use crate::ports::state::Pruned;
+use crate::ports::{ApiFailure, ApiFailureKind, DeleteRequest, ServedKind, StateStore};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often an object that keeps changing is judged anew before the deletion is left to the next pass.
+const JUDGEMENTS: usize = 4;
+
+/// What a deletion found.
+pub(crate) enum Judged {
+    /// It may be deleted, as it is here.
+    Ours(Box<Object>),
+    /// It is gone, or on its way.
+    Gone,
+    /// It must not be deleted.
+    Spared(String),
+}
+
+/// Reads an object and judges by all signs whether it is the one that was planned to go, and ours.
+pub(crate) async fn judge(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    kind: &ServedKind,
+    change: &Change,
+) -> Result<Judged, ApiFailure> {
+    let Some(live) = read(destination, kind, &change.id).await? else { return Ok(Judged::Gone) };
+    if live.uid() != change.precondition.uid.as_deref() || live.is_terminating() {
+        return Ok(Judged::Gone);
+    }
+    if !destination.has_every_sign(&live) {
+        return Ok(Judged::Spared("it no longer bears every sign of being ours".into()));
+    }
+    if live.label(APPLICATION) != Some(&*unit.name) {
+        return Ok(Judged::Spared("another application has taken it over".into()));
+    }
+    let claimed = destination.ledger().objects.get(&change.id).is_some_and(|entry| entry.claimant().is_some());
+    if claimed && change.action == Action::Delete {
+        return Ok(Judged::Spared("it is declared again".into()));
+    }
+    Ok(Judged::Ours(Box::new(live)))
+}
+
+/// Deletes what a plan says, after its manifest was kept for `portolan restore`.
+pub(crate) async fn delete(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    store: &dyn StateStore,
+    change: &Change,
+) -> Outcome {
+    let Some(kind) = served(destination, &change.id) else { return unserved(&change.id) };
+    let mut kept = false;
+    for _ in 0..JUDGEMENTS {
+        let live = match judge(destination, unit, &kind, change).await {
+            Ok(Judged::Ours(live)) => live,
+            Ok(Judged::Gone) => return Outcome::Done { warnings: Vec::new() },
+            Ok(Judged::Spared(why)) => return Outcome::Done { warnings: vec![format!("not deleted: {why}")] },
+            Err(failure) => return Outcome::Failed(Failed::Api(failure)),
+        };
+        if !kept {
+            let pruned = Pruned {
+                application: unit.name.to_string(),
+                destination: destination.name.to_string(),
+                at: destination.clock.now().to_string(),
+                id: change.id.clone(),
+                manifest: restorable(&live),
+            };
+            if let Err(failure) = store.keep(&[pruned]).await {
+                let words = format!("its manifest could not be kept for `portolan restore`: {failure}");
+                return Outcome::Failed(Failed::NotSent(words));
+            }
+            kept = true;
+        }
+        match delete_as_judged(destination, unit, &kind, &change.id, &live).await {
+            Ok(()) => return Outcome::Done { warnings: Vec::new() },
+            // It changed since it was read: judged again.
+            Err(failure) if failure.kind == ApiFailureKind::Conflict => {}
+            Err(failure) => return Outcome::Failed(Failed::Api(failure)),
+        }
+    }
+    Outcome::Failed(Failed::NotSent("it keeps changing while it is to be deleted; the next pass tries again".into()))
+}
+
+async fn delete_as_judged(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    kind: &ServedKind,
+    id: &ResourceId,
+    live: &Object,
+) -> Result<(), ApiFailure> {
+    let propagation = unit.state().spec.as_ref().map(|spec| spec.application.sync.propagation).unwrap_or_default();
+    let request = DeleteRequest {
+        kind: kind.clone(),
+        id: id.clone(),
+        uid: live.uid().unwrap_or_default().into(),
+        resource_version: live.resource_version().unwrap_or_default().into(),
+        propagation,
+        impersonate: unit.impersonation(),
+        dry_run: false,
+    };
+    with_retries(destination, || destination.cluster.delete(&request)).await
+}
+
+/// Lets an object go: our labels and our `managedFields` entry leave it, its fields stay.
+pub(crate) async fn orphan(destination: &Arc<Destination>, unit: &Unit, change: &Change) -> Outcome {
+    let Some(kind) = served(destination, &change.id) else { return unserved(&change.id) };
+    for _ in 0..JUDGEMENTS {
+        let live = match judge(destination, unit, &kind, change).await {
+            Ok(Judged::Ours(live)) => live,
+            Ok(Judged::Gone) => return Outcome::Done { warnings: Vec::new() },
+            Ok(Judged::Spared(why)) => return Outcome::Done { warnings: vec![format!("left as it is: {why}")] },
+            Err(failure) => return Outcome::Failed(Failed::Api(failure)),
+        };
+        let Some(patch) = drift::release_all(&live) else { return Outcome::Done { warnings: Vec::new() } };
+        match patch_object(destination, unit, &kind, &change.id, &patch).await {
+            Ok(_) => return Outcome::Done { warnings: Vec::new() },
+            Err(failure) if failure.kind == ApiFailureKind::Conflict => {}
+            Err(failure) => return Outcome::Failed(Failed::Api(failure)),
+        }
+    }
+    Outcome::Failed(Failed::NotSent("it keeps changing while it is to be let go; the next pass tries again".into()))
+}
+
+/// Deletes an object that cannot be changed in place and creates it as declared.
+pub(crate) async fn replace(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    store: &dyn StateStore,
+    change: &Change,
+    desired: &Desired,
+    limit: Duration,
+) -> Outcome {
+    let Some(kind) = destination.served(&desired.gvk) else { return unserved(&change.id) };
+    let live = match read(destination, &kind, &change.id).await {
+        Ok(Some(live)) if live.uid() == change.precondition.uid.as_deref() => live,
+        Ok(_) => return Outcome::Superseded,
+        Err(failure) => return Outcome::Failed(Failed::Api(failure)),
+    };
+    let pruned = Pruned {
+        application: unit.name.to_string(),
+        destination: destination.name.to_string(),
+        at: destination.clock.now().to_string(),
+        id: change.id.clone(),
+        manifest: restorable(&live),
+    };
+    if let Err(failure) = store.keep(&[pruned]).await {
+        return Outcome::Failed(Failed::NotSent(format!("its manifest could not be kept: {failure}")));
+    }
+    if let Err(failure) = delete_as_judged(destination, unit, &kind, &change.id, &live).await {
+        return Outcome::Failed(Failed::Api(failure));
+    }
+    if !wait_gone(destination, unit, &change.id, limit).await {
+        return Outcome::Failed(Failed::NotSent(stuck(&live)));
+    }
+    if !destination.begin(&change.id) {
+        return Outcome::Superseded;
+    }
+    create(destination, unit, desired).await
+}
+
+/// Waits until the watch says that an object is gone. False when the limit came first.
+pub(crate) async fn wait_gone(destination: &Arc<Destination>, unit: &Unit, id: &ResourceId, limit: Duration) -> bool {
+    let mut status = unit.status.subscribe();
+    let gone = async {
+        loop {
+            status.borrow_and_update();
+            let there = destination.ledger().objects.get(id).is_some_and(|entry| entry.live.is_some());
+            if !there || status.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(limit, gone).await.is_ok()
+}
+
+/// What keeps a terminating object, in words.
+pub(crate) fn stuck(live: &Object) -> String {
+    let finalizers: Vec<&str> = live
+        .body()
+        .pointer("/metadata/finalizers")
+        .and_then(serde_json::Value::as_array)
+        .map(|list| list.iter().filter_map(serde_json::Value::as_str).collect())
+        .unwrap_or_default();
+    if finalizers.is_empty() {
+        "it is being deleted and not gone yet".into()
+    } else {
+        format!("it is being deleted and waits for its finalizers: {}", finalizers.join(", "))
+    }
+}
+
+/// The manifest as it can be applied again: without what only the server sets.
+fn restorable(live: &Object) -> Object {
+    let mut object = live.clone();
+    if let Some(body) = object.body_mut().as_object_mut() {
+        body.remove("status");
+    }
+    let metadata = object.metadata_mut();
+    for key in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "deletionTimestamp", "selfLink"] {
+        metadata.remove(key);
+    }
+    object
+}
+
+fn served(destination: &Destination, id: &ResourceId) -> Option<ServedKind> {
+    destination.discovery().preferred(&id.group_kind()).cloned()
+}
+
+fn unserved(id: &ResourceId) -> Outcome {
+    Outcome::Failed(Failed::NotSent(format!("{} is not served at the moment", id.group_kind())))
+}

@@ -1,0 +1,94 @@
+//! One pass of one application on one destination: the story of the daemon on one screen.
+
+use super::hooks::{self, PhaseEnd};
+use super::pass::{Facts, Pass};
+use super::records::Records;
+use super::unit::{Phase, Unit};
+use super::world::World;
+use crate::model::event::What;
+use crate::plan::hooks::Phase as HookPhase;
+use std::sync::Arc;
+
+/// Most rounds of one pass: each learns something that the one before could not know (a kind that its CRD brought, an
+/// object that was there already, a field that cannot be changed in place).
+const ROUNDS: usize = 6;
+
+/// How a pass ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PassEnd {
+    /// Nothing is left to do, or what is left waits for a person.
+    Done,
+    /// Something failed that may succeed by itself.
+    Retry,
+    /// A newer commit took over.
+    Superseded,
+}
+
+/// Makes one pass.
+pub(crate) async fn reconcile(unit: &Arc<Unit>, world: &World, records: &Records) -> PassEnd {
+    let Some(pass) = Pass::begin(unit, world) else { return PassEnd::Done };
+    if let Some(dependency) = pass.waits_for() {
+        unit.state().phase = Phase::WaitsFor(dependency);
+        return PassEnd::Done;
+    }
+    let end = run(&pass, records).await;
+    pass.finish(&end, records).await;
+    end
+}
+
+async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
+    if let Err(words) = pass.prepare_destination().await {
+        pass.problem("", words);
+        return PassEnd::Retry;
+    }
+    let mut facts = Facts::default();
+    let mut plan = pass.plan(&mut facts).await;
+    let changes = plan.changes().any(crate::model::plan::Change::is_actionable);
+    if changes || pass.has_pending_hooks() {
+        for phase in [HookPhase::PreSync, HookPhase::Sync] {
+            match pass.hooks(phase, records).await {
+                PhaseEnd::Done => {}
+                PhaseEnd::Superseded => return PassEnd::Superseded,
+                PhaseEnd::Failed(words) => return pass.sync_failed(words, records).await,
+            }
+        }
+    }
+    for _ in 0..ROUNDS {
+        let learned = match pass.apply(&plan, &mut facts).await {
+            Some(learned) => learned,
+            None => return PassEnd::Superseded,
+        };
+        if !learned {
+            break;
+        }
+        plan = pass.plan(&mut facts).await;
+    }
+    if pass.failed() {
+        return pass.sync_failed(String::new(), records).await;
+    }
+    if hooks::pending(pass.unit, &pass.prepared, HookPhase::PostSync) {
+        if let Err(end) = pass.wait_healthy().await {
+            return end;
+        }
+        match pass.hooks(HookPhase::PostSync, records).await {
+            PhaseEnd::Done => {}
+            PhaseEnd::Superseded => return PassEnd::Superseded,
+            PhaseEnd::Failed(words) => return pass.sync_failed(words, records).await,
+        }
+    }
+    pass.prune(&plan, records).await
+}
+
+/// Says what a pass did.
+pub(crate) fn report(pass: &Pass<'_>, end: &PassEnd) {
+    let unit = pass.unit;
+    let written = pass.written();
+    let millis = unit.destination.clock.now().duration_since(pass.started).as_millis().max(0) as u64;
+    let revision = pass.prepared.revision.clone();
+    match (end, pass.first_problem()) {
+        (PassEnd::Superseded, _) => {}
+        (_, Some(message)) => unit.destination.emit(&unit.name, What::SyncFailed { revision, message }),
+        (_, None) if written > 0 => unit.destination.emit(&unit.name, What::Synced { revision, written, millis }),
+        (_, None) => {}
+    }
+}

@@ -1,0 +1,170 @@
+//! The status of applications: computed when something of theirs changed, and written when the answer did.
+
+use super::destination::{Destination, lock};
+use super::records::Records;
+use super::unit::{Phase, Unit};
+use crate::model::application::names_kind;
+use crate::model::event::What;
+use crate::model::{Health, SyncStatus};
+use crate::ports::state::ApplicationRecord;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most problems that a record names.
+const PROBLEMS_NAMED: usize = 20;
+
+/// Computes the status of touched applications for as long as the destination is there.
+pub(crate) async fn keep_status(destination: Arc<Destination>, records: Arc<Records>) {
+    loop {
+        destination.touched.notified().await;
+        let touched = std::mem::take(&mut destination.ledger().touched);
+        for name in touched {
+            let unit = destination.units().get(&name).cloned();
+            if let Some(unit) = unit {
+                if refresh(&unit, &records) {
+                    wake_dependants(&destination, &name);
+                }
+                unit.status.send_modify(|count| *count += 1);
+            }
+        }
+    }
+}
+
+fn wake_dependants(destination: &Destination, name: &str) {
+    for unit in destination.units().values() {
+        let depends = unit
+            .state()
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.application.depends_on.iter().any(|dependency| dependency == name));
+        if depends {
+            unit.wake.notify_one();
+        }
+    }
+}
+
+/// Computes a unit's record; notes it for writing when it changed. True when sync status or health changed.
+pub(crate) fn refresh(unit: &Arc<Unit>, records: &Records) -> bool {
+    let record = compute(unit);
+    let mut current = lock(&unit.record);
+    if *current == record {
+        return false;
+    }
+    let before = (current.sync, current.health);
+    if record.health != current.health && current.health != Health::Unknown {
+        let message = if record.health == Health::Healthy { String::new() } else { record.message.clone() };
+        unit.destination.emit(&unit.name, What::HealthChanged { from: current.health, to: record.health, message });
+    }
+    *current = record.clone();
+    drop(current);
+    records.put(unit.key(), record.clone());
+    before != (record.sync, record.health)
+}
+
+/// What is seen of an application's objects.
+struct Seen {
+    health: Health,
+    worst: String,
+    out_of_sync: usize,
+}
+
+fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
+    let ignored = unit.health_spec().ignore;
+    let state = unit.state();
+    let prepared = state.prepared.clone();
+    let mut problems = state.problems.clone();
+    if let Some(prepared) = &prepared {
+        problems.extend(prepared.problems.iter().map(|problem| (problem.origin.clone(), problem.message.clone())));
+    }
+    let seen = prepared.as_ref().map(|prepared| look(unit, prepared, &ignored));
+    let sync = match (&seen, &state.phase) {
+        (None, _) | (_, Phase::New) => SyncStatus::Unknown,
+        (Some(seen), Phase::Done | Phase::Applying) if seen.out_of_sync == 0 && problems.is_empty() && state.waiting.is_none() => {
+            SyncStatus::Synced
+        }
+        _ => SyncStatus::OutOfSync,
+    };
+    let health = seen.as_ref().map_or(Health::Unknown, |seen| seen.health);
+    let message = message(&state.phase, state.waiting.as_ref(), state.incomplete.as_deref(), &problems, seen.as_ref());
+    let more = problems.len().saturating_sub(PROBLEMS_NAMED);
+    let mut named: BTreeMap<String, String> = problems.into_iter().take(PROBLEMS_NAMED).collect();
+    if more > 0 {
+        named.insert("…".into(), format!("and {more} more"));
+    }
+    let target = prepared.as_ref().map(|prepared| prepared.revision.clone()).unwrap_or_default();
+    let digest_applied = prepared.as_ref().is_some_and(|prepared| prepared.digest == state.applied_digest);
+    ApplicationRecord {
+        name: unit.name.to_string(),
+        destination: unit.destination.name.to_string(),
+        source: state.spec.as_ref().map(|spec| format!("{} {}", spec.repository, spec.path)).unwrap_or_default(),
+        revision: state.applied_revision.clone(),
+        target_revision: if digest_applied { String::new() } else { target },
+        render_digest: state.applied_digest.clone(),
+        sync,
+        health,
+        message,
+        objects: prepared.as_ref().map_or(0, |prepared| prepared.desired.len()),
+        last_change: state.last_change.clone(),
+        hooks_done: state.hooks_done.clone(),
+        hooks_digest: state.hooks_digest.clone(),
+        deletion: state.spec.as_ref().map(|spec| spec.application.deletion).unwrap_or_default(),
+        declared_in: state.spec.as_ref().map(|spec| spec.declared_in.clone()).unwrap_or_default(),
+        waiting: state.waiting.clone(),
+        problems: named,
+    }
+}
+
+fn look(unit: &Unit, prepared: &super::unit::Prepared, ignored: &[String]) -> Seen {
+    let ledger = unit.destination.ledger();
+    let mut seen = Seen { health: Health::Healthy, worst: String::new(), out_of_sync: 0 };
+    for desired in &prepared.desired {
+        let Some(entry) = ledger.objects.get(&desired.id) else {
+            seen.out_of_sync += 1;
+            seen.health = seen.health.worst(Health::Missing);
+            continue;
+        };
+        if !entry.is_synced() {
+            seen.out_of_sync += 1;
+        }
+        let own_word = desired.directives.ignore_health
+            || !matches!(desired.directives.apply, crate::plan::annotations::ApplyPolicy::Always);
+        if own_word || names_kind(ignored, &desired.id.group_kind()) {
+            continue;
+        }
+        let assessment = entry.health();
+        if assessment.health > seen.health {
+            seen.health = assessment.health;
+            seen.worst = format!("{}: {}", desired.id, assessment.message);
+        }
+    }
+    seen
+}
+
+fn message(
+    phase: &Phase,
+    waiting: Option<&crate::ports::state::Waiting>,
+    incomplete: Option<&str>,
+    problems: &BTreeMap<String, String>,
+    seen: Option<&Seen>,
+) -> String {
+    if let Phase::RenderFailed(words) = phase {
+        return words.clone();
+    }
+    if let Some(waiting) = waiting {
+        return format!("{}: `portolan approve` with digest {}", waiting.reason, waiting.digest);
+    }
+    if let Phase::WaitsFor(what) = phase {
+        return what.clone();
+    }
+    if let Some((place, words)) = problems.first_key_value() {
+        let more = if problems.len() > 1 { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
+        return format!("{place}: {words}{more}");
+    }
+    if let Phase::Failed(words) = phase {
+        return words.clone();
+    }
+    if let Some(words) = incomplete {
+        return words.into();
+    }
+    seen.filter(|seen| seen.health != Health::Healthy).map(|seen| seen.worst.clone()).unwrap_or_default()
+}

@@ -1,0 +1,196 @@
+//! What the daemon knows as a whole: repositories, documents, destinations, approvals.
+
+use super::destination::{Destination, lock};
+use super::parent::Parent;
+use super::records::Records;
+use super::unit::{Phase, Unit};
+use super::{Adapters, RepositorySource, Settings};
+use crate::drift::Salt;
+use crate::model::document::Documents;
+use crate::model::event::{Event, Subject, What};
+use crate::model::{ClusterSpec, Permissions, Revision};
+use crate::ports::StateStore;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::{Notify, Semaphore};
+
+/// What is known of a repository.
+#[derive(Default)]
+pub(crate) struct RepositoryState {
+    /// The last fetch's failure; `None` after a success.
+    pub failure: Option<String>,
+    /// Whether a fetch has ever succeeded.
+    pub fetched: bool,
+    /// The commit whose documents are in force.
+    pub revision: Option<Revision>,
+    /// The documents in force.
+    pub documents: Documents,
+}
+
+/// The daemon's knowledge and its adapters.
+pub(crate) struct World {
+    pub settings: Settings,
+    pub adapters: Adapters,
+    pub records: Arc<Records>,
+    /// Bounds the renderings under way.
+    pub render_slots: Semaphore,
+    /// Wakes a repository's task before its tick.
+    pub fetch_now: BTreeMap<String, Notify>,
+    repositories: Mutex<BTreeMap<String, RepositoryState>>,
+    destinations: Mutex<BTreeMap<String, Arc<Destination>>>,
+    approvals: Mutex<BTreeSet<(String, String, String)>>,
+}
+
+impl World {
+    /// Nothing known yet.
+    pub fn new(settings: Settings, adapters: Adapters, records: Arc<Records>) -> Self {
+        let repositories = adapters.repositories.iter().map(|r| (r.name.clone(), RepositoryState::default())).collect();
+        let fetch_now = adapters.repositories.iter().map(|r| (r.name.clone(), Notify::new())).collect();
+        Self {
+            render_slots: Semaphore::new(settings.renders_at_once.max(1)),
+            settings,
+            adapters,
+            records,
+            fetch_now,
+            repositories: Mutex::new(repositories),
+            destinations: Mutex::default(),
+            approvals: Mutex::default(),
+        }
+    }
+
+    /// The store of the daemon's memory.
+    pub fn store(&self) -> &dyn StateStore {
+        self.records.store.as_ref()
+    }
+
+    /// Emits an event about the daemon itself, a repository or a destination.
+    pub fn emit(&self, destination: &str, what: What) {
+        let subject = Subject { application: String::new(), destination: destination.into() };
+        self.adapters.sink.take(&Event { subject, what });
+    }
+
+    /// What is known of the repositories.
+    pub fn repositories(&self) -> MutexGuard<'_, BTreeMap<String, RepositoryState>> {
+        lock(&self.repositories)
+    }
+
+    /// A repository's source.
+    pub fn source(&self, name: &str) -> Option<&RepositorySource> {
+        self.adapters.repositories.iter().find(|source| source.name == name)
+    }
+
+    /// The limits of repositories.
+    pub fn permissions(&self, names: &[&str]) -> Vec<Permissions> {
+        let names: BTreeSet<&str> = names.iter().copied().collect();
+        names.into_iter().filter_map(|name| self.source(name)).map(|source| source.permissions.clone()).collect()
+    }
+
+    /// Destinations that are connected.
+    pub fn destinations(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Destination>>> {
+        lock(&self.destinations)
+    }
+
+    /// The destination of a name; connects it on first use and starts its tasks.
+    pub async fn destination(&self, name: &str, spec: &ClusterSpec) -> Result<Arc<Destination>, String> {
+        if let Some(destination) = self.destinations().get(name) {
+            return Ok(destination.clone());
+        }
+        let cluster = self.adapters.connect.connect(name, spec).await?;
+        let parent = Parent::new(&self.settings.instance, &self.settings.namespace);
+        let (destination, events) = Destination::new(
+            name,
+            cluster,
+            parent,
+            self.settings.requests_at_once,
+            self.adapters.clock.clone(),
+            self.adapters.sink.clone(),
+            Salt::new(self.settings.salt),
+        );
+        let mut destinations = self.destinations();
+        if let Some(first) = destinations.get(name) {
+            return Ok(first.clone());
+        }
+        tokio::spawn(super::observe::watch_events(destination.clone(), events));
+        tokio::spawn(super::status::keep_status(destination.clone(), self.records.clone()));
+        destinations.insert(name.into(), destination.clone());
+        Ok(destination)
+    }
+
+    /// Digests approved for an application on a destination.
+    pub fn approvals(&self, application: &str, destination: &str) -> BTreeSet<String> {
+        lock(&self.approvals)
+            .iter()
+            .filter(|(a, d, _)| a == application && d == destination)
+            .map(|(_, _, digest)| digest.clone())
+            .collect()
+    }
+
+    /// Reads the approvals from the store.
+    pub async fn load_approvals(&self) {
+        match self.store().approvals().await {
+            Ok(approvals) => {
+                *lock(&self.approvals) =
+                    approvals.into_iter().map(|a| (a.application, a.destination, a.digest)).collect();
+            }
+            Err(failure) => {
+                self.emit("", What::DestinationFailed { message: format!("approvals cannot be read: {failure}") });
+            }
+        }
+    }
+
+    /// Forgets the approvals of an application whose plan is done: each is good for one plan.
+    pub async fn use_up_approvals(&self, unit: &Unit) {
+        let used: Vec<(String, String, String)> = {
+            let mut approvals = lock(&self.approvals);
+            let (used, rest) = std::mem::take(&mut *approvals)
+                .into_iter()
+                .partition(|(a, d, _)| *a == *unit.name && *d == *unit.destination.name);
+            *approvals = rest;
+            used.into_iter().collect()
+        };
+        for (application, destination, digest) in used {
+            let approval = crate::ports::Approval { application, destination, digest, by: String::new() };
+            // One that stays in the store is good for a plan that is done: it does no harm.
+            let _ = self.store().use_up(&approval).await;
+        }
+    }
+
+    /// Why nothing of an application may be pruned now; `None` when it may.
+    ///
+    /// An object may have moved to another application, in this repository or another one: only when everything has
+    /// been rendered is it known that nobody declares it.
+    pub fn prune_waits(&self, unit: &Arc<Unit>) -> Option<String> {
+        for (name, repository) in self.repositories().iter() {
+            if let Some(failure) = &repository.failure {
+                return Some(format!("repository {name} could not be fetched ({failure})"));
+            }
+            if !repository.fetched {
+                return Some(format!("repository {name} has not been fetched yet"));
+            }
+            if let Some(refused) = repository.documents.refused.first() {
+                return Some(format!("a document of repository {name} is refused ({})", refused.file));
+            }
+        }
+        let units: Vec<Arc<Unit>> = unit.destination.units().values().cloned().collect();
+        units.iter().find_map(|other| {
+            let state = other.state();
+            if state.removed {
+                return None;
+            }
+            let whose = if Arc::ptr_eq(other, unit) { "this application".into() } else { format!("application {}", other.name) };
+            if let Phase::RenderFailed(words) = &state.phase {
+                return Some(format!("{whose} does not render ({words})"));
+            }
+            if let Some(words) = &state.incomplete {
+                return Some(format!("{whose} does not render completely ({words})"));
+            }
+            match &state.prepared {
+                None => Some(format!("{whose} is not rendered yet")),
+                Some(prepared) => prepared
+                    .problems
+                    .first()
+                    .map(|problem| format!("{whose} does not render completely ({})", problem.origin)),
+            }
+        })
+    }
+}

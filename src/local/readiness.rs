@@ -1,0 +1,199 @@
+//! Waiting until a control plane can be used: each program's own health endpoint, then what the controllers make.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+use super::crew::clean;
+use super::flags::Layout;
+use super::programs::Program;
+
+/// Between two looks at a program that does not answer yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Waits until etcd says it is healthy.
+pub(crate) async fn etcd(layout: &Layout) {
+    plain(layout.ports.etcd, "/health").await;
+}
+
+/// Waits until KWOK says it is healthy.
+pub(crate) async fn kwok(layout: &Layout) {
+    plain(layout.ports.kwok, "/healthz").await;
+}
+
+/// Waits until the API server is ready, its start hooks included.
+pub(crate) async fn api_server(layout: &Layout) {
+    listening(layout.ports.api_server).await;
+    until(layout, &["get", "--raw=/readyz"]).await;
+}
+
+/// Waits until controller-manager and scheduler are healthy.
+pub(crate) async fn components(layout: &Layout) {
+    for port in [layout.ports.controller_manager, layout.ports.scheduler] {
+        listening(port).await;
+        // Their certificate is the API server's.
+        until(
+            layout,
+            &[
+                "get",
+                "--raw=/healthz",
+                &format!("--server=https://127.0.0.1:{port}"),
+            ],
+        )
+        .await;
+    }
+}
+
+/// Waits until a Pod could be created in the namespace `default`: it needs the ServiceAccount.
+pub(crate) async fn default_service_account(layout: &Layout) {
+    until(
+        layout,
+        &[
+            "get",
+            "serviceaccount",
+            "default",
+            "--namespace=default",
+            "--output=name",
+        ],
+    )
+    .await;
+}
+
+/// Creates the nodes that KWOK will play, and waits until every one is Ready.
+///
+/// # Errors
+/// kubectl's words when the API server, ready as it is, refuses them.
+pub(crate) async fn nodes(layout: &Layout) -> Result<(), String> {
+    if layout.spec.nodes == 0 {
+        return Ok(());
+    }
+    let mut child = kubectl(
+        layout,
+        &["create", "--validate=false", "--output=name", "--filename=-"],
+    )
+    .stdin(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .map_err(|error| error.to_string())?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // If kubectl ends without reading, its exit code and its words say more than the broken pipe.
+        let _ = stdin.write_all(node_list(layout.spec.nodes).as_bytes()).await;
+    }
+    let output = child
+        .wait_with_output()
+        .await
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!(
+            "creating the nodes failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ));
+    }
+    until(
+        layout,
+        &["wait", "node", "--all", "--for=condition=Ready", "--timeout=10s"],
+    )
+    .await;
+    Ok(())
+}
+
+/// Nodes with the labels that a kubelet sets itself, and room enough for any test. KWOK fills in the rest.
+fn node_list(count: u32) -> String {
+    let items: Vec<_> = (1..=count)
+        .map(|number| {
+            let name = format!("node-{number}");
+            let room = serde_json::json!({"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000"});
+            serde_json::json!({
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {
+                    "name": name,
+                    "annotations": {"kwok.x-k8s.io/node": "fake"},
+                    "labels": {
+                        "kubernetes.io/hostname": name,
+                        "kubernetes.io/os": "linux",
+                        "kubernetes.io/arch": "amd64",
+                        "node.kubernetes.io/instance-type": "kwok",
+                    },
+                },
+                "status": {"capacity": room, "allocatable": room},
+            })
+        })
+        .collect();
+    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+}
+
+/// Runs kubectl until it succeeds. The caller sets the limit.
+async fn until(layout: &Layout, arguments: &[&str]) {
+    loop {
+        let status = kubectl(layout, arguments).status().await;
+        if status.is_ok_and(|status| status.success()) {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// kubectl as the administrator; what it complains about goes to its log.
+fn kubectl(layout: &Layout, arguments: &[&str]) -> Command {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(layout.log(Program::Kubectl));
+
+    let mut command = Command::new(layout.spec.programs.path(Program::Kubectl));
+    clean(&mut command, &layout.folder);
+    command
+        .arg(format!("--kubeconfig={}", layout.kubeconfig().display()))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.map_or(Stdio::null(), Stdio::from))
+        .kill_on_drop(true);
+    command
+}
+
+/// Waits until something listens, which costs nothing while the program is still busy starting.
+async fn listening(port: u16) {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Waits until a plain HTTP endpoint answers 200.
+async fn plain(port: u16, path: &str) {
+    while !answers_ok(port, path).await.unwrap_or(false) {
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn answers_ok(port: u16, path: &str) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(4096).read_to_end(&mut answer).await?;
+    Ok(answer.starts_with(b"HTTP/1.1 200 "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_have_distinct_names() {
+        let list: serde_json::Value = serde_json::from_str(&node_list(3)).unwrap();
+        let names: Vec<_> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n["metadata"]["name"].clone())
+            .collect();
+        assert_eq!(names, ["node-1", "node-2", "node-3"]);
+    }
+}

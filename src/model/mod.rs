@@ -1,0 +1,28 @@
+//! Ring 0: the words of the domain. Data, constructors, `Display` and serde; imports nothing of ours.
+
+pub mod application;
+pub mod byte_size;
+pub mod cluster;
+pub mod document;
+pub mod event;
+pub mod health;
+pub mod interval;
+pub mod object;
+pub mod ownership;
+pub mod permissions;
+pub mod plan;
+pub mod resource;
+pub mod revision;
+pub mod yaml;
+
+pub use application::{
+    Adopt, ApplicationSpec, Deletion, DriftPolicy, HealthSpec, HelmSpec, IgnoreRule, Propagation, PruneGuard, RendererKind, SourceSpec, SyncSpec,
+};
+pub use cluster::ClusterSpec;
+pub use health::{Assessment, Health, SyncStatus};
+pub use byte_size::ByteSize;
+pub use interval::Interval;
+pub use permissions::{Denied, Permissions};
+pub use object::{NotAnObject, Object};
+pub use resource::{GroupKind, Gvk, ResourceId};
+pub use revision::{Refused, Revision, SourceFile};

@@ -1,0 +1,18 @@
+//! Ring 2: the seams. Traits that the engine calls and the adapters implement; imports `model` only.
+
+pub mod clock;
+pub mod cluster;
+pub mod renderer;
+pub mod repository;
+pub mod sink;
+pub mod state;
+
+pub use clock::Clock;
+pub use cluster::{
+    ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence, Impersonation, ServedKind, WatchEvent,
+    WatchGuard,
+};
+pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};
+pub use repository::{Checkout, Repository, RepositoryFailure, Tip};
+pub use sink::Sink;
+pub use state::{ApplicationRecord, Approval, Asked, Pruned, StateFailure, StateStore, StateUpdate, UserRequest, Waiting};

@@ -1,0 +1,172 @@
+//! Whether a chart renders the same twice, and which fields may differ.
+//!
+//! A chart with `randAlphaNum`, `genCA`, `uuidv4` or `now` gives other objects each time. Applied as they come, every
+//! heal would rotate passwords and certificates under running workloads. So what differs is found by rendering twice
+//! and has to be named: pinned (the first rendering's value stays) or ignored live.
+
+use super::pinned::{Pattern, covers};
+use crate::model::{IgnoreRule, Object, ResourceId};
+use crate::ports::renderer::RenderedObject;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The fields in which two renderings of one source differ, as JSON pointers. An object that only one of them has is
+/// named with the empty pointer. No value is given away: they are secrets more often than not.
+#[must_use]
+pub fn nondeterminism(first: &[RenderedObject], second: &[RenderedObject]) -> Vec<(ResourceId, String)> {
+    let mut others: BTreeMap<ResourceId, Vec<&Object>> = BTreeMap::new();
+    for entry in second.iter().rev() {
+        others.entry(entry.object.id()).or_default().push(&entry.object);
+    }
+    let mut found = Vec::new();
+    for entry in first {
+        let id = entry.object.id();
+        match others.get_mut(&id).and_then(Vec::pop) {
+            None => found.push((id, String::new())),
+            Some(other) => {
+                let mut pointers = Vec::new();
+                differences(
+                    entry.object.body(),
+                    other.body(),
+                    &mut String::new(),
+                    &mut pointers,
+                );
+                found.extend(pointers.into_iter().map(|pointer| (id.clone(), pointer)));
+            }
+        }
+    }
+    for (id, left) in others {
+        found.extend(left.into_iter().map(|_| (id.clone(), String::new())));
+    }
+    found
+}
+
+fn differences(first: &Value, second: &Value, at: &mut String, found: &mut Vec<String>) {
+    let mut below = |name: &str, first: &Value, second: &Value| {
+        let length = at.len();
+        at.push('/');
+        at.push_str(name);
+        differences(first, second, at, found);
+        at.truncate(length);
+    };
+    match (first, second) {
+        (Value::Object(first), Value::Object(second)) => {
+            let keys: std::collections::BTreeSet<&String> = first.keys().chain(second.keys()).collect();
+            for key in keys {
+                let name = key.replace('~', "~0").replace('/', "~1");
+                below(
+                    &name,
+                    first.get(key).unwrap_or(&Value::Null),
+                    second.get(key).unwrap_or(&Value::Null),
+                );
+            }
+        }
+        (Value::Array(first), Value::Array(second)) if first.len() == second.len() => {
+            for (index, (first, second)) in first.iter().zip(second).enumerate() {
+                below(&index.to_string(), first, second);
+            }
+        }
+        _ if first == second => {}
+        _ => found.push(at.clone()),
+    }
+}
+
+/// Sets aside what the settings cover, and gives the rest.
+///
+/// Every field that a pattern matches becomes one that is sent at creation only, whether it differed this time or
+/// not: a date may well be the same in two renderings of the same second.
+pub(super) fn settle(
+    objects: &mut [RenderedObject],
+    different: Vec<(ResourceId, String)>,
+    pinned: &[Pattern],
+    ignored: &[IgnoreRule],
+    namespace: &str,
+) -> Vec<(ResourceId, String)> {
+    for entry in objects.iter_mut() {
+        let mut pointers: Vec<String> = pinned
+            .iter()
+            .flat_map(|pattern| pattern.expand(&entry.object))
+            .collect();
+        pointers.sort();
+        pointers.dedup();
+        entry.create_only = pointers;
+    }
+    let by_id: BTreeMap<ResourceId, &RenderedObject> =
+        objects.iter().map(|entry| (entry.object.id(), entry)).collect();
+    let mut left = different;
+    left.retain(|(id, pointer)| {
+        let Some(entry) = by_id.get(id).filter(|_| !pointer.is_empty()) else {
+            return true;
+        };
+        let is_pinned = entry
+            .create_only
+            .iter()
+            .any(|pinned| is_at_or_below(pointer, pinned));
+        !is_pinned
+            && !ignored
+                .iter()
+                .any(|rule| covers(rule, &entry.object, namespace, pointer))
+    });
+    left
+}
+
+fn is_at_or_below(pointer: &str, parent: &str) -> bool {
+    pointer
+        .strip_prefix(parent)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The refusal of a chart whose renderings differ in these fields.
+pub(super) fn refusal(different: &[(ResourceId, String)]) -> String {
+    const MOST_NAMED: usize = 12;
+    let mut named: Vec<String> = different
+        .iter()
+        .take(MOST_NAMED)
+        .map(|(id, pointer)| {
+            if pointer.is_empty() {
+                format!("{id} (its name)")
+            } else {
+                format!("{id} at {pointer}")
+            }
+        })
+        .collect();
+    if different.len() > MOST_NAMED {
+        named.push(format!("{} more", different.len() - MOST_NAMED));
+    }
+    let example = different.iter().find(|(_, pointer)| !pointer.is_empty());
+    let way_out = match example {
+        Some((id, pointer)) => format!(
+            "give the values, or keep those of the first rendering with `spec.source.helm.pinned: [\"{}/{}:{pointer}\"]`",
+            id.group_kind(),
+            id.name
+        ),
+        None => "give the values that make the names".into(),
+    };
+    format!(
+        "the chart renders differently each time, so that every heal would change it: {}; {way_out}",
+        named.join(", ")
+    )
+}
+
+/// Whether templates ask for the time. Two renderings of the same second would then agree by chance.
+pub(super) fn asks_for_time(template: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(template);
+    text.split("{{").skip(1).any(|rest| {
+        let action = rest.split("}}").next().unwrap_or_default();
+        action
+            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+            .any(|word| word == "now")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_found_in_actions_only() {
+        assert!(asks_for_time(b"a: {{ now | date \"2006\" }}"));
+        assert!(asks_for_time(b"a: {{- (now) }}"));
+        assert!(!asks_for_time(b"# now\na: {{ .Values.now }} {{ known }}"));
+    }
+}

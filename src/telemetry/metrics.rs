@@ -1,0 +1,174 @@
+//! Metrics in Prometheus' names: fed by events, read at `/metrics`.
+
+use crate::k8s::{ObservedRequest, RequestObserver};
+use crate::model::event::{Event, What};
+use crate::model::{Health, SyncStatus};
+use crate::ports::{ApiFailure, ApplicationRecord, Sink};
+use async_trait::async_trait;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ApplicationLabels {
+    application: String,
+    destination: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ActionLabels {
+    action: String,
+    result: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RepositoryLabels {
+    repository: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    verb: &'static str,
+    code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabels {
+    sync: String,
+    health: String,
+}
+
+/// Every series of the daemon.
+pub struct Metrics {
+    registry: Registry,
+    changes: Family<ActionLabels, Counter>,
+    drifts: Family<ApplicationLabels, Counter>,
+    mends: Histogram,
+    syncs: Histogram,
+    renders: Histogram,
+    repository_failures: Family<RepositoryLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    applications: Family<StateLabels, Gauge>,
+}
+
+/// Seconds: from a mend of a few milliseconds to a sync of minutes.
+const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let histogram = || Histogram::new(BUCKETS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("portolan"),
+            changes: Family::default(),
+            drifts: Family::default(),
+            mends: histogram(),
+            syncs: histogram(),
+            renders: histogram(),
+            repository_failures: Family::default(),
+            requests: Family::default(),
+            applications: Family::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("changes", "Objects changed, by action and result", metrics.changes.clone());
+        registry.register("drifts", "Objects found drifted", metrics.drifts.clone());
+        registry.register("mend_duration_seconds", "From seeing a drift to the server's answer", metrics.mends.clone());
+        registry.register("sync_duration_seconds", "Passes that changed something", metrics.syncs.clone());
+        registry.register("render_duration_seconds", "Renderings", metrics.renders.clone());
+        registry.register("repository_failures", "Failures to fetch or read", metrics.repository_failures.clone());
+        registry.register("kubernetes_requests", "Requests to API servers", metrics.requests.clone());
+        registry.register("applications", "Applications by state", metrics.applications.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// The text of `/metrics`, in the OpenMetrics format, with the applications as they are now.
+    #[must_use]
+    pub fn text(&self, applications: &[ApplicationRecord]) -> String {
+        self.applications.clear();
+        for record in applications {
+            let labels = StateLabels { sync: record.sync.to_string(), health: record.health.to_string() };
+            self.applications.get_or_create(&labels).inc();
+        }
+        if applications.is_empty() {
+            let labels = StateLabels { sync: SyncStatus::Synced.to_string(), health: Health::Healthy.to_string() };
+            self.applications.get_or_create(&labels).set(0);
+        }
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    fn change(&self, action: &str, result: &str) {
+        let labels = ActionLabels { action: action.into(), result: result.into() };
+        self.changes.get_or_create(&labels).inc();
+    }
+}
+
+fn seconds(millis: u64) -> f64 {
+    std::time::Duration::from_millis(millis).as_secs_f64()
+}
+
+impl Sink for Metrics {
+    fn take(&self, event: &Event) {
+        let subject = || ApplicationLabels {
+            application: event.subject.application.clone(),
+            destination: event.subject.destination.clone(),
+        };
+        match &event.what {
+            What::Changed { action, .. } => self.change(action.as_str(), "success"),
+            What::ChangeFailed { action, .. } => self.change(action.as_str(), "failure"),
+            What::Drifted { .. } => {
+                self.drifts.get_or_create(&subject()).inc();
+            }
+            What::Mended { millis, .. } => {
+                self.change("mend", "success");
+                self.mends.observe(seconds(*millis));
+            }
+            What::Synced { millis, .. } => self.syncs.observe(seconds(*millis)),
+            What::Rendered { millis, .. } => self.renders.observe(seconds(*millis)),
+            What::RepositoryFailed { repository, .. } => {
+                self.repository_failures.get_or_create(&RepositoryLabels { repository: repository.clone() }).inc();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Counts requests by verb, dry runs and watches apart.
+pub struct RequestCounter(pub Arc<Metrics>);
+
+#[async_trait]
+impl RequestObserver for RequestCounter {
+    async fn before(&self, _: &ObservedRequest<'_>) -> Option<ApiFailure> {
+        None
+    }
+
+    async fn after(&self, request: &ObservedRequest<'_>, status: u16) -> Option<ApiFailure> {
+        let labels = RequestLabels { verb: verb(request), code: status.to_string() };
+        self.0.requests.get_or_create(&labels).inc();
+        None
+    }
+}
+
+/// The verb of a request in Kubernetes' words.
+fn verb(request: &ObservedRequest<'_>) -> &'static str {
+    let has = |parameter: &str| request.query.split('&').any(|pair| pair.starts_with(parameter));
+    match request.method {
+        _ if has("dryRun=") => "dryrun",
+        "GET" if has("watch=") => "watch",
+        "GET" if has("limit=") => "list",
+        "GET" => "get",
+        "PATCH" => "patch",
+        "POST" => "create",
+        "PUT" => "update",
+        "DELETE" => "delete",
+        _ => "other",
+    }
+}
