@@ -50,8 +50,7 @@ fn value_findings(baseline: &Baseline, live: &Object) -> Vec<(Path, Finding)> {
                 Slot::Order(now) => order_finding(baseline, trail.path(), kept, &now),
             };
             // An item that is gone is one finding, not one for each of its fields.
-            findings
-                .extend(found.filter(|(path, _)| findings.last().is_none_or(|(last, _)| last != path)));
+            findings.extend(found.filter(|(path, _)| findings.last().is_none_or(|(last, _)| last != path)));
         },
     );
     findings
@@ -66,43 +65,47 @@ fn leaf_finding(
 ) -> Option<(Path, Finding)> {
     let hidden = matches!(kept, Kept::Secret(_)) || (baseline.salt.is_some() && is_hidden(&path));
     let declared = match kept {
-        Kept::Absent if hidden => Shown::absent(),
-        _ if hidden => Shown::sensitive("changed"),
-        Kept::Inline(json) => {
-            let value = serde_json::from_slice::<Value>(json).ok()?;
-            if now.is_some_and(|now| same(&value, now)) {
-                return None;
-            }
-            Shown::value(&value)
-        }
-        Kept::Long { length, start, .. } => shown_start(start, length),
-        Kept::Absent | Kept::Secret(_) | Kept::Order(_) => Shown::absent(),
+        Kept::Inline(json) => Some(serde_json::from_slice::<Value>(json).ok()?),
+        _ => None,
     };
+    if let (Some(declared), Some(now)) = (&declared, now)
+        && same(declared, now)
+    {
+        return None;
+    }
     if now.is_some_and(Value::is_object) && was_map(kept) && foreign_below(live, &path) {
         // We declared an empty mapping (`emptyDir: {}`) whose content is others': an apply would not touch it.
         return None;
     }
-    let Some(now) = now.filter(|now| !now.is_null()) else {
-        let (path, declared) = match gone_item(live.body(), &path) {
-            Some(item) => (item, Shown::note("(present)")),
-            None => (path, declared),
-        };
-        let owner = owner_of(live, &path);
-        let live = if hidden {
-            Shown::sensitive("removed")
-        } else {
-            Shown::absent()
-        };
-        let finding = Finding::new(path.to_string(), FindingKind::Missing, declared, live, owner);
-        return Some((path, finding));
+    let null = Value::Null;
+    let now = now.unwrap_or(&null);
+    let (before, after) = match (&declared, kept) {
+        (Some(declared), _) => Shown::pair(declared, now),
+        (None, Kept::Long { start, length, .. }) => {
+            let start = String::from_utf8_lossy(start);
+            Shown::pair_of_start(start.trim_end_matches('\u{fffd}'), length as usize, now)
+        }
+        _ => (Shown::absent(), Shown::value(now)),
     };
-    let shown = if hidden {
-        Shown::sensitive("changed")
+    let (before, after) = match (hidden, kept, now) {
+        (true, Kept::Absent, _) => (Shown::absent(), Shown::sensitive("added")),
+        (true, _, Value::Null) => (Shown::sensitive("present"), Shown::sensitive("removed")),
+        (true, _, _) => (Shown::sensitive("changed"), Shown::sensitive("changed")),
+        (false, _, Value::Null) => (before, Shown::absent()),
+        (false, _, _) => (before, after),
+    };
+    let gone = now.is_null();
+    let (path, before) = match gone_item(live.body(), &path).filter(|_| gone) {
+        Some(item) => (item, Shown::note("(present)")),
+        None => (path, before),
+    };
+    let kind = if gone {
+        FindingKind::Missing
     } else {
-        Shown::value(now)
+        FindingKind::Changed
     };
     let owner = owner_of(live, &path);
-    let finding = Finding::new(path.to_string(), FindingKind::Changed, declared, shown, owner);
+    let finding = Finding::new(path.to_string(), kind, before, after, owner);
     Some((path, finding))
 }
 
@@ -155,7 +158,7 @@ fn ownership_findings(baseline: &Baseline, live: &Object, findings: &mut Vec<(Pa
         let finding = Finding::new(path.to_string(), FindingKind::Unowned, now.clone(), now, owner);
         findings.push((path, finding));
     }
-    for path in owned.difference(baseline: &Baseline.paths).paths() {
+    for path in owned.difference(&baseline.paths).paths() {
         let now = shown_live(baseline, live, &path);
         let declared = Shown::note("(not declared)");
         let finding = Finding::new(path.to_string(), FindingKind::Extra, declared, now, None);
@@ -171,6 +174,7 @@ fn shown_live(baseline: &Baseline, live: &Object, path: &Path) -> Shown {
         Some(value) => Shown::value(value),
         None => Shown::absent(),
     }
+}
 
 fn was_map(kept: Kept<'_>) -> bool {
     matches!(
@@ -205,11 +209,6 @@ fn is_hidden(path: &Path) -> bool {
         }
     }
     below(&Trail::root(), &path.0)
-}
-
-fn shown_start(start: &[u8], length: u32) -> Shown {
-    let text = String::from_utf8_lossy(start);
-    Shown::shortened(text.trim_end_matches('\u{fffd}'), length as usize)
 }
 
 fn key_values(element: &PathElement) -> String {

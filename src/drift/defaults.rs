@@ -7,7 +7,7 @@
 use super::trail::Trail;
 use serde_json::{Map, Value};
 
-/// Whether a declared `false` or `0` is stored as nothing: the field is a plain boolean or number that is left out when
+/// Whether a declared `false`, `0` or empty text is stored as nothing: the field is a plain value that is left out when
 /// it is zero. (One with a pointer type is kept.)
 pub(super) fn is_omitted(desired: &Value, trail: &Trail<'_>) -> bool {
     let (Some(field), Some(parent)) = (trail.last_field(), trail.parent().and_then(Trail::last_field)) else {
@@ -20,6 +20,7 @@ pub(super) fn is_omitted(desired: &Value, trail: &Trail<'_>) -> bool {
         ("containers" | "initContainers", "stdin" | "stdinOnce" | "tty") => no,
         ("spec", "hostNetwork" | "hostPID" | "hostIPC" | "paused") => no,
         ("spec", "preserveUnknownFields" | "publishNotReadyAddresses") => no,
+        ("env", "value") => desired.as_str() == Some(""),
         ("livenessProbe" | "readinessProbe" | "startupProbe", "initialDelaySeconds") => zero,
         _ => false,
     }
@@ -30,6 +31,8 @@ pub(super) fn filled(desired: &Value, trail: &Trail<'_>, kind: &str) -> Option<V
     let mut value = desired.clone();
     match (trail.last_field()?, kind) {
         ("fieldRef", _) => default(&mut value, "apiVersion", "v1"),
+        ("resourceFieldRef", _) => default(&mut value, "divisor", "0"),
+        ("items", _) => items(&mut value).for_each(downward_file),
         ("sources", _) => items(&mut value).for_each(projected),
         ("volumeClaimTemplates", "StatefulSet") => items(&mut value).for_each(claim),
         ("ingress" | "egress", "NetworkPolicy") => {
@@ -67,11 +70,17 @@ fn projected(source: &mut Value) {
         default(token, "expirationSeconds", 3600);
     }
     let files = source.get_mut("downwardAPI").and_then(|api| api.get_mut("items"));
-    let refs = files
-        .into_iter()
-        .flat_map(items)
-        .filter_map(|file| file.get_mut("fieldRef"));
-    refs.for_each(|field| default(field, "apiVersion", "v1"));
+    files.into_iter().flat_map(items).for_each(downward_file);
+}
+
+/// A file of the downward API. Other `items` have neither of the two.
+fn downward_file(file: &mut Value) {
+    if let Some(field) = file.get_mut("fieldRef") {
+        default(field, "apiVersion", "v1");
+    }
+    if let Some(resource) = file.get_mut("resourceFieldRef") {
+        default(resource, "divisor", "0");
+    }
 }
 
 fn claim(claim: &mut Value) {

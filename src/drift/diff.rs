@@ -75,10 +75,13 @@ const NAMES: [&[&str]; 14] = [
     &["type"],
 ];
 
-/// Text diffs longer than this are cut.
+/// Text diffs of more lines than this are cut.
 const DIFF_LINES: usize = 60;
-/// Text larger than this is not compared line by line: the cost of that grows with the square in the worst case.
-const DIFF_BYTES: usize = 256 * 1024;
+/// Lines of a text diff longer than this are cut: a minified file is one line.
+const DIFF_CHARS: usize = 200;
+/// Text of more lines than this, both sides together, is not compared line by line: the cost of that grows with the
+/// square in the worst case, and there is no clock here to stop it.
+const COMPARED_LINES: usize = 8_000;
 
 /// What differs from one body to the next, in order of paths. `before` is `None` for an object that is created.
 /// `secret` says that the object is a Secret. Status and the server's own metadata are left out.
@@ -123,20 +126,14 @@ impl Diff {
             (Some(Value::Object(before)), None) if !before.is_empty() => {
                 self.maps(before, &Map::new(), trail)
             }
-            (Some(Value::Array(before)), Some(Value::Array(after))) => self.lists(before, after, trail),
+            // Arguments, finalizers, hosts: best seen whole.
+            (Some(Value::Array(before)), Some(Value::Array(after)))
+                if has_maps(before) || has_maps(after) =>
+            {
+                self.lists(before, after, trail);
+            }
             (None, Some(Value::Array(after))) if has_maps(after) => self.lists(&[], after, trail),
             (Some(Value::Array(before)), None) if has_maps(before) => self.lists(before, &[], trail),
-            (Some(Value::String(before)), Some(Value::String(after)))
-                if (before.contains('\n') || after.contains('\n')) && !is_sensitive(self.secret, trail) =>
-            {
-                let text = unified(before, after);
-                self.push(
-                    trail,
-                    Some(Shown::text(before)),
-                    Some(Shown::text(after)),
-                    Some(text),
-                );
-            }
             (before, after) if is_sensitive(self.secret, trail) => {
                 let what = match (before, after) {
                     (Some(_), Some(_)) => "changed",
@@ -151,21 +148,21 @@ impl Diff {
                     None,
                 );
             }
+            (Some(before), Some(after)) => {
+                let text = match (before, after) {
+                    (Value::String(a), Value::String(b)) if a.contains('\n') || b.contains('\n') => {
+                        Some(unified(a, b))
+                    }
+                    _ => None,
+                };
+                let (before, after) = Shown::pair(before, after);
+                self.push(trail, Some(before), Some(after), text);
+            }
             (before, after) => self.push(trail, before.map(Shown::value), after.map(Shown::value), None),
         }
     }
 
     fn lists(&mut self, before: &[Value], after: &[Value], trail: &Trail<'_>) {
-        if !has_maps(before) && !has_maps(after) {
-            // Arguments, finalizers, hosts: short as they are, best seen whole.
-            let shown = |list: &[Value]| Shown::value(&Value::Array(list.to_vec()));
-            let hidden = is_sensitive(self.secret, trail).then(|| Shown::sensitive("changed"));
-            let (old, new) = (
-                hidden.clone().unwrap_or_else(|| shown(before)),
-                hidden.unwrap_or_else(|| shown(after)),
-            );
-            return self.push(trail, Some(old), Some(new), None);
-        }
         let Some(names) = NAMES
             .iter()
             .find(|names| tells_apart(names, before) && tells_apart(names, after))
@@ -249,12 +246,9 @@ fn bare(element: &PathElement) -> String {
 }
 
 fn unified(before: &str, after: &str) -> String {
-    if before.len() + after.len() > DIFF_BYTES {
-        return format!(
-            "{} lines -> {} lines",
-            before.lines().count(),
-            after.lines().count()
-        );
+    let (old, new) = (before.lines().count(), after.lines().count());
+    if old + new > COMPARED_LINES {
+        return format!("{old} lines -> {new} lines");
     }
     let diff = similar::TextDiff::from_lines(before, after);
     let text = diff
@@ -262,13 +256,11 @@ fn unified(before: &str, after: &str) -> String {
         .context_radius(2)
         .missing_newline_hint(false)
         .to_string();
-    let mut lines: Vec<&str> = text.lines().collect();
-    let more = lines.len().saturating_sub(DIFF_LINES);
-    lines.truncate(DIFF_LINES);
-    let rest = if more > 0 {
-        format!("\n… {more} more lines")
-    } else {
-        String::new()
-    };
-    lines.join("\n") + &rest
+    let cut = |line: &str| line.chars().take(DIFF_CHARS).collect::<String>();
+    let mut lines: Vec<String> = text.lines().take(DIFF_LINES).map(cut).collect();
+    let more = text.lines().count().saturating_sub(DIFF_LINES);
+    if more > 0 {
+        lines.push(format!("… {more} more lines"));
+    }
+    lines.join("\n")
 }

@@ -264,6 +264,11 @@ impl FieldSet {
         seen == self.nodes.len()
     }
 
+    /// A set from its top, which has to be sorted.
+    pub(super) const fn of_nodes(nodes: Vec<Node>) -> Self {
+        Self { nodes }
+    }
+
     /// The top of the tree, in order.
     pub(super) fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -373,5 +378,4 @@ mod tests {
         assert_eq!(a.intersection(&b), set(json!({"f:a": {"f:x": {}}})));
         assert!(a.difference(&a).is_empty());
     }
-
 }

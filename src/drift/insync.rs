@@ -161,9 +161,11 @@ impl Comparison<'_> {
             // An explicit null is owned and leaves nothing.
             Value::Null => live.is_none() && node.is_none_or(Node::is_leaf),
             // An empty mapping is owned itself, whether it is atomic or has content of others' later.
-            Value::Object(map) if map.is_empty() => leaf && self.is_empty(live),
+            Value::Object(map) if map.is_empty() => leaf && self.is_empty(live, trail),
             // An empty list is owned only where it is atomic, and that cannot be told.
-            Value::Array(list) if list.is_empty() => node.is_none_or(Node::is_leaf) && self.is_empty(live),
+            Value::Array(list) if list.is_empty() => {
+                node.is_none_or(Node::is_leaf) && self.is_empty(live, trail)
+            }
             _ if leaf => match live {
                 Some(live) => self.same_leaf(desired, live, trail),
                 None => self.built_in && defaults::is_omitted(desired, trail),
@@ -191,10 +193,10 @@ impl Comparison<'_> {
         }
     }
 
-    fn is_empty(&self, live: Option<&Value>) -> bool {
+    fn is_empty(&self, live: Option<&Value>, trail: &Trail<'_>) -> bool {
         match live {
-            // A custom resource keeps what it was given, also when that is empty.
-            None => self.built_in,
+            // A custom resource keeps what it was given, also when that is empty; but its metadata is typed.
+            None => self.built_in || matches!(trail.steps().first(), Some(Step::Field("metadata"))),
             Some(Value::Object(map)) => map.is_empty(),
             Some(Value::Array(list)) => list.is_empty(),
             Some(_) => false,

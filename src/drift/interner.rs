@@ -23,16 +23,12 @@ impl Interner {
         if let Some(known) = self.known.get(set) {
             return Arc::clone(known);
         }
-        let mut nodes = Vec::with_capacity(set.nodes.len());
-        for node in &set.nodes {
-            let below = node.below.as_ref().map(|below| self.share(below));
-            nodes.push(Node {
-                element: node.element.clone(),
-                member: node.member,
-                below,
-            });
-        }
-        let shared = Arc::new(FieldSet { nodes });
+        let nodes = set.nodes().iter().map(|node| Node {
+            element: node.element.clone(),
+            member: node.member,
+            below: node.below.as_ref().map(|below| self.share(below)),
+        });
+        let shared = Arc::new(FieldSet::of_nodes(nodes.collect()));
         self.known.insert(Arc::clone(&shared));
         shared
     }

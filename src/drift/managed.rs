@@ -104,7 +104,7 @@ impl<'a> Entry<'a> {
         FieldSet::from_fields_v1(self.fields).unwrap_or_default()
     }
 
-    fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> Owner {
         Owner {
             manager: self.manager.into(),
             operation: self.operation,

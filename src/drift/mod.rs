@@ -31,6 +31,7 @@ mod path;
 mod pointer;
 mod project;
 mod quantity;
+mod rivals;
 mod scalar;
 mod shown;
 mod strip;
@@ -44,12 +45,13 @@ pub use handover::{
     CLIENT_SIDE, ForeignManager, adopt_client_side, release_all, release_paths, remove_foreign, restore_entry,
 };
 pub use ignore::{Ignore, hpa_targets, ignored_fieldset};
-pub use interner::Interner;
 pub use insync::{Literal, literal};
+pub use interner::Interner;
 pub use managed::{Operation, Owner, has_our_entry, managers, owned_by_us, owner_of};
 pub use path::{BadFields, Path, PathElement};
 pub use pointer::BadPointer;
 pub use project::Salt;
+pub use rivals::rivals;
 pub use scalar::Scalar;
 pub use shown::Shown;
 pub use strip::{preserve, strip};

@@ -230,5 +230,4 @@ mod tests {
             None
         );
     }
-
 }

@@ -4,6 +4,7 @@ use super::path::PathElement;
 use super::trail::{Step, Trail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Longest text shown of one value, in characters. Two of them and a path fit a terminal line or two.
@@ -19,33 +20,62 @@ impl Shown {
     /// beginning and their size.
     #[must_use]
     pub fn value(value: &Value) -> Self {
-        match value {
-            Value::String(text) if text.is_empty() => Self("\"\"".into()),
-            Value::String(text) => Self::text(text),
-            Value::Null | Value::Bool(_) | Value::Number(_) => Self(value.to_string()),
-            Value::Array(_) | Value::Object(_) => Self::text(&value.to_string()),
-        }
+        Self::text(&text_of(value))
     }
 
     /// Text that may be seen, shortened as [`value`](Self::value) does.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        Self::shortened(text, text.len())
+        Self::window(text, 0, text.len())
     }
 
-    /// The beginning of a text of which only that much is at hand; `bytes` is its whole length.
+    /// Two values side by side. Long ones are shown from shortly before the place where they part: a list that
+    /// differs in its last item would else look the same twice.
     #[must_use]
-    pub(super) fn shortened(start: &str, bytes: usize) -> Self {
-        let line = start.lines().next().unwrap_or_default();
+    pub(super) fn pair(before: &Value, after: &Value) -> (Self, Self) {
+        let text = text_of(before);
+        Self::pair_of_start(&text, text.len(), after)
+    }
+
+    /// As [`pair`](Self::pair), of a text of which only the start is at hand; `bytes` is its whole length.
+    #[must_use]
+    pub(super) fn pair_of_start(start: &str, bytes: usize, after: &Value) -> (Self, Self) {
+        let after = text_of(after);
+        let part = start.char_indices().zip(after.chars()).find(|((_, a), b)| a != b);
+        let common = part.map_or(start.len().min(after.len()), |((place, _), _)| place);
+        let lead = start[..common]
+            .char_indices()
+            .rev()
+            .take(LEAD)
+            .last()
+            .map_or(common, |(place, _)| place);
+        let line = start[..common].rfind('\n').map_or(0, |place| place + 1);
+        // What lies beyond the start that is at hand cannot be shown.
+        let seen = common < start.len() || start.len() == bytes;
+        let from = if seen && (common > SHOWN_CHARS / 2 || line > 0) {
+            lead.max(line)
+        } else {
+            0
+        };
+        (
+            Self::window(start, from, bytes),
+            Self::window(&after, from, after.len()),
+        )
+    }
+
+    fn window(text: &str, from: usize, bytes: usize) -> Self {
+        let line = text[from..].lines().next().unwrap_or_default();
         let head: String = line
             .chars()
             .filter(|c| !c.is_control())
             .take(SHOWN_CHARS)
             .collect();
-        if head.len() == bytes {
-            return Self(head);
+        match (from, head.len() == bytes) {
+            (0, true) if head.is_empty() => Self("\"\"".into()),
+            (0, true) => Self(head),
+            (0, false) => Self(format!("{head}… ({bytes} bytes)")),
+            _ => Self(format!("…{head}… ({bytes} bytes)")),
         }
-        Self(format!("{head}… ({bytes} bytes)"))
     }
 
     /// Nothing there.
@@ -70,6 +100,20 @@ impl Shown {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// How much of what two long values have in common is shown before they part, in characters.
+const LEAD: usize = 24;
+
+/// Text bare, the rest as JSON. Text that reads like a number or `true` is quoted, or `80 -> "80"` would not be seen.
+fn text_of(value: &Value) -> Cow<'_, str> {
+    let misleading = |text: &str| {
+        text.len() < 32 && serde_json::from_str::<Value>(text).is_ok_and(|v| !v.is_array() && !v.is_object())
+    };
+    match value {
+        Value::String(text) if !misleading(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
     }
 }
 
@@ -120,6 +164,8 @@ mod tests {
     #[test]
     fn long_and_many_lined_values_are_cut() {
         assert_eq!(Shown::value(&json!(3)).as_str(), "3");
+        assert_eq!(Shown::value(&json!("3")).as_str(), "\"3\"");
+        assert_eq!(Shown::value(&json!("")).as_str(), "\"\"");
         assert_eq!(Shown::value(&json!("nginx:1")).as_str(), "nginx:1");
         assert_eq!(Shown::value(&json!("a\nb")).as_str(), "a… (3 bytes)");
         let long = Shown::value(&json!("é".repeat(500)));
@@ -128,6 +174,29 @@ mod tests {
             Shown::value(&json!("\u{1b}[31mred")).as_str(),
             "[31mred… (8 bytes)"
         );
+    }
+
+    #[test]
+    fn two_long_values_are_shown_where_they_part() {
+        let list = |host: &str| json!([{"filler": "x".repeat(100), "host": host, "more": "y".repeat(100)}]);
+        let (before, after) = Shown::pair(&list("a.example"), &list("b.example"));
+        assert!(
+            before.as_str().starts_with("…") && before.as_str().contains(r#""host":"a.example""#),
+            "{before}"
+        );
+        assert!(after.as_str().contains(r#""host":"b.example""#), "{after}");
+        let (before, after) = Shown::pair(&json!("one\ntwo\nthree\n"), &json!("one\ntwO\nthree\n"));
+        assert_eq!(
+            (before.as_str(), after.as_str()),
+            ("…two… (14 bytes)", "…twO… (14 bytes)")
+        );
+        let (before, after) = Shown::pair(&json!("nginx:1"), &json!("nginx:2"));
+        assert_eq!((before.as_str(), after.as_str()), ("nginx:1", "nginx:2"));
+        let (before, after) = Shown::pair(&json!("é".repeat(200)), &json!("é".repeat(201)));
+        assert!(before != after, "{before} {after}");
+        // Only the start is at hand.
+        let (before, _) = Shown::pair_of_start("xxxx", 4000, &json!("x".repeat(4001)));
+        assert_eq!(before.as_str(), "xxxx… (4000 bytes)");
     }
 
     #[test]

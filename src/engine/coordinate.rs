@@ -139,7 +139,15 @@ impl Coordinator {
             }
         }
         let names: Vec<String> = self.world.adapters.repositories.iter().map(|source| source.name.clone()).collect();
-        all.settle(Known { repositories: Some(&names), ..Known::default() });
+        // Before every repository's documents are read, a name that is not there may only not be there yet.
+        let all_documents = {
+            let states = self.world.repositories();
+            let sources = &self.world.adapters.repositories;
+            sources.iter().all(|source| {
+                source.documents.is_none() || states.get(&source.name).is_some_and(|state| state.revision.is_some())
+            })
+        };
+        all.settle(Known { repositories: Some(&names), all_documents, ..Known::default() });
         for problem in all.problems.iter().filter(|problem| problem.is_error()) {
             let origin = format!("{}:{}:{}", problem.file, problem.line, problem.column);
             self.world.emit("", What::DocumentRefused { origin, message: problem.message.clone() });
@@ -322,6 +330,10 @@ pub(crate) async fn render_unit(world: &Arc<World>, unit: &Arc<Unit>) {
             for problem in &prepared.problems {
                 let (origin, message) = (problem.origin.clone(), problem.message.clone());
                 unit.destination.emit(&unit.name, What::RenderFailed { origin, message });
+            }
+            for warning in &prepared.warnings {
+                let (origin, message) = (warning.origin.clone(), warning.message.clone());
+                unit.destination.emit(&unit.name, What::Warned { origin, message });
             }
             let millis = unit.destination.clock.now().duration_since(started).as_millis().max(0) as u64;
             let objects = prepared.desired.len();

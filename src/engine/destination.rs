@@ -7,7 +7,7 @@ use crate::drift::Salt;
 use crate::model::event::{Event, Subject, What};
 use crate::model::ownership::PART_OF;
 use crate::model::{GroupKind, Gvk};
-use crate::ports::{ApiFailure, Clock, Cluster, Discovery, ServedKind, Sink, WatchEvent, WatchGuard};
+use crate::ports::{Announcement, ApiFailure, Clock, Cluster, Discovery, ServedKind, Sink, WatchEvent, WatchGuard};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,8 @@ pub(crate) struct Destination {
     pub touched: Notify,
     /// Counts changes of the watches' states.
     pub listed: watch::Sender<u64>,
+    /// Where Kubernetes Events go; `None` when they are off.
+    announcements: Option<mpsc::Sender<Announcement>>,
     /// When full passes last did what one of them does for all.
     pub done_at: Mutex<HashMap<String, Timestamp>>,
     /// What Helm is told of the destination, with the discovery it was made from.
@@ -50,6 +52,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Destination {
+    #[allow(clippy::too_many_arguments, reason = "each is one thing that a destination is made of")]
     /// A destination that watches nothing yet, and the receiver that its event task reads.
     pub fn new(
         name: &str,
@@ -59,6 +62,7 @@ impl Destination {
         clock: Arc<dyn Clock>,
         sink: Arc<dyn Sink>,
         salt: Salt,
+        announcements: Option<mpsc::Sender<Announcement>>,
     ) -> (Arc<Self>, mpsc::Receiver<(GroupKind, WatchEvent)>) {
         let (events, receiver) = mpsc::channel(EVENT_BACKLOG);
         let destination = Self {
@@ -71,6 +75,7 @@ impl Destination {
             salt,
             touched: Notify::new(),
             listed: watch::Sender::new(0),
+            announcements,
             done_at: Mutex::default(),
             api_versions: Mutex::default(),
             ledger: Mutex::default(),
@@ -107,6 +112,12 @@ impl Destination {
     /// Emits an event about an application here.
     pub fn emit(&self, application: &str, what: What) {
         let subject = Subject { application: application.into(), destination: self.name.to_string() };
+        if let Some(announcements) = &self.announcements
+            && let Some(announcement) = self.announcement(application, &what)
+        {
+            // A full queue drops it: the log has it.
+            let _ = announcements.try_send(announcement);
+        }
         self.sink.take(&Event { subject, what });
     }
 

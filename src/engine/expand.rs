@@ -8,6 +8,7 @@ use crate::model::event::What;
 use crate::model::permissions::wildcard;
 use crate::model::{ApplicationSpec, ClusterSpec};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// An application on a destination, as the documents want it.
 pub(crate) struct Wanted {
@@ -59,7 +60,16 @@ pub(crate) async fn expand(documents: &Documents, world: &World) -> Expansion {
                     application,
                 };
                 let wanted = Wanted { spec, destination: destination.clone(), cluster: cluster.clone() };
-                expansion.wanted.insert(format!("{destination}/{name}"), wanted);
+                match expansion.wanted.entry(format!("{destination}/{name}")) {
+                    Entry::Vacant(place) => {
+                        place.insert(wanted);
+                    }
+                    // A folder of a glob can take another document's name.
+                    Entry::Occupied(_) => {
+                        let message = format!("`{path}` stands for an application called {name}, and there is one already");
+                        refuse(world, document, "/spec/path", message);
+                    }
+                }
             }
         }
     }

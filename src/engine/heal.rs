@@ -6,6 +6,7 @@ use super::unit::Unit;
 use crate::model::event::{FieldDrift, What};
 use crate::model::plan::Action;
 use crate::model::{DriftPolicy, ResourceId};
+use crate::plan::annotations::ApplyPolicy;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -77,12 +78,17 @@ pub(crate) fn vanished(destination: &Arc<Destination>, id: ResourceId) {
 
 /// The application that declares an object, and whether its policy is to mend drift at once.
 fn responsible(destination: &Destination, id: &ResourceId) -> Option<(Arc<Unit>, bool)> {
-    let name = destination.ledger().objects.get(id).and_then(|entry| entry.claimant().cloned())?;
+    let (name, kept) = {
+        let ledger = destination.ledger();
+        let entry = ledger.objects.get(id)?;
+        let kept = entry.desired().is_some_and(|desired| desired.directives.apply == ApplyPolicy::Always);
+        (entry.claimant()?.clone(), kept)
+    };
     let unit = destination.units().get(&name).cloned()?;
     let mend = {
         let state = unit.state();
         let spec = &state.spec.as_ref()?.application;
-        spec.drift.policy == DriftPolicy::Correct && !spec.suspend && !state.removed
+        kept && spec.drift.policy == DriftPolicy::Correct && !spec.suspend && !state.removed
     };
     Some((unit, mend))
 }

@@ -4,6 +4,7 @@
 //! turns commits into renderings, [`observe`] turns watch events into facts, [`heal`] mends drift, [`status`] says
 //! where everything stands, [`records`] remembers it.
 
+mod announce;
 mod coordinate;
 mod destination;
 mod execute;
@@ -24,6 +25,7 @@ mod records;
 mod requests;
 mod status;
 mod unit;
+mod waves;
 mod world;
 
 use crate::model::event::{Event, Subject, What};

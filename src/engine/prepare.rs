@@ -6,7 +6,7 @@ use crate::model::ownership::{APPLICATION, PART_OF};
 use crate::model::plan::hex;
 use crate::model::{GroupKind, Gvk, IgnoreRule, Object, Permissions, ResourceId};
 use crate::plan::annotations::Directives;
-use crate::plan::desired::{Declared, builtin_scope, duplicates, fill_namespaces};
+use crate::plan::desired::{Declared, builtin_scope, duplicates, fill_namespaces, normalize};
 use crate::plan::{Desired, hooks, order};
 use crate::ports::{Discovery, RenderFailure, Rendered};
 use sha2::{Digest, Sha256};
@@ -36,6 +36,13 @@ pub(crate) fn prepare(rendered: Rendered, setting: Setting<'_>) -> Prepared {
         .into_iter()
         .map(|object| Declared { object: object.object, origin: object.origin, create_only: object.create_only })
         .collect();
+    declared.retain_mut(|declared| match normalize(&mut declared.object) {
+        Ok(()) => true,
+        Err(error) => {
+            problems.push(RenderFailure { origin: declared.origin.clone(), message: error.to_string() });
+            false
+        }
+    });
     let namespace = spec.application.namespace.as_deref().unwrap_or("default");
     fill_namespaces(&mut declared, namespace, &|gvk| scope(setting.discovery, gvk));
     for duplicate in duplicates(&declared) {
@@ -60,6 +67,7 @@ pub(crate) fn prepare(rendered: Rendered, setting: Setting<'_>) -> Prepared {
         object.set_label(PART_OF, setting.applyset);
         object.set_label(APPLICATION, &spec.name);
     };
+    let mut warnings = rendered.warnings;
     let mut prepared = Prepared { revision: setting.revision.clone(), key: setting.key.clone(), problems, ignore: ignore.clone(), ..Prepared::default() };
     for mut resource in split.resources {
         mark(&mut resource.object);
@@ -70,8 +78,14 @@ pub(crate) fn prepare(rendered: Rendered, setting: Setting<'_>) -> Prepared {
         if let Some(reason) = forbidden(&setting, &resource.object) {
             prepared.forbidden.insert(resource.object.id(), reason);
         }
-        prepared.desired.push(Arc::new(desired(resource, &ignore)));
+        let desired = desired(resource, &ignore);
+        warnings.extend(desired.directives.problems.iter().map(|problem| RenderFailure {
+            origin: desired.origin.to_string(),
+            message: format!("{}: {problem}", desired.id),
+        }));
+        prepared.desired.push(Arc::new(desired));
     }
+    prepared.warnings = warnings;
     prepared.hooks = split.hooks;
     for hook in &mut prepared.hooks {
         mark(&mut hook.object);

@@ -76,7 +76,7 @@ async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
             PhaseEnd::Failed(words) => return pass.sync_failed(words, records).await,
         }
     }
-    pass.prune(&plan, records).await
+    pass.prune(&plan).await
 }
 
 /// Says what a pass did.

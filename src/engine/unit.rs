@@ -41,6 +41,8 @@ pub(crate) struct Prepared {
     pub hooks: Vec<HookRun>,
     /// Documents that could not be taken. Nothing is pruned while there is one.
     pub problems: Vec<RenderFailure>,
+    /// What a person should look at although everything was taken.
+    pub warnings: Vec<RenderFailure>,
     /// Objects that the repository's limits forbid here.
     pub forbidden: BTreeMap<ResourceId, String>,
     /// Kinds that the destination did not serve when this was prepared.

@@ -12,7 +12,7 @@ use crate::model::{ClusterSpec, Permissions, Revision};
 use crate::ports::StateStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 /// What is known of a repository.
 #[derive(Default)]
@@ -97,6 +97,7 @@ impl World {
         }
         let cluster = self.adapters.connect.connect(name, spec).await?;
         let parent = Parent::new(&self.settings.instance, &self.settings.namespace);
+        let (announcements, announced) = mpsc::channel(super::announce::BACKLOG);
         let (destination, events) = Destination::new(
             name,
             cluster,
@@ -105,12 +106,14 @@ impl World {
             self.adapters.clock.clone(),
             self.adapters.sink.clone(),
             Salt::new(self.settings.salt),
+            (self.settings.events && !self.settings.read_only).then_some(announcements),
         );
         let mut destinations = self.destinations();
         if let Some(first) = destinations.get(name) {
             return Ok(first.clone());
         }
         tokio::spawn(super::observe::watch_events(destination.clone(), events));
+        tokio::spawn(super::announce::announce(destination.clone(), announced));
         tokio::spawn(super::status::keep_status(destination.clone(), self.records.clone()));
         destinations.insert(name.into(), destination.clone());
         Ok(destination)

@@ -53,9 +53,16 @@ pub(super) fn join_small_packs(repo: &Repository) -> Result<bool, git2::Error> {
             .map(|name| format!("pack-{name}.idx"))
             .ok_or_else(|| git2::Error::from_str("the pack has no name"))?
     };
-    std::fs::File::open(&packs)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)?;
+    // On the disk before anything that it replaces is taken off it.
+    for path in [
+        packs.join(&joined).with_extension("pack"),
+        packs.join(&joined),
+        packs.clone(),
+    ] {
+        std::fs::File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(failed)?;
+    }
     // The index goes first: without it a pack is not looked at, with it alone an object would be promised and missing.
     for index in small
         .iter()

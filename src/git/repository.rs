@@ -7,6 +7,9 @@ use async_trait::async_trait;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Readers kept open: each maps the mirror's packs.
+const POOLED: usize = 8;
+
 /// How the credentials of a fetch are had: read anew for each, so that a rotated secret counts at once.
 pub type CredentialSource = dyn Fn() -> Result<(Credentials, String), String> + Send + Sync;
 
@@ -62,7 +65,10 @@ impl MirroredRepository {
             let result = work(&reader);
             // One that met damage is opened anew: a fetch may have put another mirror in its place.
             if result.is_ok() {
-                lock(&readers).push(reader);
+                let mut readers = lock(&readers);
+                if readers.len() < POOLED {
+                    readers.push(reader);
+                }
             }
             result
         });

@@ -2,10 +2,11 @@
 //!
 //! The body is sent with [`Cluster::create`](crate::ports::Cluster::create) and [`event_kind`].
 
-use super::kinds;
+use super::wire::Wire;
+use super::{kinds, write};
 use crate::model::ownership::FIELD_MANAGER;
 use crate::model::{Object, ResourceId};
-use crate::ports::ServedKind;
+use crate::ports::{Announcement, ApiFailure, ServedKind};
 use serde_json::{Value, json};
 
 /// Longest `note` that the API takes, in bytes.
@@ -181,4 +182,24 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "Namespace", "name": "shop", "uid": "u-1"})
         );
     }
+}
+
+/// Writes an announcement as an Event.
+///
+/// # Errors
+/// As any creation; a namespace that is gone takes its Events along.
+pub(super) async fn announce(wire: &Wire, announcement: &Announcement) -> Result<(), ApiFailure> {
+    let time = announcement.time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    let body = event_body(&EventNote {
+        id: &announcement.id,
+        api_version: &announcement.api_version,
+        uid: &announcement.uid,
+        severity: if announcement.warning { Severity::Warning } else { Severity::Normal },
+        reason: &announcement.reason,
+        action: &announcement.action,
+        note: &announcement.note,
+        time: &time,
+        instance: crate::model::ownership::FIELD_MANAGER,
+    });
+    write::create(wire, &event_kind(), &body, None).await.map(drop)
 }

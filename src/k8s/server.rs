@@ -4,10 +4,10 @@ use super::discovery::Discoverer;
 use super::read::{self, Selection};
 use super::watch::{self, Watched};
 use super::wire::Wire;
-use super::{apply, evidence, write};
+use super::{apply, events, evidence, write};
 use crate::model::{GroupKind, Object, ResourceId};
 use crate::ports::{
-    ApiFailure, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence, Impersonation,
+    Announcement, ApiFailure, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence, Impersonation,
     ServedKind, WatchEvent, WatchGuard,
 };
 use async_trait::async_trait;
@@ -53,6 +53,10 @@ impl ApiServer {
 
 #[async_trait]
 impl Cluster for ApiServer {
+    async fn announce(&self, announcement: &Announcement) -> Result<(), ApiFailure> {
+        events::announce(&self.wire, announcement).await
+    }
+
     async fn discover(&self) -> Result<Discovery, ApiFailure> {
         self.discoverer.discover(&self.wire).await
     }

@@ -95,6 +95,13 @@ pub enum What {
         /// Why.
         message: String,
     },
+    /// Something to look at, though everything was taken.
+    Warned {
+        /// `file:line:column`.
+        origin: String,
+        /// What it is.
+        message: String,
+    },
     /// An object was changed as planned.
     Changed {
         /// What was done.

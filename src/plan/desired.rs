@@ -253,7 +253,7 @@ pub struct Duplicate {
 
 /// Finds objects that are declared more than once. Namespaces have to be filled in before.
 ///
-/// Which of the two is meant cannot be known, so the caller applies neither.
+/// Which of the two is meant cannot be known, so a rendering with one counts as incomplete and prunes nothing.
 #[must_use]
 pub fn duplicates(objects: &[Declared]) -> Vec<Duplicate> {
     let mut seen: BTreeMap<ResourceId, &str> = BTreeMap::new();

@@ -143,6 +143,27 @@ pub struct Evidence {
     pub events: Vec<Value>,
 }
 
+/// A Kubernetes Event about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Identity of the object.
+    pub id: ResourceId,
+    /// Its `apiVersion`.
+    pub api_version: String,
+    /// Its uid, when known: `kubectl describe` shows only Events with the object's uid.
+    pub uid: String,
+    /// Whether it needs a person.
+    pub warning: bool,
+    /// One word in UpperCamelCase, such as `DriftMended`.
+    pub reason: String,
+    /// What was done, one word, such as `Apply`.
+    pub action: String,
+    /// A sentence without a secret value; the adapter cuts it to what the API takes.
+    pub note: String,
+    /// When it happened.
+    pub time: jiff::Timestamp,
+}
+
 /// Ends its watch when dropped.
 #[derive(Debug)]
 pub struct WatchGuard(tokio::task::AbortHandle);
@@ -181,7 +202,11 @@ pub trait Cluster: Send + Sync + 'static {
     /// Watches a kind in all namespaces by label selector. Events arrive in order; the channel's bound is the
     /// back-pressure. Losses of history are repaired by listing again.
     fn watch(&self, kind: &ServedKind, selector: &str, events: mpsc::Sender<(GroupKind, WatchEvent)>) -> WatchGuard;
-    /// Why a workload is not healthy: its pods that are not ready, and the last warnings. Asked for, never polled.
+    /// Writes a Kubernetes Event.
+    async fn announce(&self, _announcement: &Announcement) -> Result<(), ApiFailure> {
+        Ok(())
+    }
+    /// Pods that are not ready and the last Events of a workload, for a person who asks why it is not healthy.
     async fn evidence(&self, _id: &ResourceId) -> Result<Evidence, ApiFailure> {
         Ok(Evidence::default())
     }

@@ -9,7 +9,7 @@ pub mod state;
 
 pub use clock::Clock;
 pub use cluster::{
-    ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence, Impersonation, ServedKind, WatchEvent,
+    Announcement, ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence, Impersonation, ServedKind, WatchEvent,
     WatchGuard,
 };
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};

@@ -40,7 +40,8 @@ pub struct RenderedObject {
     /// `file:line` in the repository, or the chart's template.
     pub origin: String,
     /// JSON pointers to fields whose first rendering is kept: they are sent when the object is created and not
-    /// compared or sent afterwards (`pinned` of the Helm settings).
+    /// compared or sent afterwards (`pinned` of the Helm settings). A Secret's `stringData` is
+    /// named as the `data` that the plan makes of it.
     pub create_only: Vec<String>,
 }
 

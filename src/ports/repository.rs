@@ -37,7 +37,7 @@ pub trait Repository: Send + Sync + 'static {
     async fn fetch(&self) -> Result<Tip, RepositoryFailure>;
     /// Finds the commit for a branch, tag, semver range or commit; `None` is the remote's default branch.
     async fn resolve(&self, reference: Option<&str>) -> Result<Revision, RepositoryFailure>;
-    /// The tree id of a folder at a commit; `None` when there is no such folder. Empty path: the root.
+    /// The id of a folder or file at a commit; `None` when there is neither. Empty path: the root.
     async fn tree_id(&self, commit: &str, path: &str) -> Result<Option<String>, RepositoryFailure>;
     /// Folders that match a glob, sorted.
     async fn folders(&self, commit: &str, pattern: &str) -> Result<Vec<String>, RepositoryFailure>;

@@ -4,14 +4,14 @@
 //! heal would rotate passwords and certificates under running workloads. So what differs is found by rendering twice
 //! and has to be named: pinned (the first rendering's value stays) or ignored live.
 
-use super::pinned::{Pattern, covers};
+use super::pinned::{Pattern, as_stored, covers};
 use crate::model::{IgnoreRule, Object, ResourceId};
 use crate::ports::renderer::RenderedObject;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The fields in which two renderings of one source differ, as JSON pointers. An object that only one of them has is
-/// named with the empty pointer. No value is given away: they are secrets more often than not.
+/// named with the empty pointer, a Secret's `stringData` as the `data` it becomes. No value is given away: they are secrets more often than not.
 #[must_use]
 pub fn nondeterminism(first: &[RenderedObject], second: &[RenderedObject]) -> Vec<(ResourceId, String)> {
     let mut others: BTreeMap<ResourceId, Vec<&Object>> = BTreeMap::new();
@@ -26,8 +26,8 @@ pub fn nondeterminism(first: &[RenderedObject], second: &[RenderedObject]) -> Ve
             Some(other) => {
                 let mut pointers = Vec::new();
                 differences(
-                    entry.object.body(),
-                    other.body(),
+                    &as_stored(&entry.object),
+                    &as_stored(other),
                     &mut String::new(),
                     &mut pointers,
                 );

@@ -2,7 +2,8 @@
 
 use crate::model::{GroupKind, IgnoreRule, Object};
 use crate::ports::renderer::RenderFailure;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// `Kind[.group]/name:/json/pointer`; name and pointer may hold `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +31,14 @@ impl Pattern {
         let kind = kind
             .parse()
             .unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let mut segments: Vec<String> = pointer.split('/').map(unescape).collect();
+        if kind == GroupKind::new("", "Secret") && segments[0] == "stringData" {
+            segments[0] = "data".into();
+        }
         Ok(Self {
             kind,
             name: name.into(),
-            segments: pointer.split('/').map(unescape).collect(),
+            segments,
         })
     }
 
@@ -41,10 +46,28 @@ impl Pattern {
     pub fn expand(&self, object: &Object) -> Vec<String> {
         let mut found = Vec::new();
         if object.gvk().group_kind() == self.kind && matches(&self.name, object.name()) {
-            expand(object.body(), &self.segments, &mut String::new(), &mut found);
+            expand(&as_stored(object), &self.segments, &mut String::new(), &mut found);
         }
         found
     }
+}
+
+/// The body with a Secret's `stringData` in `data`, where the plan puts it and where it is found live. The values are
+/// not encoded: only where they stand counts here.
+pub(super) fn as_stored(object: &Object) -> Cow<'_, Value> {
+    let body = object.body();
+    let Some(Value::Object(texts)) = body.get("stringData").filter(|_| object.is_secret()) else {
+        return Cow::Borrowed(body);
+    };
+    let mut stored = body.clone();
+    if let Value::Object(body) = &mut stored {
+        body.remove("stringData");
+        let data = body.entry("data").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(data) = data {
+            data.extend(texts.clone());
+        }
+    }
+    Cow::Owned(stored)
 }
 
 fn expand(value: &Value, segments: &[String], at: &mut String, found: &mut Vec<String>) {
@@ -90,7 +113,7 @@ pub(super) fn covers(rule: &IgnoreRule, object: &Object, default_namespace: &str
         && rule
             .paths
             .iter()
-            .any(|path| leads_to(path, object.body(), pointer))
+            .any(|path| leads_to(path, &as_stored(object), pointer))
 }
 
 /// Whether a rule's path matches the beginning of a pointer into a body.
@@ -173,6 +196,12 @@ mod tests {
         assert_eq!(pattern("Secret/db-*:/data/x~1y").expand(&object), ["/data/x~1y"]);
         assert!(pattern("Secret/other:/data/b").expand(&object).is_empty());
         assert!(Pattern::parse("Secret/db").is_err());
+
+        let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"k": "v"}});
+        let object = Object::new(body).unwrap();
+        for text in ["Secret/a:/data/k", "Secret/a:/stringData/k"] {
+            assert_eq!(pattern(text).expand(&object), ["/data/k"]);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::objects;
 use super::path::{join, split};
-use super::source::Folder;
+use super::source::{Folder, failure};
 use crate::model::SourceSpec;
 use crate::model::yaml::Limits;
 use crate::ports::renderer::{RenderFailure, Rendered};
@@ -83,6 +83,12 @@ pub(super) fn render(folder: Folder, selection: &Selection) -> Rendered {
     let mut files = folder.files;
     files.retain(|file| selection.takes(&file.path));
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    if files.is_empty() {
+        // As with a folder that is gone: whether all was meant to be deleted is not for a wrong path to say.
+        let message = "no file here is a manifest that would be read; correct `spec.path`, `include` and `exclude`, or \
+                       remove the Application document to delete what it declared";
+        rendered.problems.push(failure(&folder.path, message));
+    }
     let limits = Limits::default();
     for file in files {
         let path = join(&folder.path, &file.path);

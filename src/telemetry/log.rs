@@ -9,7 +9,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging to standard error. Colour only on a terminal.
 pub fn start(format: LogFormat, filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    // kube logs every answer of 500 and above as an error; what matters of them is told by our own events.
+    let filter = if filter.contains("kube_client") { filter.to_owned() } else { format!("{filter},kube_client=off") };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info,kube_client=off"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -42,6 +44,7 @@ impl Sink for LogSink {
             What::RenderFailed { origin, message } => {
                 warn!(application, destination, origin, message, "cannot be rendered");
             }
+            What::Warned { origin, message } => warn!(application, destination, origin, message, "look at this"),
             What::Changed { action, id, revision, warnings } => {
                 info!(application, destination, object = %id, action = %action, revision, "changed");
                 for warning in warnings {

@@ -78,7 +78,8 @@ async fn rewritten_moved_and_deleted_branches_are_followed_and_old_commits_stay(
     let repo = TestRepo::with(&[("a.yaml", "a: 1\n")]);
     repo.git(&["branch", "team", "main"]);
     let mirror = TestMirror::of_local(&repo);
-    let before = mirror.fetched().await.resolve(None).unwrap().commit;
+    let early = mirror.fetched().await;
+    let before = early.resolve(None).unwrap().commit;
     assert!(!mirror.fetch().await.unwrap().changed, "nothing new");
     // `main` is rewritten without the old commit, `team` gives way to a branch below its name.
     repo.git(&["update-ref", "-d", "refs/heads/main"]);
@@ -96,6 +97,11 @@ async fn rewritten_moved_and_deleted_branches_are_followed_and_old_commits_stay(
     let reader = mirror.request.mirror.reader().unwrap();
     assert_eq!(reader.refs().unwrap(), outcome.refs);
     assert_eq!(reader.resolve(None).unwrap().commit, rewritten);
+    assert_eq!(
+        early.resolve(None).unwrap().commit,
+        rewritten,
+        "a reader that was open sees the fetch"
+    );
     assert!(matches!(
         reader.resolve(Some("team")),
         Err(GitError::ReferenceNotFound { .. })
@@ -147,10 +153,7 @@ async fn a_fetch_that_needs_too_much_memory_ends_and_leaves_the_mirror_as_it_was
     let after = repo.commit_bytes("main", &[("big.bin", &vec![0; 64 << 20])]);
     mirror.limits.memory = 48 << 20;
     let error = mirror.fetch().await.unwrap_err();
-    assert!(
-        matches!(error, GitError::Memory { limit_mib: 48, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, GitError::Memory { limit_mib: 48, .. }), "{error}");
     assert_eq!(
         mirror.request.mirror.reader().unwrap().resolve(None).unwrap(),
         before
@@ -311,6 +314,23 @@ async fn a_child_whose_parent_is_gone_ends() {
         assert!(Instant::now() < until, "the child outlives its parent");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[tokio::test]
+async fn a_git_configuration_does_not_send_a_fetch_elsewhere() {
+    let (wanted, other) = (
+        TestRepo::with(&[("a.yaml", "a: 1\n")]),
+        TestRepo::with(&[("b.yaml", "b: 1\n")]),
+    );
+    let mirror = TestMirror::of_local(&wanted);
+    let redirect = format!(
+        "[url \"{}\"]\n\tinsteadOf = {}\n",
+        other.path().display(),
+        wanted.path().display()
+    );
+    std::fs::write(mirror.request.mirror.folder().join("home/.gitconfig"), redirect).unwrap();
+    let commit = mirror.fetched().await.resolve(None).unwrap().commit;
+    assert_eq!(commit, wanted.git(&["rev-parse", "main"]));
 }
 
 #[tokio::test]

@@ -1,1 +1,31 @@
+//! Every integration test, in one binary: it links once, and the control plane is shared.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
+mod config;
+mod drift;
+mod git;
+mod git_servers;
+mod git_trees;
+mod health;
+mod hooks;
+mod k8s;
+mod k8s_http;
+mod local;
+mod local_programs;
+mod render;
+mod render_helm;
+mod render_kustomize;
+mod schedule;
+mod state_store;
+mod yaml_fidelity;
+
+/// Fixtures.
+mod support {
+    pub mod control_plane;
+    pub mod git_repo;
+    pub mod git_server;
+    pub mod memory_repository;
+    pub mod programs;
+    pub mod rendering;
+}

@@ -173,7 +173,8 @@ async fn globs_choose_files() {
         .map(|path| CONFIG_MAP.replace("name: a", &format!("name: {}", path.replace(['/', '.'], "-"))))
         .collect();
     let repository = repository(files.iter().copied().zip(texts.iter().map(String::as_str)));
-    let cases: [(&[&str], &[&str], bool, &[&str]); 7] = [
+    type Words = &'static [&'static str];
+    let cases: [(Words, Words, bool, Words); 7] = [
         (&[], &[], true, &["a", "b", "c", "e", "f"]),
         (&[], &[], false, &["a", "b", "c"]),
         (&[], &["test/**"], true, &["a", "b", "c", "e", "f"]),
@@ -559,4 +560,20 @@ async fn equal_names_in_one_rendering_stay_two_objects() {
         .unwrap();
     assert_eq!(rendered.objects.len(), 2);
     assert_eq!(body(&rendered, "a")["kind"], "ConfigMap");
+}
+
+#[tokio::test]
+async fn a_folder_without_manifests_is_a_problem_and_no_order_to_delete_all() {
+    let repository = repository([("app/README.md", "nothing yet"), ("app/deep/a.yaml", CONFIG_MAP)]);
+    let mut request = request(&repository, "app");
+    request.source.recurse = false;
+    let rendered = Bench::without_programs().render(&request).await.unwrap();
+    assert_eq!((rendered.objects.len(), rendered.problems.len()), (0, 1));
+    assert!(
+        rendered.problems[0]
+            .to_string()
+            .starts_with("app: no file here is a manifest"),
+        "{:?}",
+        rendered.problems
+    );
 }

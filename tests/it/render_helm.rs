@@ -187,7 +187,7 @@ async fn a_chart_that_renders_differently_is_refused_with_the_fields_named() {
     let error = bench.render(&request(&repository, "app")).await.unwrap_err();
     assert_eq!(error.origin, "app");
     for words in [
-        "Secret db at /stringData/password",
+        "Secret db at /data/password",
         "Deployment.apps db at /spec/template/metadata/annotations/checksum~1secret",
         "spec.source.helm.pinned: [\"",
     ] {
@@ -196,7 +196,7 @@ async fn a_chart_that_renders_differently_is_refused_with_the_fields_named() {
     assert!(!error.message.contains("root"), "{error}");
 
     // The names are pinned or ignored: then it renders, and the pinned ones are sent at creation only.
-    let pinned = json!({"pinned": ["Secret/d*:/stringData/password"]});
+    let pinned = json!({"pinned": ["Secret/d*:/data/password"]});
     let mut request = helm_request(&repository, "app", pinned);
     let error = bench.render(&request).await.unwrap_err();
     assert!(
@@ -218,12 +218,16 @@ async fn a_chart_that_renders_differently_is_refused_with_the_fields_named() {
         .iter()
         .map(|entry| entry.create_only.as_slice())
         .collect();
-    assert_eq!(create_only, [&["/stringData/password".to_owned()][..], &[][..]]);
+    assert_eq!(create_only, [&["/data/password".to_owned()][..], &[][..]]);
 
     // Proven for this key, it is rendered once.
     let again = bench.render(&request).await.unwrap();
     assert_eq!(bench.runs() - runs, 3);
-    assert_eq!(again.objects[0].create_only, ["/stringData/password"]);
+    assert_eq!(
+        again.objects[0].create_only,
+        ["/data/password"],
+        "where the plan puts stringData"
+    );
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ const HEADER: &str = "apiVersion: example.com/v1\nkind: T\nmetadata: {name: t}\n
 
 /// The kubectl that judges: the one named in the environment, else the pinned one.
 fn kubectl() -> PathBuf {
-    std::env::var_os("PORTOLAN_KUBECTL").map_or_else(|| crate::support::programs::kubectl(), PathBuf::from)
+    std::env::var_os("PORTOLAN_KUBECTL").map_or_else(crate::support::programs::kubectl, PathBuf::from)
 }
 
 /// The table as files, each with what is expected of it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use portolan::model::yaml::{Limits, YamlErrorKind, read_stream};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What kubectl made of one file.
 #[derive(Debug, Default)]
@@ -153,29 +153,39 @@ fn is_part_of_list(object: &Value, value: &Value) -> bool {
         .any(|item| item.get("metadata").and_then(|m| m.get("name")) == object.pointer("/metadata/name"))
 }
 
-/// Whether kubectl printed a value. Labels that are no strings are left out: what the command makes of those changes
-/// from run to run.
+/// Whether kubectl printed a value. Metadata of the wrong type are left out: the command changes them, and not even
+/// in the same way from run to run.
 fn is_same(printed: &Value, value: &Value) -> bool {
-    let without_labels = |value: &Value| {
-        let mut value = value.clone();
-        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("labels");
-        }
-        value
+    let mut expected = labelled(value);
+    let mut printed = printed.clone();
+    let wrong: Vec<String> = match value.get("metadata") {
+        Some(Value::Object(metadata)) => metadata
+            .keys()
+            .filter(|key| !is_typed_well(metadata, key))
+            .cloned()
+            .collect(),
+        _ => Vec::new(),
     };
-    if is_text_map(value.pointer("/metadata/labels")) {
-        *printed == labelled(value)
-    } else {
-        without_labels(printed) == without_labels(value)
+    for object in [&mut expected, &mut printed] {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.retain(|key, _| !wrong.contains(key));
+        }
+    }
+    expected == printed
+}
+
+fn is_typed_well(metadata: &Map<String, Value>, key: &str) -> bool {
+    match key {
+        "name" | "namespace" => metadata[key].is_string(),
+        "labels" | "annotations" => is_text_map(&metadata[key]),
+        _ => false,
     }
 }
 
-fn is_text_map(value: Option<&Value>) -> bool {
-    match value {
-        None => true,
-        Some(Value::Object(map)) => map.values().all(Value::is_string),
-        Some(_) => false,
-    }
+fn is_text_map(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|map| map.values().all(Value::is_string))
 }
 
 /// Whether kubectl is bound to take a value as one object: nothing in it is typed wrong, and it is no list.
@@ -183,18 +193,12 @@ fn is_plain_object(value: &Value) -> bool {
     let Some(metadata) = value.get("metadata").and_then(Value::as_object) else {
         return false;
     };
-    let known = ["name", "namespace", "labels", "annotations"];
+    let is_text =
+        |key: &str, fits: fn(&str) -> bool| value.get(key).and_then(Value::as_str).is_some_and(fits);
     value.get("items").is_none()
-        && value.get("apiVersion").is_some_and(Value::is_string)
-        && value
-            .get("kind")
-            .and_then(Value::as_str)
-            .is_some_and(|kind| !kind.is_empty())
-        && metadata.keys().all(|key| known.contains(&key.as_str()))
-        && metadata.get("name").is_none_or(Value::is_string)
-        && metadata.get("namespace").is_none_or(Value::is_string)
-        && is_text_map(metadata.get("labels"))
-        && is_text_map(metadata.get("annotations"))
+        && is_text("kind", |kind| !kind.is_empty())
+        && is_text("apiVersion", |version| version.matches('/').count() < 2)
+        && metadata.keys().all(|key| is_typed_well(metadata, key))
 }
 
 /// The value as kubectl prints it, the label of the judge added.

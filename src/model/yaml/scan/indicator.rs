@@ -65,10 +65,10 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn fetch_flow_start(&mut self, kind: TokenKind<'a>) -> Result<()> {
-        self.save_simple_key()?;
+        let slot = self.save_simple_key()?;
         let place = self.cursor.place();
         self.flow_level += 1;
-        self.simple_keys.push(SimpleKey::none(place));
+        self.simple_keys.push(SimpleKey::none(place, slot));
         self.check_depth()?;
         self.simple_key_allowed = true;
         self.single(kind);
@@ -79,7 +79,11 @@ impl<'a> Scanner<'a> {
         self.remove_simple_key()?;
         if self.flow_level > 0 {
             self.flow_level -= 1;
-            self.simple_keys.pop();
+            // Behind empty brackets this is still the slot of the opening one. go-yaml then forgets, by mistake, that
+            // the brackets may be a key; so the root of `[]: a` is `[]`.
+            if let Some(key) = self.simple_keys.pop() {
+                self.release_slot(key.slot);
+            }
         }
         self.simple_key_allowed = false;
         self.single(kind);
@@ -125,15 +129,20 @@ impl<'a> Scanner<'a> {
             let key = self.simple_keys[self.flow_level];
             self.simple_keys[self.flow_level].possible = false;
             let opens = self.roll_indent(key.place.column)?;
-            if let Some(token) = self.slot(key.slot) {
-                token.kind = if opens {
-                    TokenKind::BlockMappingStart
-                } else {
-                    TokenKind::Nothing
-                };
-            }
             if let Some(token) = self.slot(key.slot + 1) {
                 token.kind = TokenKind::Key;
+            } else {
+                self.push(TokenKind::Key, key.place.mark);
+            }
+            let start = if opens {
+                TokenKind::BlockMappingStart
+            } else {
+                TokenKind::Nothing
+            };
+            if let Some(token) = self.slot(key.slot) {
+                token.kind = start;
+            } else {
+                self.push(start, key.place.mark);
             }
             self.simple_key_allowed = false;
         } else {

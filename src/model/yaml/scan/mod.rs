@@ -19,7 +19,7 @@ pub(super) mod token;
 use std::collections::VecDeque;
 
 use cursor::Cursor;
-use simple_key::SimpleKey;
+use simple_key::{NO_SLOT, SimpleKey};
 use token::{Token, TokenKind};
 
 use super::error::{Mark, YamlError};
@@ -48,7 +48,7 @@ impl<'a> Scanner<'a> {
     /// Starts at the beginning of a document's text, which must hold neither NUL nor a byte order mark at its start.
     pub fn new(text: &'a str, first_line: u32, max_depth: usize) -> Self {
         let cursor = Cursor::new(text, first_line);
-        let none = SimpleKey::none(cursor.place());
+        let none = SimpleKey::none(cursor.place(), NO_SLOT);
         Scanner {
             cursor,
             max_depth,

@@ -19,23 +19,26 @@ pub(super) struct SimpleKey {
     pub place: Place,
 }
 
+/// The slot of no key.
+pub(super) const NO_SLOT: usize = usize::MAX;
+
 impl SimpleKey {
-    /// No key, as at the start of every level.
-    pub fn none(place: Place) -> Self {
+    /// No key, as at the start of every level. The slot is the one of the bracket that opens the level, if it has one.
+    pub fn none(place: Place, slot: usize) -> Self {
         SimpleKey {
             possible: false,
             required: false,
-            slot: 0,
+            slot,
             place,
         }
     }
 }
 
 impl<'a> Scanner<'a> {
-    /// Notes that a key may begin here and keeps two slots in the queue for its tokens.
-    pub(super) fn save_simple_key(&mut self) -> Result<()> {
+    /// Notes that a key may begin here and keeps two slots in the queue for its tokens. Gives the number of the first.
+    pub(super) fn save_simple_key(&mut self) -> Result<usize> {
         if !self.simple_key_allowed {
-            return Ok(());
+            return Ok(NO_SLOT);
         }
         self.remove_simple_key()?;
         let place = self.cursor.place();
@@ -49,7 +52,16 @@ impl<'a> Scanner<'a> {
             slot,
             place,
         };
-        Ok(())
+        Ok(slot)
+    }
+
+    /// No longer holds back the tokens behind a slot, though a key may still begin there.
+    pub(super) fn release_slot(&mut self, number: usize) {
+        if let Some(token) = self.slot(number)
+            && matches!(token.kind, TokenKind::Pending(_))
+        {
+            token.kind = TokenKind::Nothing;
+        }
     }
 
     /// Gives up the possible key of the current level.

@@ -1,0 +1,274 @@
+//! The waves of a plan: executed in order, waited for where the next one relies on them, pruned in reverse.
+
+use super::destination::lock;
+use super::execute::{self, Failed, Outcome};
+use super::pass::{Facts, Pass};
+use super::prepare;
+use super::prune;
+use super::reconcile::PassEnd;
+use crate::model::event::What;
+use crate::model::plan::{Action, Change, Plan, Verdict, Wave};
+use crate::model::{GroupKind, Health, ResourceId};
+use crate::plan::Desired;
+use crate::plan::adoption;
+use crate::ports::state::Waiting;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait until a kind whose CRD is established is served.
+const SERVE_LIMIT: Duration = Duration::from_secs(30);
+/// Longest wait until what was deleted is gone, before what it stood on is deleted.
+const GONE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a wait ended.
+enum Wait {
+    Reached,
+    Superseded,
+    Overdue(String),
+}
+
+impl Pass<'_> {
+    /// Executes the plan's waves. True when another round can do more; `None` when a newer commit took over.
+    pub async fn apply(&self, plan: &Plan, facts: &mut Facts) -> Option<bool> {
+        lock(&self.progress).problems.clear();
+        let generation = self.unit.generation.subscribe();
+        let mut learned = false;
+        for (index, wave) in plan.apply.iter().enumerate() {
+            if generation.has_changed().unwrap_or(true) {
+                return None;
+            }
+            let failed = self.execute_wave(wave, facts, &mut learned).await;
+            let deferred = wave.changes.iter().any(|change| matches!(change.verdict, Verdict::Deferred(_)));
+            let next = plan.apply.get(index + 1);
+            let crosses = next.is_some_and(|next| {
+                (next.order.sync_wave, next.order.level) != (wave.order.sync_wave, wave.order.level)
+            });
+            if wave.wait && wave.changes.iter().any(|change| change.action != Action::Unchanged) {
+                let ids: Vec<ResourceId> = wave
+                    .changes
+                    .iter()
+                    .filter(|change| change.verdict == Verdict::Allowed && !failed.contains(&change.id))
+                    .map(|change| change.id.clone())
+                    .collect();
+                match self.wait_for(&ids, Health::Healthy).await {
+                    Wait::Reached => {}
+                    Wait::Superseded => return None,
+                    Wait::Overdue(words) => {
+                        self.problem_transient("", words);
+                        return Some(learned);
+                    }
+                }
+            }
+            // A later wave relies on this one being complete; the rest of this one goes on.
+            if crosses && (deferred || !failed.is_empty() || learned) {
+                break;
+            }
+        }
+        if self.serves_new_kinds(plan).await {
+            learned = true;
+        }
+        Some(learned)
+    }
+
+    async fn execute_wave(&self, wave: &Wave, facts: &mut Facts, learned: &mut bool) -> BTreeSet<ResourceId> {
+        let mut failed = BTreeSet::new();
+        for change in &wave.changes {
+            if let Verdict::Blocked(why) | Verdict::Deferred(why) = &change.verdict {
+                self.problem(&change.id.to_string(), why.clone());
+                failed.insert(change.id.clone());
+            }
+        }
+        let actionable: Vec<&Change> = wave.changes.iter().filter(|change| change.is_actionable()).collect();
+        let outcomes = futures::future::join_all(actionable.iter().map(|change| self.execute(change))).await;
+        for (change, outcome) in actionable.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Done { warnings } => self.wrote(change, warnings),
+                Outcome::Superseded => *learned = true,
+                Outcome::Stranger(live) => {
+                    let stranger = adoption::judge(&live, self.destination().parent.id(), self.adopt());
+                    facts.strangers.insert(change.id.clone(), stranger);
+                    *learned = true;
+                }
+                Outcome::Failed(Failed::Immutable(words)) if !facts.immutable.contains_key(&change.id) => {
+                    facts.immutable.insert(change.id.clone(), words);
+                    *learned = true;
+                }
+                Outcome::Failed(failure) => {
+                    failed.insert(change.id.clone());
+                    let message = failure.to_string();
+                    if failure.is_transient() {
+                        self.problem_transient(&change.id.to_string(), message.clone());
+                    } else {
+                        self.problem(&change.id.to_string(), message.clone());
+                    }
+                    let (action, id) = (change.action, change.id.clone());
+                    self.destination().emit(&self.unit.name, What::ChangeFailed { action, id, message });
+                }
+            }
+        }
+        failed
+    }
+
+    async fn execute(&self, change: &Change) -> Outcome {
+        let destination = self.destination();
+        let Some(desired) = self.desired(&change.id) else { return Outcome::Superseded };
+        if change.action != Action::Replace && !destination.begin(&change.id) {
+            return Outcome::Superseded;
+        }
+        match change.action {
+            Action::Create => execute::create(destination, self.unit, desired).await,
+            Action::Adopt => execute::adopt(destination, self.unit, desired).await,
+            Action::Replace => {
+                prune::replace(destination, self.unit, self.world.store(), change, desired, self.limit()).await
+            }
+            _ => {
+                let uid = change.precondition.uid.clone().unwrap_or_default();
+                execute::update(destination, self.unit, desired, &uid, false).await
+            }
+        }
+    }
+
+    /// What is wanted of an object.
+    pub fn desired(&self, id: &ResourceId) -> Option<&Arc<Desired>> {
+        let at = self.prepared.desired.binary_search_by(|desired| desired.id.cmp(id)).ok()?;
+        Some(&self.prepared.desired[at])
+    }
+
+    /// After CRDs were applied: asks what is served until their kinds are, so that the next round can use them.
+    async fn serves_new_kinds(&self, plan: &Plan) -> bool {
+        let defined: BTreeSet<GroupKind> = self.prepared.desired.iter().filter_map(|d| prepare::defines(d)).collect();
+        let waiting: Vec<&Arc<Desired>> = plan
+            .changes()
+            .filter(|change| matches!(change.verdict, Verdict::Deferred(_)) && defined.contains(&change.id.group_kind()))
+            .filter_map(|change| self.desired(&change.id))
+            .collect();
+        if waiting.is_empty() {
+            return false;
+        }
+        let destination = self.destination();
+        let served = async {
+            let mut pause = Duration::from_millis(50);
+            loop {
+                // There is no watch on discovery: it is asked again, with a growing pause.
+                if let Ok(discovery) = destination.discover().await
+                    && waiting.iter().all(|desired| discovery.kind(&desired.gvk).is_some())
+                {
+                    return;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+        };
+        tokio::time::timeout(SERVE_LIMIT, served).await.is_ok() && self.watch().await.is_ok()
+    }
+
+    /// Waits until every object of the application is healthy.
+    pub async fn wait_healthy(&self) -> Result<(), PassEnd> {
+        let ids: Vec<ResourceId> = self.prepared.desired.iter().map(|desired| desired.id.clone()).collect();
+        match self.wait_for(&ids, Health::Healthy).await {
+            Wait::Reached => Ok(()),
+            Wait::Superseded => Err(PassEnd::Superseded),
+            Wait::Overdue(words) => {
+                self.problem_transient("", words);
+                Err(PassEnd::Retry)
+            }
+        }
+    }
+
+    /// Waits by the watches until objects are as healthy as asked (what is suspended on purpose counts), within the
+    /// application's limit, or until a newer commit.
+    async fn wait_for(&self, ids: &[ResourceId], health: Health) -> Wait {
+        let mut status = self.unit.status.subscribe();
+        let mut generation = self.unit.generation.subscribe();
+        generation.borrow_and_update();
+        let ready = async {
+            loop {
+                status.borrow_and_update();
+                if self.unready(ids, health).is_none() || status.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            reached = tokio::time::timeout(self.limit(), ready) => match (reached, self.unready(ids, health)) {
+                (Ok(()), _) | (_, None) => Wait::Reached,
+                (Err(_), Some(words)) => Wait::Overdue(format!("not healthy within {}: {words}", self.spec.application.sync.timeout)),
+            },
+            _ = generation.changed() => Wait::Superseded,
+        }
+    }
+
+    fn unready(&self, ids: &[ResourceId], health: Health) -> Option<String> {
+        let ledger = self.destination().ledger();
+        ids.iter().find_map(|id| {
+            let entry = ledger.objects.get(id)?;
+            let assessment = entry.health();
+            let unfinished = entry.live.as_ref().is_some_and(|live| live.unfinished);
+            let ready = assessment.health <= health.worst(Health::Suspended) && !unfinished;
+            (!ready).then(|| format!("{id} is {}: {}", assessment.health, assessment.message))
+        })
+    }
+
+    /// Deletes what is no longer declared, wave by wave, and settles what is held.
+    pub async fn prune(&self, plan: &Plan) -> PassEnd {
+        self.hold(plan);
+        for wave in &plan.prune {
+            let actionable: Vec<&Change> = wave.changes.iter().filter(|change| change.is_actionable()).collect();
+            let deletions = actionable.iter().map(|change| self.surplus(change));
+            let outcomes = futures::future::join_all(deletions).await;
+            let mut gone = Vec::new();
+            for (change, outcome) in actionable.iter().zip(outcomes) {
+                match outcome {
+                    Outcome::Done { warnings } => {
+                        self.wrote(change, warnings);
+                        gone.push(change.id.clone());
+                    }
+                    Outcome::Failed(failure) => {
+                        let message = failure.to_string();
+                        self.problem_transient(&change.id.to_string(), message.clone());
+                        let (action, id) = (change.action, change.id.clone());
+                        self.destination().emit(&self.unit.name, What::ChangeFailed { action, id, message });
+                    }
+                    Outcome::Stranger(_) | Outcome::Superseded => self.problem_transient(&change.id.to_string(), "it is being changed".into()),
+                }
+            }
+            if wave.wait {
+                // Custom resources go before their CRD does, or their finalizers would hang; what hangs is named and
+                // blocks nothing else.
+                for id in gone {
+                    if !prune::wait_gone(self.destination(), self.unit, &id, self.limit().min(GONE_LIMIT)).await {
+                        self.problem_transient(&id.to_string(), "it is being deleted and not gone yet".into());
+                    }
+                }
+            }
+        }
+        for change in plan.prune.iter().flat_map(|wave| &wave.changes) {
+            if let Verdict::Blocked(why) | Verdict::Deferred(why) = &change.verdict
+                && !why.starts_with("pruning is off")
+            {
+                self.problem_transient(&change.id.to_string(), format!("not pruned: {why}"));
+            }
+        }
+        self.end()
+    }
+
+    async fn surplus(&self, change: &Change) -> Outcome {
+        match change.action {
+            Action::Orphan => prune::orphan(self.destination(), self.unit, change).await,
+            _ => prune::delete(self.destination(), self.unit, self.world.store(), change).await,
+        }
+    }
+
+    fn hold(&self, plan: &Plan) {
+        let held: Vec<&Change> = plan.changes().filter(|change| matches!(change.verdict, Verdict::Held(_))).collect();
+        let Some(Verdict::Held(reason)) = held.first().map(|change| &change.verdict) else { return };
+        let objects: Vec<String> = held.iter().map(|change| change.id.to_string()).collect();
+        let waiting = Waiting { digest: plan.held.clone(), reason: reason.clone(), objects: objects.clone() };
+        if self.unit.state().waiting.as_ref() != Some(&waiting) {
+            let (digest, reason) = (waiting.digest.clone(), waiting.reason.clone());
+            self.destination().emit(&self.unit.name, What::Held { digest, reason, objects });
+        }
+        lock(&self.progress).waiting = Some(waiting);
+    }
+}
