@@ -32,8 +32,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY config config
 COPY deploy/local deploy/local
 COPY src src
-# Cargo reads the manifest's test and benchmark targets, and builds none of them.
-COPY tests tests
+# Cargo looks for the benchmarks that the manifest names, and builds none of them.
 COPY benches benches
 RUN cargo build --release --locked --bin portolan && install -D target/release/portolan /out/portolan
 

@@ -1,7 +1,7 @@
 //! A set of fields: `FieldsV1` as an ordered tree.
 //!
 //! Thousands of objects own the same fields (a Deployment is a Deployment), so subtrees are shared: a clone costs one
-//! level, the operations copy only what they change, and [`Interner`] folds equal subtrees of different objects into
+//! level, the operations copy only what they change, and [`Interner`](super::Interner) folds equal subtrees of different objects into
 //! one.
 
 use super::path::{BadFields, Path, PathElement};

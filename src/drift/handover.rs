@@ -152,7 +152,7 @@ pub fn adopt_client_side(live: &Object, managers: &[ForeignManager<'_>]) -> Opti
 /// Takes the entries of a manager away; their fields keep their values and belong to nobody. `None` when it has none.
 ///
 /// This does not remove what the manager added, so it does not help an apply that clashes with it: for that, the entry
-/// has to become ours ([`adopt_client_side`], [`rivals`](super::rivals)) before the next apply.
+/// has to become ours ([`adopt_client_side`], [`rivals`](super::rivals())) before the next apply.
 #[must_use]
 pub fn remove_foreign(live: &Object, manager: &ForeignManager<'_>) -> Option<Value> {
     let kept = rewrite(live, |entry| (!manager.wrote(entry)).then(|| entry.raw.clone()));

@@ -54,10 +54,11 @@ impl Ignore {
         })
     }
 
-    /// Whether nothing of an object is ignored by rule. (What the object itself implies is not asked here.)
+    /// Whether nothing of an object can be ignored. `false` as well for a kind whose objects may imply it themselves
+    /// (an aggregated ClusterRole), as the identity does not tell.
     #[must_use]
     pub fn is_empty_for(&self, id: &ResourceId) -> bool {
-        !self.scaled.contains(id) && !self.rules.iter().any(|rule| rule.covers(id))
+        !self.scaled.contains(id) && !may_be_aggregated(id) && !self.rules.iter().any(|rule| rule.covers(id))
     }
 
     /// The pointers for an object: of the rules, of its autoscaler, and of what its kind implies.
@@ -72,13 +73,11 @@ impl Ignore {
         if self.scaled.contains(&id) {
             pointers.push(Pointer::fields(&["spec", "replicas"]));
         }
-        let aggregated = id.group == "rbac.authorization.k8s.io" && id.kind == "ClusterRole";
-        if aggregated
-            && object
-                .body()
-                .get("aggregationRule")
-                .is_some_and(|rule| !rule.is_null())
-        {
+        let aggregation = object
+            .body()
+            .get("aggregationRule")
+            .filter(|rule| !rule.is_null());
+        if may_be_aggregated(&id) && aggregation.is_some() {
             // The control plane fills them in from other roles, by a forced apply of its own: it would be a fight.
             pointers.push(Pointer::fields(&["rules"]));
         }
@@ -98,6 +97,10 @@ impl Rule {
             && text(&self.name, &id.name)
             && text(&self.namespace, id.namespace.as_deref().unwrap_or_default())
     }
+}
+
+fn may_be_aggregated(id: &ResourceId) -> bool {
+    id.group == "rbac.authorization.k8s.io" && id.kind == "ClusterRole"
 }
 
 /// Whether a text fits a pattern in which `*` stands for any characters.

@@ -8,7 +8,7 @@
 //!   now and its time.
 //! - At a cold start there is no baseline. [`literal`] compares the declared body with the live one and with what we
 //!   own; only what does not match literally needs a dry run, whose answer then is compared as a baseline.
-//! - Fields that are to be left alone are taken out of the declared body ([`strip`]). As a field that leaves an apply
+//! - Fields that are to be left alone are taken out of the declared body ([`strip()`]). As a field that leaves an apply
 //!   is reset by the server, they are handed over first ([`release_paths`]).
 //! - Adoption, orphaning and repair are patches of `managedFields` ([`adopt_client_side`], [`release_all`],
 //!   [`restore_entry`]).

@@ -123,7 +123,7 @@ fn steps(value: &Value, segment: &Segment) -> Vec<Step> {
     }
 }
 
-/// Copies ignored parts of atomic fields from the live object into a declared body, after [`strip`].
+/// Copies ignored parts of atomic fields from the live object into a declared body, after [`strip()`].
 ///
 /// The server knows one owner for an atomic field (an Ingress's `rules`), so a part of it cannot be handed over: we
 /// go on declaring the whole, with the live value in that part.
@@ -178,7 +178,7 @@ fn counterpart<'d>(desired: &'d mut Value, step: &Step, live: &Value) -> Option<
     }
 }
 
-/// Puts a live part back of which [`strip`] took all, its parents included.
+/// Puts a live part back of which [`strip()`] took all, its parents included.
 fn put_back(desired: &mut Value, step: &Step, rest: &[Segment], value: &Value) {
     let part = match (rest.is_empty(), value) {
         (true, _) => value.clone(),

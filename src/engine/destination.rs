@@ -7,7 +7,7 @@ use crate::drift::Salt;
 use crate::model::event::{Event, Subject, What};
 use crate::model::ownership::PART_OF;
 use crate::model::{GroupKind, Gvk};
-use crate::ports::{Announcement, ApiFailure, Clock, Cluster, Discovery, ServedKind, Sink, WatchEvent, WatchGuard};
+use crate::ports::{Announcement, ApiFailure, ApiFailureKind, Clock, Cluster, Discovery, ServedKind, Sink, WatchEvent, WatchGuard};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -165,8 +165,9 @@ impl Destination {
         let waiting = async {
             loop {
                 changes.borrow_and_update();
-                let missing = self.unlisted(kinds);
-                if missing.values().all(Option::is_some) {
+                // What may go away by itself (a CRD's storage that is being set up) is waited for.
+                let hopeless = |failure: &Option<ApiFailure>| failure.as_ref().is_some_and(|f| !f.is_transient());
+                if self.unlisted(kinds).values().all(hopeless) {
                     return;
                 }
                 if changes.changed().await.is_err() {
@@ -178,19 +179,22 @@ impl Destination {
         let _ = tokio::time::timeout(limit, waiting).await;
         self.unlisted(kinds)
             .into_iter()
-            .map(|(kind, failure)| (kind, failure.unwrap_or_else(|| "its list is not complete yet".into())))
+            .map(|(kind, failure)| {
+                let words = failure.map_or_else(|| "its list is not complete yet".into(), |failure| failure.to_string());
+                (kind, format!("its kind cannot be watched on {}: {words}", self.name))
+            })
             .collect()
     }
 
     /// Kinds without a complete list; the failure of their watch, if it has one.
-    fn unlisted(&self, kinds: &BTreeSet<GroupKind>) -> BTreeMap<GroupKind, Option<String>> {
+    fn unlisted(&self, kinds: &BTreeSet<GroupKind>) -> BTreeMap<GroupKind, Option<ApiFailure>> {
         let ledger = self.ledger();
         kinds
             .iter()
             .filter_map(|kind| match ledger.kinds.get(kind) {
                 Some(state) if state.listed => None,
                 Some(state) => Some((kind.clone(), state.failure.clone())),
-                None => Some((kind.clone(), Some("it cannot be watched here".into()))),
+                None => Some((kind.clone(), Some(ApiFailure::new(ApiFailureKind::Forbidden, "it has no list or watch")))),
             })
             .collect()
     }

@@ -124,6 +124,9 @@ pub(crate) async fn update(
     mending: bool,
 ) -> Outcome {
     let Some(kind) = destination.served(&desired.gvk) else { return not_served(destination, desired) };
+    if let Err(failure) = restore_our_entry(destination, unit, &kind, &desired.id).await {
+        return failed(destination, &desired.id, failure);
+    }
     let body = match body_for_update(destination, unit, &kind, desired).await {
         Ok(body) => with_metadata(&body, "uid", uid),
         Err(failure) => return failed(destination, &desired.id, failure),
@@ -151,6 +154,30 @@ pub(crate) async fn update(
     }
 }
 
+/// Somebody took our `managedFields` entry away: an apply to an object without it would make the server invent a manager
+/// that co-owns every field from then on, so the entry is written back first.
+async fn restore_our_entry(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    kind: &ServedKind,
+    id: &ResourceId,
+) -> Result<(), ApiFailure> {
+    let baseline = {
+        let ledger = destination.ledger();
+        ledger.objects.get(id).filter(|entry| entry.entry_lost).and_then(|entry| entry.baseline.clone())
+    };
+    let Some(baseline) = baseline else { return Ok(()) };
+    for _ in 0..=RETRIES.len() {
+        let Some(live) = read(destination, kind, id).await? else { return Ok(()) };
+        let Some(patch) = drift::restore_entry(&live, &baseline) else { return Ok(()) };
+        match patch_object(destination, unit, kind, id, &patch).await {
+            Err(failure) if failure.kind == ApiFailureKind::Conflict => {}
+            other => return other.map(drop),
+        }
+    }
+    Ok(())
+}
+
 /// The drift itself can make the apply invalid: a list item whose key somebody edited stays beside ours
 /// (kubernetes/kubernetes#130292). What other managers wrote becomes ours first, so that the apply removes it.
 async fn take_over_then_apply(
@@ -166,7 +193,8 @@ async fn take_over_then_apply(
         Ok(None) => return failed(destination, &desired.id, refusal),
         Err(failure) => return failed(destination, &desired.id, failure),
     };
-    let owners: Vec<_> = drift::managers(&live).into_iter().filter(|owner| owner.subresource.is_none()).collect();
+    let baseline = destination.ledger().objects.get(&desired.id).and_then(|entry| entry.baseline.clone());
+    let owners = drift::rivals(&live, baseline.as_ref());
     let managers: Vec<ForeignManager<'_>> = owners
         .iter()
         .map(|owner| ForeignManager { name: &owner.manager, operation: owner.operation })

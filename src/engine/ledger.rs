@@ -5,6 +5,7 @@ use crate::drift::Baseline;
 use crate::model::{Assessment, GroupKind, Health, Object, ResourceId};
 use crate::plan::annotations::{ApplyPolicy, Prune};
 use crate::plan::{Comparison, Desired, LiveFact};
+use crate::ports::ApiFailure;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ pub(crate) struct KindState {
     /// The first list is complete: what is not in the ledger does not exist.
     pub listed: bool,
     /// The watch's last failure, while it lasts.
-    pub failure: Option<String>,
+    pub failure: Option<ApiFailure>,
     /// Identities seen in the list under way; `None` outside of one.
     pub listing: Option<BTreeSet<ResourceId>>,
 }
@@ -45,6 +46,8 @@ pub(crate) struct Entry {
     pub baseline: Option<Baseline>,
     /// Whether the live object left the baseline.
     pub drifted: bool,
+    /// Whether our `managedFields` entry was taken away: it is written back before the next apply.
+    pub entry_lost: bool,
     /// A request of ours is on its way: events wait for its answer. Holds the last of them.
     pub in_flight: Option<Option<Seen>>,
     /// The live object, kept only where it does not literally equal the desired one and the server has to be asked.

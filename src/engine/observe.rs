@@ -2,7 +2,7 @@
 
 use super::destination::Destination;
 use super::ledger::{KindState, Live, Seen};
-use crate::drift::{self, Baseline, Check, Finding, Literal};
+use crate::drift::{self, Baseline, Check, Finding, FindingKind, Literal};
 use crate::model::event::{FieldDrift, What};
 use crate::model::ownership::{APPLICATION, FIELD_MANAGER, PART_OF};
 use crate::model::{GroupKind, Object, ResourceId};
@@ -46,7 +46,7 @@ pub(crate) async fn watch_events(destination: Arc<Destination>, mut events: mpsc
             WatchEvent::Gone(object) => react(&destination, destination.see_gone(&object.id())),
             WatchEvent::Failed(failure) => {
                 let message = format!("watching {kind}: {failure}");
-                destination.ledger().kinds.entry(kind).or_default().failure = Some(failure.to_string());
+                destination.ledger().kinds.entry(kind).or_default().failure = Some(failure);
                 destination.emit("", What::DestinationFailed { message });
                 destination.listed.send_modify(|count| *count += 1);
             }
@@ -88,8 +88,10 @@ impl Destination {
                 entry.drifted = false;
                 return Reaction::None;
             }
-            let fields = field_drifts(&baseline.findings(&object));
+            let findings = baseline.findings(&object);
+            entry.entry_lost = findings.iter().any(|finding| finding.kind == FindingKind::Entry);
             entry.drifted = true;
+            let fields = field_drifts(&findings);
             return Reaction::Drifted(id, fields);
         }
         // Not compared yet: after a start, or when the object came under our label just now.
@@ -139,6 +141,7 @@ impl Destination {
             entry.baseline = Baseline::of(answer, &self.salt);
             applied.clone_into(&mut entry.applied);
             entry.drifted = false;
+            entry.entry_lost = false;
             entry.unequal = None;
             entry.in_flight.take().flatten()
         };
@@ -215,16 +218,12 @@ impl Destination {
 
 /// Findings in the form that events carry.
 pub(crate) fn field_drifts(findings: &[Finding]) -> Vec<FieldDrift> {
-    findings
-        .iter()
-        .map(|finding| FieldDrift {
-            path: finding.path.clone(),
-            declared: finding.declared.to_string(),
-            live: finding.live.to_string(),
-            manager: finding.manager.clone().filter(|manager| manager != FIELD_MANAGER),
-            time: finding.time.clone(),
-        })
-        .collect()
+    let not_us = |manager: &String| manager != FIELD_MANAGER;
+    let one = |finding: &Finding| {
+        let drift = FieldDrift::from(finding.clone());
+        FieldDrift { manager: drift.manager.filter(not_us), ..drift }
+    };
+    findings.iter().map(one).collect()
 }
 
 /// Whether an event is older than what is known. Resource versions are compared as numbers, as Kubernetes allows since

@@ -3,7 +3,7 @@
 use super::destination::{Destination, lock};
 use super::execute;
 use super::hooks::{self, PhaseEnd};
-use super::parent::Members;
+use super::parent::{Members, namespaces};
 use super::prepare;
 use super::reconcile::{self, PassEnd};
 use super::records::Records;
@@ -15,6 +15,7 @@ use crate::model::{Adopt, DriftPolicy, GroupKind, Health, ResourceId, SyncStatus
 use crate::plan::adoption::Stranger;
 use crate::plan::hooks::Phase as HookPhase;
 use crate::plan::{Desired, PlanInput};
+use crate::ports::ApiFailureKind;
 use crate::ports::state::Waiting;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,8 @@ pub(crate) struct Pass<'a> {
     removed: bool,
     asked: bool,
     pub progress: Mutex<Progress>,
+    /// Kinds that cannot be watched, with the reason in words.
+    unwatched: Mutex<BTreeMap<GroupKind, String>>,
 }
 
 #[derive(Default)]
@@ -71,7 +74,7 @@ impl<'a> Pass<'a> {
         let removed = state.removed;
         drop(state);
         let started = unit.destination.clock.now();
-        Some(Self { unit, prepared, started, world, spec, removed, asked, progress: Mutex::default() })
+        Some(Self { unit, prepared, started, world, spec, removed, asked, progress: Mutex::default(), unwatched: Mutex::default() })
     }
 
     pub fn destination(&self) -> &Arc<Destination> {
@@ -110,6 +113,7 @@ impl<'a> Pass<'a> {
         if self.world.settings.read_only {
             return Ok(());
         }
+        self.create_namespace().await?;
         let mut joining = Members::default();
         let hooks = self.prepared.hooks.iter().map(|hook| hook.object.id());
         for id in self.prepared.desired.iter().map(|d| d.id.clone()).chain(hooks) {
@@ -121,6 +125,29 @@ impl<'a> Pass<'a> {
             .admit(destination.cluster.as_ref(), &joining)
             .await
             .map_err(|failure| format!("the ApplySet's parent cannot be written: {failure}"))
+    }
+
+    /// Creates the application's namespace where its document asks for it and no application declares it.
+    ///
+    /// It is not ours afterwards: as with Argo CD's `CreateNamespace`, it stays when the application goes.
+    async fn create_namespace(&self) -> Result<(), String> {
+        let Some(namespace) = &self.spec.application.namespace else { return Ok(()) };
+        let declared = self.prepared.desired.iter().any(|d| d.id.kind == "Namespace" && d.id.name == *namespace);
+        if !self.spec.application.sync.create_namespace || declared || self.removed {
+            return Ok(());
+        }
+        let destination = self.destination();
+        let words = |failure| format!("namespace {namespace} cannot be created: {failure}");
+        let id = ResourceId::new("", "Namespace", "", namespace);
+        if execute::read(destination, &namespaces(), &id).await.map_err(words)?.is_some() {
+            return Ok(());
+        }
+        let body = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        let impersonate = self.unit.impersonation();
+        match destination.cluster.create(&namespaces(), &body, impersonate.as_ref()).await {
+            Err(failure) if failure.kind != ApiFailureKind::AlreadyExists => Err(words(failure)),
+            _ => Ok(()),
+        }
     }
 
     /// Watches every kind that this application has or had, and waits for the lists.
@@ -140,11 +167,9 @@ impl<'a> Pass<'a> {
         }
         destination.watch_kinds(&kinds);
         let wanted: BTreeSet<GroupKind> = kinds.into_keys().collect();
-        let missing = destination.listed(&wanted, LIST_LIMIT).await;
-        match missing.first_key_value() {
-            None => Ok(()),
-            Some((kind, why)) => Err(format!("{kind} cannot be watched: {why}")),
-        }
+        // Objects of a kind that cannot be watched wait, each with the reason; the others go on.
+        *lock(&self.unwatched) = destination.listed(&wanted, LIST_LIMIT).await;
+        Ok(())
     }
 
     /// Gathers what is known and decides.
@@ -152,7 +177,11 @@ impl<'a> Pass<'a> {
         self.compare_unknown().await;
         let destination = self.destination();
         let discovery = destination.discovery();
-        let deferred = prepare::deferred(&self.prepared, &discovery, &destination.name);
+        let mut deferred = prepare::deferred(&self.prepared, &discovery, &destination.name);
+        for (kind, why) in lock(&self.unwatched).iter() {
+            let of_kind = self.prepared.desired.iter().filter(|d| d.gvk.group_kind() == *kind);
+            deferred.extend(of_kind.map(|d| (d.id.clone(), why.clone())));
+        }
         let desired: Vec<Desired> = self.prepared.desired.iter().map(|d| (**d).clone()).collect();
         let approvals = self.world.approvals(&self.unit.name, &destination.name);
         let prune_waits = self.world.prune_waits(self.unit);
@@ -320,6 +349,7 @@ impl<'a> Pass<'a> {
             if progress.written > 0 {
                 state.last_change = Some(self.destination().clock.now().to_string());
             }
+            state.looked = true;
             state.waiting = progress.waiting;
             state.phase = match (end, progress.problems.first_key_value()) {
                 (PassEnd::Superseded, _) => Phase::New,

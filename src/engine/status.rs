@@ -51,7 +51,7 @@ pub(crate) fn refresh(unit: &Arc<Unit>, records: &Records) -> bool {
         return false;
     }
     let before = (current.sync, current.health);
-    if record.health != current.health && current.health != Health::Unknown {
+    if record.health != current.health && current.health != Health::Unknown && record.health != Health::Unknown {
         let message = if record.health == Health::Healthy { String::new() } else { record.message.clone() };
         unit.destination.emit(&unit.name, What::HealthChanged { from: current.health, to: record.health, message });
     }
@@ -76,7 +76,7 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
     if let Some(prepared) = &prepared {
         problems.extend(prepared.problems.iter().map(|problem| (problem.origin.clone(), problem.message.clone())));
     }
-    let seen = prepared.as_ref().map(|prepared| look(unit, prepared, &ignored));
+    let seen = prepared.as_ref().filter(|_| state.looked).map(|prepared| look(unit, prepared, &ignored));
     let sync = match (&seen, &state.phase) {
         (None, _) | (_, Phase::New) => SyncStatus::Unknown,
         (Some(seen), Phase::Done | Phase::Applying) if seen.out_of_sync == 0 && problems.is_empty() && state.waiting.is_none() => {

@@ -89,6 +89,8 @@ pub(crate) struct State {
     pub applied_digest: String,
     pub hooks_done: BTreeSet<String>,
     pub hooks_digest: String,
+    /// Whether a pass has looked at the destination: before, nothing is known of its objects.
+    pub looked: bool,
     /// Passes that failed in a row.
     pub failures: u32,
 }

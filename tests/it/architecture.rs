@@ -113,20 +113,21 @@ fn no_file_is_too_long() {
 /// A file that nobody declares is compiled by nobody, and its tests never run.
 #[test]
 fn every_test_file_is_declared() {
-    let main = std::fs::read_to_string(root().join("tests/it/main.rs")).unwrap();
-    let main = tokens(&main);
+    let declares = |file: &str, name: &str| {
+        let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+        let tokens = tokens(&text);
+        (0..tokens.len()).any(|at| words(&tokens, at, &["mod", name]))
+    };
     let undeclared = rust_files("tests/it")
         .into_iter()
         .map(|(path, _)| path)
         .filter(|path| {
-            let name = path.trim_start_matches("tests/it/").trim_end_matches(".rs");
-            !name.contains('/')
-                && name != "main"
-                && !(0..main.len()).any(|at| words(&main, at, &["mod", name]))
+            let (folder, name) = path.trim_end_matches(".rs").rsplit_once('/').unwrap();
+            name != "main" && !declares(&format!("{folder}.rs"), name) && !declares("tests/it/main.rs", name)
         });
     assert_none(
         undeclared
-            .map(|path| format!("{path}: tests/it/main.rs has no `mod` for it"))
+            .map(|path| format!("{path}: no file has a `mod` for it"))
             .collect(),
     );
 }
@@ -269,13 +270,15 @@ fn each_rule_refuses_what_it_is_for() {
         assert_eq!(told(path, text), Vec::<String>::new(), "{path} {text:?}");
     }
     let tests = BTreeMap::from([("tests/it/a.rs".to_owned(), BTreeSet::from(["holds".to_owned()]))]);
-    let document = "`it::a::holds` and `it::a::gone`\n```\n`it::b::c`\n```\n`src/none.rs` `src/*.rs`";
+    let document =
+        "`it::a::holds` and `it::a::gone`\n```\n`it::b::c`\n```\n`src/none.rs` `src/*.rs` `a.rs` `none.rs`";
     let broken = broken_references("D", document, &tests, &root());
     assert_eq!(
         broken,
         [
             "D:1: there is no test `it::a::gone`",
-            "D:5: there is no file `src/none.rs`"
+            "D:5: there is no file `src/none.rs`",
+            "D:5: there is no file `none.rs`"
         ]
     );
 }

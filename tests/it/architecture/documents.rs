@@ -37,8 +37,8 @@ fn quoted(document: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// What a document names and the project does not have: tests (`it::file::name`, `module::file::tests::name`), and
-/// files of the source tree.
+/// What a document names and the project does not have: tests (`it::file::name`, `module::file::tests::name`), files by
+/// their path, and Rust files by their name alone. `tests` has the tests of every Rust file.
 pub fn broken_references(
     name: &str,
     document: &str,
@@ -68,6 +68,11 @@ pub fn broken_references(
             .iter()
             .any(|folder| text.starts_with(folder));
         let is_literal = !text.contains(['*', '<', '{', ' ', '$']);
+        let ending = format!("/{text}");
+        let is_bare = is_literal && !is_path && text.ends_with(".rs");
+        if is_bare && !tests.keys().any(|path| path.ends_with(&ending)) {
+            broken.push(format!("{name}:{line}: there is no file `{text}`"));
+        }
         if is_path && is_literal && !root.join(text).exists() {
             broken.push(format!("{name}:{line}: there is no file `{text}`"));
         }

@@ -311,3 +311,17 @@ fn who_put_an_item_beside_ours_is_known() {
     assert!(format!("{:?}", owned_by_us(&adopted).unwrap()).contains("spec.ports[port=8080,protocol=TCP]"));
     assert!(rivals(&adopted, None).is_empty());
 }
+
+#[test]
+fn the_rules_of_an_aggregated_role_are_left_to_the_control_plane() {
+    let role = |aggregation: Value| {
+        Object::new(json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "a"},
+                           "aggregationRule": aggregation, "rules": [{"verbs": ["get"]}]}))
+        .unwrap()
+    };
+    let none = Ignore::default();
+    let mut aggregated = role(json!({"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}));
+    assert!(!none.is_empty_for(&aggregated.id()));
+    assert_eq!(strip(&mut aggregated, &none), ["rules"]);
+    assert!(strip(&mut role(Value::Null), &none).is_empty());
+}

@@ -236,7 +236,7 @@ fn salt() -> Salt {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn an_object_has_not_drifted_from_itself(fields in fields(), kind in "Thing|Secret") {

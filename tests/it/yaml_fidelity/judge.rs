@@ -178,7 +178,7 @@ fn is_typed_well(metadata: &Map<String, Value>, key: &str) -> bool {
     match key {
         "name" | "namespace" => metadata[key].is_string(),
         "labels" | "annotations" => is_text_map(&metadata[key]),
-        _ => false,
+        _ => true,
     }
 }
 
@@ -195,10 +195,13 @@ fn is_plain_object(value: &Value) -> bool {
     };
     let is_text =
         |key: &str, fits: fn(&str) -> bool| value.get(key).and_then(Value::as_str).is_some_and(fits);
+    let known = ["name", "namespace", "labels", "annotations"];
     value.get("items").is_none()
         && is_text("kind", |kind| !kind.is_empty())
         && is_text("apiVersion", |version| version.matches('/').count() < 2)
-        && metadata.keys().all(|key| is_typed_well(metadata, key))
+        && metadata
+            .keys()
+            .all(|key| known.contains(&key.as_str()) && is_typed_well(metadata, key))
 }
 
 /// The value as kubectl prints it, the label of the judge added.
