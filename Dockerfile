@@ -6,7 +6,7 @@
 # helm and kustomize by deploy/local/v1.36.3/go.mod, so that the image renders with what the tests render with.
 ARG RUST_IMAGE=rust:1.95.0-bookworm
 ARG GO_IMAGE=golang:1.26.8-bookworm
-ARG BASE_IMAGE=debian:12.11-slim
+ARG BASE_IMAGE=debian:12.15-slim
 
 FROM ${GO_IMAGE} AS tools
 WORKDIR /tools
@@ -37,8 +37,10 @@ COPY benches benches
 RUN cargo build --release --locked --bin portolan && install -D target/release/portolan /out/portolan
 
 FROM ${BASE_IMAGE}
-RUN groupadd --gid 65532 portolan && \
-    useradd --uid 65532 --gid 65532 --home-dir /var/lib/portolan --create-home --shell /usr/sbin/nologin portolan
+RUN groupadd -K GID_MAX=65532 --gid 65532 portolan && \
+    useradd -K UID_MAX=65532 --uid 65532 --gid 65532 --home-dir /var/lib/portolan --no-create-home \
+      --shell /usr/sbin/nologin portolan && \
+    install -d -o 65532 -g 65532 /var/lib/portolan /etc/portolan
 # Certificate authorities for git servers over HTTPS.
 COPY --from=tools /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=tools /out/helm /out/kustomize /usr/local/bin/

@@ -4,6 +4,10 @@
 
 mod config;
 mod drift;
+/// The whole daemon on a real API server.
+mod engine {
+    mod main_job;
+}
 mod git;
 mod git_servers;
 mod git_trees;
@@ -23,6 +27,7 @@ mod yaml_fidelity;
 /// Fixtures.
 mod support {
     pub mod control_plane;
+    pub mod daemon;
     pub mod git_repo;
     pub mod git_server;
     pub mod memory_repository;

@@ -40,7 +40,14 @@ pub fn judge(kubectl: &Path, files: &[Vec<u8>]) -> Vec<Verdict> {
     fs::write(folder.path().join("marker.json"), marker().to_string()).unwrap();
     let mut command = Command::new(kubectl);
     command
-        .args(["label", "--local", "-o", "json", "judge=zz"])
+        .args([
+            "label",
+            "--local",
+            "--show-managed-fields",
+            "-o",
+            "json",
+            "judge=zz",
+        ])
         .current_dir(folder.path());
     for (number, file) in files.iter().enumerate() {
         fs::write(folder.path().join(format!("{number}.yaml")), file).unwrap();
