@@ -75,7 +75,13 @@ impl Coordinator {
     }
 
     fn fail_repository(&self, name: &str, message: &str) {
-        if let Some(state) = self.world.repositories().get_mut(name) {
+        {
+            let mut repositories = self.world.repositories();
+            let state = repositories.entry(name.into()).or_default();
+            if state.failure.is_some() {
+                // The fetch has said what is wrong; that the mirror is empty follows from it.
+                return;
+            }
             state.failure = Some(message.into());
         }
         self.world.emit("", What::RepositoryFailed { repository: name.into(), message: message.into() });

@@ -29,6 +29,8 @@ pub(crate) struct Destination {
     pub sink: Arc<dyn Sink>,
     /// Keys the digests of secret values in memory, so that equal secrets do not look equal to a reader of a dump.
     pub salt: Salt,
+    /// Nothing is written here.
+    pub read_only: bool,
     /// Wakes the status task.
     pub touched: Notify,
     /// Counts changes of the watches' states.
@@ -63,6 +65,7 @@ impl Destination {
         sink: Arc<dyn Sink>,
         salt: Salt,
         announcements: Option<mpsc::Sender<Announcement>>,
+        read_only: bool,
     ) -> (Arc<Self>, mpsc::Receiver<(GroupKind, WatchEvent)>) {
         let (events, receiver) = mpsc::channel(EVENT_BACKLOG);
         let destination = Self {
@@ -76,6 +79,7 @@ impl Destination {
             touched: Notify::new(),
             listed: watch::Sender::new(0),
             announcements,
+            read_only,
             done_at: Mutex::default(),
             api_versions: Mutex::default(),
             ledger: Mutex::default(),

@@ -88,7 +88,7 @@ fn responsible(destination: &Destination, id: &ResourceId) -> Option<(Arc<Unit>,
     let mend = {
         let state = unit.state();
         let spec = &state.spec.as_ref()?.application;
-        kept && spec.drift.policy == DriftPolicy::Correct && !spec.suspend && !state.removed
+        kept && !destination.read_only && spec.drift.policy == DriftPolicy::Correct && !spec.suspend && !state.removed
     };
     Some((unit, mend))
 }

@@ -2,6 +2,7 @@
 //! that decisions need. Objects themselves stream by and are not kept.
 
 use crate::drift::Baseline;
+use crate::model::event::FieldDrift;
 use crate::model::{Assessment, GroupKind, Health, Object, ResourceId};
 use crate::plan::annotations::{ApplyPolicy, Prune};
 use crate::plan::{Comparison, Desired, LiveFact};
@@ -46,6 +47,8 @@ pub(crate) struct Entry {
     pub baseline: Option<Baseline>,
     /// Whether the live object left the baseline.
     pub drifted: bool,
+    /// What was last said of its drift, so that it is said once.
+    pub told: Vec<FieldDrift>,
     /// Whether our `managedFields` entry was taken away: it is written back before the next apply.
     pub entry_lost: bool,
     /// A request of ours is on its way: events wait for its answer. Holds the last of them.
@@ -156,6 +159,7 @@ impl Ledger {
         entry.baseline = None;
         entry.unequal = None;
         entry.drifted = false;
+        entry.told.clear();
         entry.applied.clear();
         self.touched.extend(entry.declared.iter().map(|(name, _)| name.clone()));
         if entry.is_forgettable() {

@@ -86,12 +86,20 @@ impl Destination {
         if let Some(baseline) = &entry.baseline {
             if baseline.check(&object) == Check::Same {
                 entry.drifted = false;
+                entry.told.clear();
                 return Reaction::None;
             }
             let findings = baseline.findings(&object);
             entry.entry_lost = findings.iter().any(|finding| finding.kind == FindingKind::Entry);
-            entry.drifted = true;
             let fields = field_drifts(&findings);
+            // A drift that is not mended at once comes again with every status event of the object: it is said, and a
+            // mend is tried, when it changes. What a mend could not do, the pass tries again, with its back-off.
+            let news = !entry.drifted || entry.told != fields;
+            entry.drifted = true;
+            entry.told.clone_from(&fields);
+            if !news {
+                return Reaction::None;
+            }
             return Reaction::Drifted(id, fields);
         }
         // Not compared yet: after a start, or when the object came under our label just now.
@@ -141,6 +149,7 @@ impl Destination {
             entry.baseline = Baseline::of(answer, &self.salt);
             applied.clone_into(&mut entry.applied);
             entry.drifted = false;
+            entry.told.clear();
             entry.entry_lost = false;
             entry.unequal = None;
             entry.in_flight.take().flatten()

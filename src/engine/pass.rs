@@ -81,6 +81,17 @@ impl<'a> Pass<'a> {
         &self.unit.destination
     }
 
+    /// Why nothing may be written for this application; `None` when it may.
+    pub fn frozen(&self) -> Option<&'static str> {
+        if self.world.settings.read_only {
+            Some("the daemon is read-only (`readOnly: true` in its file)")
+        } else if self.spec.application.drift.policy == DriftPolicy::Freeze {
+            Some("the application is frozen (`drift.policy: Freeze`)")
+        } else {
+            None
+        }
+    }
+
     /// The application's adoption policy.
     pub fn adopt(&self) -> Adopt {
         self.spec.application.sync.adopt
@@ -202,7 +213,8 @@ impl<'a> Pass<'a> {
             prune_waits,
             unavailable_groups: &discovery.unavailable,
             sync: &application.sync,
-            drift: if self.world.settings.read_only { DriftPolicy::Freeze } else { application.drift.policy },
+            drift: application.drift.policy,
+            frozen: self.frozen(),
             deletion: application.deletion,
             removed: self.removed,
             asked: self.asked,
@@ -253,6 +265,7 @@ impl<'a> Pass<'a> {
             entry.applied.clone_from(&desired.digest);
             entry.baseline = Some(baseline);
             entry.drifted = true;
+            entry.told = super::observe::field_drifts(&findings);
             drop(ledger);
             let policy = self.spec.application.drift.policy;
             destination.emit(
@@ -269,6 +282,7 @@ impl<'a> Pass<'a> {
     /// Whether hooks of this rendering have not run yet.
     pub fn has_pending_hooks(&self) -> bool {
         !self.removed
+            && self.frozen().is_none()
             && [HookPhase::PreSync, HookPhase::Sync, HookPhase::PostSync]
                 .into_iter()
                 .any(|phase| hooks::pending(self.unit, &self.prepared, phase))
@@ -276,7 +290,7 @@ impl<'a> Pass<'a> {
 
     /// Runs the hooks of a phase.
     pub async fn hooks(&self, phase: HookPhase, records: &Records) -> PhaseEnd {
-        if self.removed {
+        if self.removed || self.frozen().is_some() {
             return PhaseEnd::Done;
         }
         hooks::run_phase(self.unit, &self.prepared, phase, records, self.limit()).await

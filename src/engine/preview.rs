@@ -172,8 +172,10 @@ async fn preview_change(pass: &Pass<'_>, change: &Change, live: Option<&Object>)
         }
         // A namespace that the same plan creates is not there for a dry run.
         Err(failure) => {
-            let body: Value = serde_json::from_slice(&desired.body).unwrap_or_default();
-            shown.fields = drift::changes(live.map(Object::body).filter(|_| false), &body, secret);
+            if live.is_none() {
+                let body: Value = serde_json::from_slice(&desired.body).unwrap_or_default();
+                shown.fields = drift::changes(None, &body, secret);
+            }
             shown.notes.push(format!("not validated by the server: {failure}"));
         }
     }

@@ -66,7 +66,7 @@ async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
     if pass.failed() {
         return pass.sync_failed(String::new(), records).await;
     }
-    if hooks::pending(pass.unit, &pass.prepared, HookPhase::PostSync) {
+    if pass.frozen().is_none() && hooks::pending(pass.unit, &pass.prepared, HookPhase::PostSync) {
         if let Err(end) = pass.wait_healthy().await {
             return end;
         }

@@ -78,6 +78,11 @@ async fn restore(world: &World, destination: &str, key: &str) -> String {
     let Some(destination) = world.destinations().get(destination).cloned() else {
         return format!("{destination} is not connected");
     };
+    if destination.read_only {
+        return "the daemon is read-only (`readOnly: true` in its file)".into();
+    }
+    let unit = destination.units().get(pruned.application.as_str()).cloned();
+    let impersonate = unit.and_then(|unit| unit.impersonation());
     let mut object = pruned.manifest;
     if let Some(labels) = object.metadata_mut().get_mut("labels").and_then(serde_json::Value::as_object_mut) {
         labels.remove(PART_OF);
@@ -86,7 +91,7 @@ async fn restore(world: &World, destination: &str, key: &str) -> String {
     let Some(kind) = destination.served(&object.gvk()) else {
         return format!("{} is not served by {}", object.gvk(), destination.name);
     };
-    match destination.cluster.create(&kind, object.body(), None).await {
+    match destination.cluster.create(&kind, object.body(), impersonate.as_ref()).await {
         Ok(_) => format!(
             "{} is back, owned by nobody; declare it in the repository, and it is adopted, or it stays as it is",
             pruned.id

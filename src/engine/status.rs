@@ -66,6 +66,8 @@ struct Seen {
     health: Health,
     worst: String,
     out_of_sync: usize,
+    /// The first object that drifted, and its first field.
+    drift: String,
 }
 
 fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
@@ -116,7 +118,7 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
 
 fn look(unit: &Unit, prepared: &super::unit::Prepared, ignored: &[String]) -> Seen {
     let ledger = unit.destination.ledger();
-    let mut seen = Seen { health: Health::Healthy, worst: String::new(), out_of_sync: 0 };
+    let mut seen = Seen { health: Health::Healthy, worst: String::new(), out_of_sync: 0, drift: String::new() };
     for desired in &prepared.desired {
         let Some(entry) = ledger.objects.get(&desired.id) else {
             seen.out_of_sync += 1;
@@ -125,6 +127,10 @@ fn look(unit: &Unit, prepared: &super::unit::Prepared, ignored: &[String]) -> Se
         };
         if !entry.is_synced() {
             seen.out_of_sync += 1;
+        }
+        if entry.drifted && seen.drift.is_empty() {
+            let field = entry.told.first().map(|f| format!(": {} is {} instead of {}", f.path, f.live, f.declared));
+            seen.drift = format!("{} drifted{}", desired.id, field.unwrap_or_default());
         }
         let own_word = desired.directives.ignore_health
             || !matches!(desired.directives.apply, crate::plan::annotations::ApplyPolicy::Always);
@@ -165,6 +171,9 @@ fn message(
     }
     if let Some(words) = incomplete {
         return words.into();
+    }
+    if let Some(seen) = seen.filter(|seen| !seen.drift.is_empty()) {
+        return seen.drift.clone();
     }
     seen.filter(|seen| seen.health != Health::Healthy).map(|seen| seen.worst.clone()).unwrap_or_default()
 }

@@ -107,6 +107,7 @@ impl World {
             self.adapters.sink.clone(),
             Salt::new(self.settings.salt),
             (self.settings.events && !self.settings.read_only).then_some(announcements),
+            self.settings.read_only,
         );
         let mut destinations = self.destinations();
         if let Some(first) = destinations.get(name) {

@@ -1,6 +1,6 @@
 //! How an API server is reached: kubeconfig, the pod's own ServiceAccount, or an endpoint with a token.
 
-use super::observer::RequestObserver;
+use crate::ports::RequestObserver;
 use super::server::ApiServer;
 use super::unanswered;
 use super::wire::Wire;

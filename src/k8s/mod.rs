@@ -15,7 +15,6 @@ mod evidence;
 mod failure;
 mod group_discovery;
 mod kinds;
-mod observer;
 mod pruned;
 mod pruned_batch;
 mod read;
@@ -34,6 +33,6 @@ mod wire;
 mod write;
 
 pub use connect::{BearerToken, ConnectError, ConnectOptions, Source, connect};
-pub use observer::{ObservedRequest, RequestObserver};
+pub use crate::ports::{ObservedRequest, RequestObserver};
 pub use server::ApiServer;
 pub use store::ClusterStateStore;

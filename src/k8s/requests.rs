@@ -216,7 +216,7 @@ fn follow(
         },
         sender,
     ));
-    (events, WatchGuard::new(task.abort_handle()))
+    (events, WatchGuard::new(move || task.abort()))
 }
 
 fn word(request: &UserRequest) -> &'static str {

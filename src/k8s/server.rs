@@ -112,7 +112,7 @@ impl Cluster for ApiServer {
             which: Selection::labels(None, selector),
         };
         let task = tokio::spawn(watch::run(self.wire.clone(), watched, events));
-        WatchGuard::new(task.abort_handle())
+        WatchGuard::new(move || task.abort())
     }
 
     async fn evidence(&self, id: &ResourceId) -> Result<Evidence, ApiFailure> {

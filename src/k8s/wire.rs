@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::connect::BearerToken;
-use super::observer::{ObservedRequest, RequestObserver};
+use crate::ports::{ObservedRequest, RequestObserver};
 use super::url::Query;
 use super::{failure, sensitive, unanswered};
 use crate::ports::{ApiFailure, ApiFailureKind, Impersonation};

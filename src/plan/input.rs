@@ -93,6 +93,8 @@ pub struct PlanInput<'a> {
     pub sync: &'a SyncSpec,
     /// What happens to drift.
     pub drift: DriftPolicy,
+    /// Why nothing at all may be written; `None` when it may.
+    pub frozen: Option<&'a str>,
     /// What becomes of objects when the document is gone.
     pub deletion: Deletion,
     /// Whether the Application document is gone.

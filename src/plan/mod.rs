@@ -96,8 +96,8 @@ fn judge_desired(input: &PlanInput<'_>, desired: &Desired) -> Change {
         change.verdict = Verdict::Blocked(format!("application {other} declares it as well; keep it in one of the two"));
     } else if let Some(reason) = input.deferred.get(id) {
         change.verdict = Verdict::Deferred(reason.clone());
-    } else if input.drift == DriftPolicy::Freeze {
-        change.verdict = Verdict::Blocked("the application is frozen (`drift.policy: Freeze`)".into());
+    } else if let Some(why) = input.frozen {
+        change.verdict = Verdict::Blocked(why.into());
     } else if let Some(problem) = desired.directives.problems.iter().find(|problem| problem.fatal) {
         change.verdict = Verdict::Blocked(problem.to_string());
     }
@@ -163,8 +163,8 @@ fn surplus_action(input: &PlanInput<'_>, fact: &LiveFact) -> Action {
 }
 
 fn surplus_verdict(input: &PlanInput<'_>, id: &ResourceId, fact: &LiveFact) -> Verdict {
-    if input.drift == DriftPolicy::Freeze {
-        Verdict::Blocked("the application is frozen (`drift.policy: Freeze`)".into())
+    if let Some(why) = input.frozen {
+        Verdict::Blocked(why.into())
     } else if !input.sync.prune && !input.removed {
         Verdict::Blocked("pruning is off (`sync.prune: false`)".into())
     } else if input.unavailable_groups.contains(&id.group) {

@@ -165,20 +165,21 @@ pub struct Announcement {
 }
 
 /// Ends its watch when dropped.
-#[derive(Debug)]
-pub struct WatchGuard(tokio::task::AbortHandle);
+pub struct WatchGuard(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl WatchGuard {
-    /// Binds the watch's task to the guard.
+    /// A guard that ends its watch by this.
     #[must_use]
-    pub const fn new(task: tokio::task::AbortHandle) -> Self {
-        Self(task)
+    pub fn new(end: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(end)))
     }
 }
 
 impl Drop for WatchGuard {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(end) = self.0.take() {
+            end();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod observer;
 pub mod renderer;
 pub mod repository;
 pub mod sink;
@@ -12,6 +13,7 @@ pub use cluster::{
     Announcement, ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence, Impersonation, ServedKind, WatchEvent,
     WatchGuard,
 };
+pub use observer::{ObservedRequest, RequestObserver};
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};
 pub use repository::{Checkout, Repository, RepositoryFailure, Tip};
 pub use sink::Sink;

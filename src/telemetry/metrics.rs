@@ -1,9 +1,8 @@
 //! Metrics in Prometheus' names: fed by events, read at `/metrics`.
 
-use crate::k8s::{ObservedRequest, RequestObserver};
 use crate::model::event::{Event, What};
 use crate::model::{Health, SyncStatus};
-use crate::ports::{ApiFailure, ApplicationRecord, Sink};
+use crate::ports::{ApiFailure, ApplicationRecord, ObservedRequest, RequestObserver, Sink};
 use async_trait::async_trait;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;

@@ -2,10 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod architecture;
 mod config;
 mod drift;
 /// The whole daemon on a real API server.
 mod engine {
+    mod guard;
+    mod seen;
+    mod prune;
+    mod moves;
+    mod drift;
+    mod drift_cases;
     mod main_job;
 }
 mod git;

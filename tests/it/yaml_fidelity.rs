@@ -241,3 +241,19 @@ fn bytes_that_are_no_utf8_are_refused_with_their_place() {
     });
     assert_eq!(places, [(4, 4), (1, 8)]);
 }
+
+/// serde_json is off by one in the last digit of many floats unless its feature `float_roundtrip` is on. What the API
+/// server sends back would then differ from what we read here.
+#[test]
+fn json_floats_are_read_exactly() {
+    for text in [
+        "1.8446744073709548e+38",
+        "0.19223372036854777",
+        "1.0000000000000001e+23",
+    ] {
+        let exact: f64 = text.parse().unwrap();
+        let ours = rest_of(&format!("{HEADER}v: {text}\n")).unwrap()["v"].as_f64();
+        let json = serde_json::from_str::<serde_json::Value>(text).unwrap().as_f64();
+        assert_eq!((ours, json), (Some(exact), Some(exact)), "is float_roundtrip on?");
+    }
+}

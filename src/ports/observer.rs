@@ -1,6 +1,6 @@
 //! A look at every request: for counting, for metrics, and for tests that lose requests and answers.
 
-use crate::ports::ApiFailure;
+use super::ApiFailure;
 use async_trait::async_trait;
 
 /// A request as the observer sees it. No body and no header: they may hold secrets.

@@ -1,0 +1,219 @@
+//! Objects that change their application, and applications that go.
+
+use super::seen::{deleted, gone, held, is_marked, is_there, problem, stays, uid};
+use crate::support::daemon::{Daemon, application, config_map};
+use crate::support::git_repo::TestRepo;
+use serde_json::json;
+
+async fn owner(daemon: &Daemon, name: &str) -> String {
+    let object = daemon.object("configmap", name).await.unwrap();
+    object["metadata"]["labels"]["portolan.dev/application"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_moves_to_another_application_is_never_deleted() {
+    let mut daemon = Daemon::started(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("portolan/b.yaml", &application("b", "")),
+        ("apps/a/moves.yaml", &config_map("moves", "k: v")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+        ("apps/b/two.yaml", &config_map("two", "k: v")),
+    ])
+    .await;
+    daemon.settled("a", "").await;
+    daemon.settled("b", "").await;
+    let before = uid(&daemon, "configmap", "moves").await;
+    let moment = daemon.now();
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        let commit = daemon.commit(&[
+            (&format!("apps/{from}/moves.yaml"), ""),
+            (&format!("apps/{to}/moves.yaml"), &config_map("moves", "k: w")),
+        ]);
+        daemon.settled("a", &commit).await;
+        daemon.settled("b", &commit).await;
+        assert_eq!(owner(&daemon, "moves").await, to);
+        assert_eq!(uid(&daemon, "configmap", "moves").await, before);
+    }
+    // Also while the daemon is down, and with the application it leaves going, too.
+    daemon.stop().await;
+    daemon.commit(&[
+        ("portolan/a.yaml", ""),
+        ("apps/a/moves.yaml", ""),
+        ("apps/b/moves.yaml", &config_map("moves", "k: x")),
+        ("apps/b/one.yaml", &config_map("one", "k: v")),
+    ]);
+    let one = uid(&daemon, "configmap", "one").await;
+    daemon.start().await;
+    daemon.settled("b", "").await;
+    daemon.until("b", "of three objects", |record| record.objects == 3).await;
+    assert_eq!((owner(&daemon, "moves").await.as_str(), owner(&daemon, "one").await.as_str()), ("b", "b"));
+    assert_eq!(uid(&daemon, "configmap", "moves").await, before);
+    assert_eq!(uid(&daemon, "configmap", "one").await, one);
+    assert_eq!(deleted(&daemon, moment), Vec::<String>::new());
+    daemon.stop().await;
+}
+
+/// A daemon on two repositories: `a` from the first and `b` from the second, which is fetched only every hour.
+async fn two_repositories() -> (Daemon, TestRepo) {
+    let mut daemon = Daemon::new(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("portolan/b.yaml", &application("b", "repository: second")),
+        ("apps/a/moves.yaml", &config_map("moves", "k: v")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+    ])
+    .await;
+    let second = TestRepo::with(&[("apps/b/two.yaml", &config_map("two", "k: v"))]);
+    daemon.repositories.push(json!({"name": "second", "url": second.path(), "documents": null, "interval": "1h"}));
+    daemon.start().await;
+    daemon.settled("a", "").await;
+    daemon.settled("b", "").await;
+    (daemon, second)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_moves_to_another_repository_is_never_deleted() {
+    let (mut daemon, second) = two_repositories().await;
+    let before = uid(&daemon, "configmap", "moves").await;
+    let moment = daemon.now();
+    // There, taken out first; and back, put in first.
+    second.commit("main", &[("apps/b/moves.yaml", &config_map("moves", "k: w"))]);
+    daemon.commit(&[("apps/a/moves.yaml", "")]);
+    daemon.until("b", "of two objects", |record| record.objects == 2).await;
+    daemon.settled("b", "").await;
+    daemon.settled("a", "").await;
+    assert_eq!(owner(&daemon, "moves").await, "b");
+    daemon.commit(&[("apps/a/moves.yaml", &config_map("moves", "k: v"))]);
+    second.commit("main", &[("apps/b/moves.yaml", "")]);
+    daemon.until("b", "of one object", |record| record.objects == 1).await;
+    daemon.settled("a", "").await;
+    daemon.settled("b", "").await;
+    assert_eq!(owner(&daemon, "moves").await, "a");
+    assert_eq!(uid(&daemon, "configmap", "moves").await, before);
+    assert_eq!(deleted(&daemon, moment), Vec::<String>::new());
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_cannot_be_fetched_blocks_pruning() {
+    let (mut daemon, second) = two_repositories().await;
+    daemon.stop().await;
+    let away = second.root().join("away.git");
+    std::fs::rename(second.path(), &away).unwrap();
+    let moment = daemon.now();
+    daemon.commit(&[("apps/a/moves.yaml", ""), ("apps/a/new.yaml", &config_map("new", "k: v"))]);
+    daemon.start().await;
+    let words = problem(&daemon, "a", "could not be fetched").await;
+    assert!(words.contains("repository second"), "{words}");
+    daemon.object_until("configmap", "new", "there", |object| object.is_some()).await;
+    stays("something is pruned", async || is_there(&daemon, "configmap", "moves").await).await;
+    assert!(is_there(&daemon, "configmap", "two").await);
+
+    std::fs::rename(&away, second.path()).unwrap();
+    daemon.ask(&portolan::ports::state::UserRequest::Sync { application: None }).await;
+    gone(&daemon, "configmap", "moves").await;
+    daemon.settled("a", "").await;
+    assert_eq!(deleted(&daemon, moment), ["moves"]);
+    daemon.stop().await;
+}
+
+/// A daemon with an application `a` of two ConfigMaps that is to go, and one that stays.
+async fn leaving(deletion: &str) -> Daemon {
+    let mut daemon = Daemon::new(&[
+        ("portolan/a.yaml", &application("a", &format!("deletion: {deletion}"))),
+        ("portolan/b.yaml", &application("b", "")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+        ("apps/a/two.yaml", &config_map("two", "k: v")),
+        ("apps/b/three.yaml", &config_map("three", "k: v")),
+    ])
+    .await;
+    daemon.start().await;
+    daemon.settled("a", "").await;
+    daemon.settled("b", "").await;
+    daemon
+}
+
+async fn removed_by_approval(daemon: &Daemon) {
+    let (digest, reason) = held(daemon, "a").await;
+    assert!(reason.contains("all objects"), "{reason}");
+    stays("it is deleted unasked", async || is_there(daemon, "configmap", "one").await).await;
+    let answer = daemon.approve("a", &digest).await;
+    assert!(answer.contains("approved"), "{answer}");
+    gone(daemon, "configmap", "one").await;
+    gone(daemon, "configmap", "two").await;
+    assert!(is_there(daemon, "configmap", "three").await);
+    forgotten(daemon).await;
+}
+
+/// Waits until nothing is known of `a` any more.
+async fn forgotten(daemon: &Daemon) {
+    let begun = std::time::Instant::now();
+    while daemon.record("a").is_some() || daemon.store().await.load().await.unwrap().contains_key("local/a") {
+        assert!(begun.elapsed() < crate::support::daemon::LIMIT, "{:#?}", daemon.record("a"));
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_application_takes_its_objects_along_when_that_is_approved() {
+    let mut daemon = leaving("Delete").await;
+    daemon.commit(&[("portolan/a.yaml", "")]);
+    removed_by_approval(&daemon).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_is_removed_while_the_daemon_is_down_is_removed() {
+    let mut daemon = leaving("Delete").await;
+    daemon.stop().await;
+    daemon.commit(&[("portolan/a.yaml", "")]);
+    daemon.start().await;
+    removed_by_approval(&daemon).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_comes_back_before_the_approval_stops_the_removal() {
+    let mut daemon = leaving("Delete").await;
+    let moment = daemon.now();
+    daemon.commit(&[("portolan/a.yaml", "")]);
+    held(&daemon, "a").await;
+    daemon.commit(&[("portolan/a.yaml", &application("a", ""))]);
+    let record = daemon.settled("a", "").await;
+    assert_eq!((record.waiting, record.objects), (None, 2));
+    assert_eq!(deleted(&daemon, moment), Vec::<String>::new());
+    daemon.stop().await;
+}
+
+async fn orphaned(daemon: &Daemon) {
+    forgotten(daemon).await;
+    for name in ["one", "two"] {
+        let object = daemon.object("configmap", name).await.unwrap();
+        assert_eq!(object["data"], json!({"k": "v"}));
+        assert!(!is_marked(&object), "{object:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orphaning_application_leaves_its_objects_without_our_marks() {
+    let mut daemon = leaving("Orphan").await;
+    daemon.commit(&[("portolan/a.yaml", "")]);
+    orphaned(&daemon).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_application_is_let_go_also_when_the_daemon_was_down() {
+    let mut daemon = leaving("Orphan").await;
+    daemon.stop().await;
+    daemon.commit(&[("portolan/a.yaml", "")]);
+    daemon.start().await;
+    orphaned(&daemon).await;
+    // And now the last one, which nobody connects the destination for.
+    daemon.stop().await;
+    daemon.commit(&[("portolan/b.yaml", "")]);
+    daemon.start().await;
+    let (digest, _) = held(&daemon, "b").await;
+    daemon.approve("b", &digest).await;
+    gone(&daemon, "configmap", "three").await;
+    daemon.stop().await;
+}
