@@ -15,7 +15,10 @@ use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config, config};
 use serde_json::{Value, json};
-use stage::{Daemon, Form, NAMESPACE, OBJECTS_PER_UNIT, Repository, control_plane, difference, flag, kubectl, median, unit_name};
+use stage::{
+    Daemon, Form, NAMESPACE, OBJECTS_PER_UNIT, Repository, control_plane, difference, flag, kubectl, median,
+    unit_name,
+};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -38,7 +41,12 @@ async fn main() {
             daemons.push(daemon(units, Form::Plain).await);
             floors.push(floor(units).await);
         }
-        eprintln!("round {}: floor {:?}, daemon {:?}", round + 1, floors.last(), daemons.last().map(|d| (d.applied, d.healthy)));
+        eprintln!(
+            "round {}: floor {:?}, daemon {:?}",
+            round + 1,
+            floors.last(),
+            daemons.last().map(|d| (d.applied, d.healthy))
+        );
     }
     let floor_applied = median(&floors.iter().map(|f| f.0).collect::<Vec<_>>());
     let floor_healthy = median(&floors.iter().map(|f| f.1).collect::<Vec<_>>());
@@ -87,8 +95,14 @@ async fn daemon(units: usize, form: Form) -> Figures {
     let begun = Instant::now();
     let (applied, healthy) = daemon.settled(units, begun).await;
     let requests = difference(&before, &daemon.requests().await);
-    let mut figures =
-        Figures { applied, healthy, peak: daemon.peak_mebibytes(), requests, one_file: Value::Null, restart: Value::Null };
+    let mut figures = Figures {
+        applied,
+        healthy,
+        peak: daemon.peak_mebibytes(),
+        requests,
+        one_file: Value::Null,
+        restart: Value::Null,
+    };
     if form == Form::Plain {
         figures.one_file = one_file(&daemon, &repository, units).await;
         figures.peak = figures.peak.max(daemon.peak_mebibytes());
@@ -154,7 +168,10 @@ async fn restart(
     let offline = OFFLINE.min(units / 4);
     for unit in 0..offline {
         let patch = r#"{"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"web","image":"registry.example/web:edited"}]}}}}"#;
-        kubectl(control_plane, &["-n", NAMESPACE, "patch", "deployment", &unit_name(unit), "--type=strategic", "--patch", patch]);
+        kubectl(
+            control_plane,
+            &["-n", NAMESPACE, "patch", "deployment", &unit_name(unit), "--type=strategic", "--patch", patch],
+        );
     }
     for unit in offline..2 * offline {
         repository.edit(unit, "  annotations:\n    note: first\n", "");
@@ -167,12 +184,28 @@ async fn restart(
     let requests = daemon.requests().await;
     let image = kubectl(
         control_plane,
-        &["-n", NAMESPACE, "get", "deployment", &unit_name(0), "-o", "jsonpath={.spec.template.spec.containers[0].image}"],
+        &[
+            "-n",
+            NAMESPACE,
+            "get",
+            "deployment",
+            &unit_name(0),
+            "-o",
+            "jsonpath={.spec.template.spec.containers[0].image}",
+        ],
     );
     assert_eq!(image, "registry.example/web:1.0", "an offline edit was not mended");
     let note = kubectl(
         control_plane,
-        &["-n", NAMESPACE, "get", "deployment", &unit_name(offline), "-o", "jsonpath={.metadata.annotations.note}"],
+        &[
+            "-n",
+            NAMESPACE,
+            "get",
+            "deployment",
+            &unit_name(offline),
+            "-o",
+            "jsonpath={.metadata.annotations.note}",
+        ],
     );
     assert_eq!(note, "", "a field removed offline is still there");
     let peak = daemon.peak_mebibytes();
@@ -185,9 +218,12 @@ async fn restart(
 async fn floor(units: usize) -> (f64, f64) {
     let control_plane = control_plane().await;
     let kubeconfig = config::Kubeconfig::read_from(control_plane.kubeconfig()).expect("a kubeconfig");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &config::KubeConfigOptions::default()).await.expect("a config");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &config::KubeConfigOptions::default())
+        .await
+        .expect("a config");
     let client = Client::try_from(config).expect("a client");
-    let objects: Vec<DynamicObject> = (0..units).flat_map(|unit| parse(&stage::manifests(&unit_name(unit)))).collect();
+    let objects: Vec<DynamicObject> =
+        (0..units).flat_map(|unit| parse(&stage::manifests(&unit_name(unit)))).collect();
     let begun = Instant::now();
     let parameters = PatchParams::apply("floor").force();
     futures::stream::iter(&objects)
@@ -204,10 +240,15 @@ async fn floor(units: usize) -> (f64, f64) {
         .await;
     let applied = begun.elapsed().as_secs_f64();
     let gvk = GroupVersionKind::gvk("apps", "v1", "Deployment");
-    let deployments: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &ApiResource::from_gvk(&gvk));
+    let deployments: Api<DynamicObject> =
+        Api::namespaced_with(client, NAMESPACE, &ApiResource::from_gvk(&gvk));
     loop {
         let list = deployments.list(&ListParams::default()).await.expect("a list");
-        let observed = list.items.iter().filter(|d| d.data["status"]["observedGeneration"] == json!(d.metadata.generation)).count();
+        let observed = list
+            .items
+            .iter()
+            .filter(|d| d.data["status"]["observedGeneration"] == json!(d.metadata.generation))
+            .count();
         if observed == units {
             break;
         }

@@ -3,7 +3,9 @@
 use crate::config::{Config, Credentials, StatePlace};
 use crate::engine::{Adapters, Connect, Engine, Preview, RepositorySource, Settings, View};
 use crate::failure::{Failure, FailureKind};
-use crate::git::{self, CredentialSource, FetchLimits, Mirror, MirroredRepository, RepositoryAddress, TreeLimits};
+use crate::git::{
+    self, CredentialSource, FetchLimits, Mirror, MirroredRepository, RepositoryAddress, TreeLimits,
+};
 use crate::host::{FolderStore, ProcessRunner, SystemClock};
 use crate::k8s::{self, ClusterStateStore, ConnectOptions, RequestObserver, Source};
 use crate::model::ClusterSpec;
@@ -63,7 +65,11 @@ impl Composed {
 ///
 /// # Errors
 /// When a repository's mirror, a tool or the state cannot be had.
-pub async fn compose(config: &Config, surroundings: &Surroundings, sink: Arc<dyn Sink>) -> Result<Composed, Failure> {
+pub async fn compose(
+    config: &Config,
+    surroundings: &Surroundings,
+    sink: Arc<dyn Sink>,
+) -> Result<Composed, Failure> {
     let mut watches = Vec::new();
     let mut repositories = Vec::new();
     for repository in &config.repositories {
@@ -71,7 +77,8 @@ pub async fn compose(config: &Config, surroundings: &Surroundings, sink: Arc<dyn
     }
     // A bare name is looked for in the folders; a path has to be there.
     let configured = |tool: &PathBuf| tool.is_absolute().then(|| tool.clone());
-    let wanted = Tools { helm: configured(&config.tools.helm), kustomize: configured(&config.tools.kustomize) };
+    let wanted =
+        Tools { helm: configured(&config.tools.helm), kustomize: configured(&config.tools.kustomize) };
     let tools = Tools::find(&wanted, &surroundings.tool_folders)?;
     let limits = ToolLimits {
         time: config.limits.render_timeout.duration(),
@@ -127,10 +134,16 @@ pub async fn state_store(
             Source::InCluster
         } else {
             match config.kubeconfigs.first() {
-                Some(kubeconfig) => Source::KubeconfigFile { path: kubeconfig.file.clone(), context: kubeconfig.context.clone() },
+                Some(kubeconfig) => Source::KubeconfigFile {
+                    path: kubeconfig.file.clone(),
+                    context: kubeconfig.context.clone(),
+                },
                 None => {
-                    return Err(Failure::new(FailureKind::Config, "the state is in a namespace, but no kubeconfig is named")
-                        .hint("add one under `kubeconfigs`, or set `state.folder`"));
+                    return Err(Failure::new(
+                        FailureKind::Config,
+                        "the state is in a namespace, but no kubeconfig is named",
+                    )
+                    .hint("add one under `kubeconfigs`, or set `state.folder`"));
                 }
             }
         };
@@ -203,9 +216,10 @@ fn credentials(reference: Option<Credentials>) -> Arc<CredentialSource> {
         let words = |error: crate::config::SecretError| format!("the credentials: {error}");
         Ok(match &reference {
             None => (git::Credentials::None, String::new()),
-            Some(Credentials::Basic { username, password }) => {
-                (git::Credentials::basic(username, password.read().map_err(words)?.expose_secret()), String::new())
-            }
+            Some(Credentials::Basic { username, password }) => (
+                git::Credentials::basic(username, password.read().map_err(words)?.expose_secret()),
+                String::new(),
+            ),
             Some(Credentials::Token(token)) => {
                 (git::Credentials::bearer(token.read().map_err(words)?.expose_secret()), String::new())
             }
@@ -238,7 +252,10 @@ impl Connect for Connector {
                 None => known.first(),
             };
             let kubeconfig = kubeconfig.ok_or_else(|| {
-                format!("Cluster {name}: the daemon's file names no kubeconfig {}", reference.name.as_deref().unwrap_or(""))
+                format!(
+                    "Cluster {name}: the daemon's file names no kubeconfig {}",
+                    reference.name.as_deref().unwrap_or("")
+                )
             })?;
             let context = reference.context.clone().or_else(|| kubeconfig.context.clone());
             Source::KubeconfigFile { path: kubeconfig.file.clone(), context }
@@ -246,7 +263,8 @@ impl Connect for Connector {
             return Err(format!("Cluster {name}: clusters by `eks` are not supported yet; use `kubeconfig`"));
         };
         let options = ConnectOptions { observer: self.observer.clone(), ..ConnectOptions::default() };
-        let server = k8s::connect(&source, options).await.map_err(|error| format!("Cluster {name}: {error}"))?;
+        let server =
+            k8s::connect(&source, options).await.map_err(|error| format!("Cluster {name}: {error}"))?;
         Ok(Arc::new(server))
     }
 }

@@ -174,14 +174,21 @@ impl Repository {
             match form {
                 Form::Plain => self.write(&format!("apps/{name}/objects.yaml"), &manifests(&name)),
                 Form::Helm => {
-                    self.write(&format!("apps/{name}/Chart.yaml"), &format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n"));
+                    self.write(
+                        &format!("apps/{name}/Chart.yaml"),
+                        &format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n"),
+                    );
                     self.write(&format!("apps/{name}/values.yaml"), "image: registry.example/web:1.0\n");
-                    let template = manifests(&name).replace("registry.example/web:1.0", "{{ .Values.image }}");
+                    let template =
+                        manifests(&name).replace("registry.example/web:1.0", "{{ .Values.image }}");
                     self.write(&format!("apps/{name}/templates/objects.yaml"), &template);
                 }
                 Form::Kustomize => {
                     self.write(&format!("apps/{name}/base/objects.yaml"), &manifests(&name));
-                    self.write(&format!("apps/{name}/base/kustomization.yaml"), "resources: [objects.yaml]\n");
+                    self.write(
+                        &format!("apps/{name}/base/kustomization.yaml"),
+                        "resources: [objects.yaml]\n",
+                    );
                     self.write(&format!("apps/{name}/kustomization.yaml"), "resources: [base]\n");
                 }
             }
@@ -240,7 +247,8 @@ pub struct Daemon {
 impl Daemon {
     /// Starts the daemon on a repository and a control plane, and waits until it has read the repository.
     pub async fn start(folder: &Path, repository: &Repository, control_plane: &ControlPlane) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
         let address = format!("127.0.0.1:{port}");
         let file = folder.join("portolan.yaml");
         let config = serde_json::json!({
@@ -310,7 +318,11 @@ impl Daemon {
                 return (synced, since.elapsed().as_secs_f64());
             }
             if since.elapsed() > LIMIT {
-                let open: Vec<&Value> = applications.iter().filter(|a| a["sync"] != "Synced" || a["health"] != "Healthy").take(3).collect();
+                let open: Vec<&Value> = applications
+                    .iter()
+                    .filter(|a| a["sync"] != "Synced" || a["health"] != "Healthy")
+                    .take(3)
+                    .collect();
                 panic!("not settled: {} of {units} synced; for example {open:?}", count("sync", "Synced"));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -322,7 +334,8 @@ impl Daemon {
         let text = self.get("/metrics").await.unwrap_or_default();
         let mut requests = BTreeMap::new();
         for line in text.lines().filter(|line| line.starts_with("portolan_kubernetes_requests_total{")) {
-            let verb = line.split("verb=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+            let verb =
+                line.split("verb=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
             let count: f64 = line.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or_default();
             *requests.entry(verb.to_owned()).or_default() += count as u64;
         }

@@ -77,7 +77,14 @@ impl Local {
                 } else {
                     let rows: Vec<Vec<String>> = instances
                         .iter()
-                        .map(|i| vec![i.name.clone(), i.version.clone(), i.endpoint.clone(), i.kubeconfig.display().to_string()])
+                        .map(|i| {
+                            vec![
+                                i.name.clone(),
+                                i.version.clone(),
+                                i.endpoint.clone(),
+                                i.kubeconfig.display().to_string(),
+                            ]
+                        })
                         .collect();
                     for line in output::table(&["NAME", "VERSION", "ENDPOINT", "KUBECONFIG"], &rows) {
                         output::line(&line);

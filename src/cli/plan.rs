@@ -40,13 +40,18 @@ pub struct At {
 
 impl At {
     /// Renders and plans once.
-    pub async fn preview(&self, context: &Context, application: Option<&str>) -> Result<Vec<Preview>, Failure> {
+    pub async fn preview(
+        &self,
+        context: &Context,
+        application: Option<&str>,
+    ) -> Result<Vec<Preview>, Failure> {
         let mut config = context.config()?;
         if let Some(revision) = &self.revision {
             let wanted = self.repository.clone().unwrap_or_else(|| config.repositories[0].name.clone());
             let repository = config.repositories.iter_mut().find(|repository| repository.name == wanted);
-            let repository = repository
-                .ok_or_else(|| Failure::new(FailureKind::User, format!("the daemon's file names no repository {wanted}")))?;
+            let repository = repository.ok_or_else(|| {
+                Failure::new(FailureKind::User, format!("the daemon's file names no repository {wanted}"))
+            })?;
             repository.revision = Some(revision.clone());
         }
         let surroundings =
@@ -94,9 +99,13 @@ fn print(preview: &Preview) {
 
 fn summary(preview: &Preview) -> String {
     let count = |action| preview.changes.iter().filter(|change| change.action == action).count();
-    let all = [Action::Create, Action::Adopt, Action::Update, Action::Replace, Action::Delete, Action::Orphan];
-    let parts: Vec<String> =
-        all.into_iter().filter(|action| count(*action) > 0).map(|action| format!("{} to {action}", count(action))).collect();
+    let all =
+        [Action::Create, Action::Adopt, Action::Update, Action::Replace, Action::Delete, Action::Orphan];
+    let parts: Vec<String> = all
+        .into_iter()
+        .filter(|action| count(*action) > 0)
+        .map(|action| format!("{} to {action}", count(action)))
+        .collect();
     if parts.is_empty() { "nothing to change".into() } else { parts.join(", ") }
 }
 
@@ -135,6 +144,8 @@ fn print_field(field: &FieldChange) {
         }
         return;
     }
-    let shown = |value: &Option<crate::drift::Shown>| value.as_ref().map_or_else(|| "(none)".into(), ToString::to_string);
+    let shown = |value: &Option<crate::drift::Shown>| {
+        value.as_ref().map_or_else(|| "(none)".into(), ToString::to_string)
+    };
     output::line(&format!("      {}: {} -> {}", field.path, shown(&field.before), shown(&field.after)));
 }

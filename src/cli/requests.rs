@@ -84,7 +84,9 @@ impl Approve {
             [one] => *one,
             [] => {
                 let words = format!("no plan of {} waits for an approval", self.application);
-                return Err(Failure::new(FailureKind::User, words).hint("`portolan status` shows where it stands"));
+                return Err(
+                    Failure::new(FailureKind::User, words).hint("`portolan status` shows where it stands")
+                );
             }
             _ => {
                 let words = format!("plans of {} wait on several destinations", self.application);
@@ -121,7 +123,15 @@ impl Restore {
         let Some(key) = &self.key else {
             let rows: Vec<Vec<String>> = kept
                 .iter()
-                .map(|(key, p)| vec![key.clone(), p.destination.clone(), p.application.clone(), p.id.to_string(), p.at.clone()])
+                .map(|(key, p)| {
+                    vec![
+                        key.clone(),
+                        p.destination.clone(),
+                        p.application.clone(),
+                        p.id.to_string(),
+                        p.at.clone(),
+                    ]
+                })
                 .collect();
             for line in output::table(&["KEY", "DESTINATION", "APPLICATION", "OBJECT", "PRUNED AT"], &rows) {
                 output::line(&line);
@@ -137,14 +147,24 @@ impl Restore {
     }
 }
 
-async fn ask(store: &dyn StateStore, request: &UserRequest, seconds: u64, context: &Context) -> Result<ExitCode, Failure> {
+async fn ask(
+    store: &dyn StateStore,
+    request: &UserRequest,
+    seconds: u64,
+    context: &Context,
+) -> Result<ExitCode, Failure> {
     let key = store.ask(request).await?;
     match store.await_answer(&key, Duration::from_secs(seconds)).await? {
-        Some(answer) if context.is_structured() => output::value(context.output, &serde_json::json!({"answer": answer}))?,
+        Some(answer) if context.is_structured() => {
+            output::value(context.output, &serde_json::json!({"answer": answer}))?
+        }
         Some(answer) => output::line(&answer),
         None => {
-            return Err(Failure::new(FailureKind::Environment, format!("the daemon did not answer within {seconds} s"))
-                .hint("the request stays: a daemon that starts later carries it out"));
+            return Err(Failure::new(
+                FailureKind::Environment,
+                format!("the daemon did not answer within {seconds} s"),
+            )
+            .hint("the request stays: a daemon that starts later carries it out"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -58,7 +58,8 @@ enum Turn {
 /// Runs one engine after the other: a changed configuration drains the old one and starts a new one, which begins by
 /// reading what the old one stored, so that nothing is done twice.
 async fn keep_running(mut config: Config, metrics: Arc<Metrics>, pages: &Pages) -> Result<(), Failure> {
-    let sink: Arc<dyn Sink> = Arc::new(vec![Arc::new(LogSink) as Arc<dyn Sink>, metrics.clone() as Arc<dyn Sink>]);
+    let sink: Arc<dyn Sink> =
+        Arc::new(vec![Arc::new(LogSink) as Arc<dyn Sink>, metrics.clone() as Arc<dyn Sink>]);
     let surroundings = Surroundings {
         program: own_program()?,
         tool_folders: tool_folders(),
@@ -85,7 +86,11 @@ async fn keep_running(mut config: Config, metrics: Arc<Metrics>, pages: &Pages) 
             }
         };
         first = false;
-        say(&*sink, true, format!("{} repositories, from {}", config.repositories.len(), config.file.display()));
+        say(
+            &*sink,
+            true,
+            format!("{} repositories, from {}", config.repositories.len(), config.file.display()),
+        );
         pages.show(composed.view());
         let (stop, stopped) = watch::channel(false);
         let engine = tokio::spawn(composed.run(stopped));
@@ -123,15 +128,16 @@ fn say(sink: &dyn Sink, accepted: bool, message: String) {
 
 /// The program that is running: it fetches in child processes of itself.
 pub(super) fn own_program() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|error| Failure::new(FailureKind::Environment, format!("our own program: {error}")))
+    std::env::current_exe()
+        .map_err(|error| Failure::new(FailureKind::Environment, format!("our own program: {error}")))
 }
 
 /// Where helm and kustomize are looked for: PATH, then what the local control plane was built with.
 pub(super) fn tool_folders() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    let mut folders: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     if let Ok(places) = Places::from_env() {
         folders.extend(RELEASES.iter().map(|release| places.built(release).join("bin")));
     }
     folders
 }
-

@@ -97,7 +97,11 @@ fn row(record: &ApplicationRecord, wide: bool) -> Vec<String> {
         record.sync.to_string(),
         record.health.to_string(),
         revision,
-        record.last_change.as_deref().map(|time| time.split('.').next().unwrap_or(time).to_owned()).unwrap_or_default(),
+        record
+            .last_change
+            .as_deref()
+            .map(|time| time.split('.').next().unwrap_or(time).to_owned())
+            .unwrap_or_default(),
     ];
     if wide {
         cells.extend([record.source.clone(), record.objects.to_string()]);

@@ -55,23 +55,13 @@ pub struct CheckReport {
 
 impl CheckReport {
     fn new(subject: Subject) -> Self {
-        Self {
-            subject,
-            files: 0,
-            applications: 0,
-            clusters: 0,
-            repositories: 0,
-            problems: Vec::new(),
-        }
+        Self { subject, files: 0, applications: 0, clusters: 0, repositories: 0, problems: Vec::new() }
     }
 
     /// Number of problems of a severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
-        self.problems
-            .iter()
-            .filter(|problem| problem.severity == severity)
-            .count()
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
     }
 }
 
@@ -91,9 +81,8 @@ pub fn check(path: &Path, options: CheckOptions<'_>) -> CheckReport {
 }
 
 fn is_config(path: &Path) -> bool {
-    let documents = std::fs::read(path)
-        .map(|text| yaml::read_stream(&text, &Limits::default()))
-        .unwrap_or_default();
+    let documents =
+        std::fs::read(path).map(|text| yaml::read_stream(&text, &Limits::default())).unwrap_or_default();
     documents.into_iter().flatten().any(|document| {
         let text = |field: &str| document.value().get(field).and_then(Value::as_str);
         let ours = text("apiVersion").is_none_or(|version| version == API_VERSION);
@@ -102,10 +91,7 @@ fn is_config(path: &Path) -> bool {
 }
 
 fn config(path: &Path) -> CheckReport {
-    let mut report = CheckReport {
-        files: 1,
-        ..CheckReport::new(Subject::Config)
-    };
+    let mut report = CheckReport { files: 1, ..CheckReport::new(Subject::Config) };
     match load(path) {
         Ok(config) => {
             report.repositories = config.repositories.len();
@@ -119,12 +105,10 @@ fn config(path: &Path) -> CheckReport {
 
 /// Files that the daemon's file names and that are not there. Only warnings: the daemon may run on another machine.
 fn missing_files(config: &Config) -> Vec<Problem> {
-    let kubeconfigs = config.kubeconfigs.iter().map(|kubeconfig| {
-        (
-            format!("kubeconfig `{}`", kubeconfig.name),
-            kubeconfig.file.clone(),
-        )
-    });
+    let kubeconfigs = config
+        .kubeconfigs
+        .iter()
+        .map(|kubeconfig| (format!("kubeconfig `{}`", kubeconfig.name), kubeconfig.file.clone()));
     let secrets = config.repositories.iter().flat_map(|repository| {
         let credentials = repository.credentials.iter().flat_map(super::Credentials::files);
         let files = credentials.chain(repository.ca_file.clone());
@@ -134,20 +118,14 @@ fn missing_files(config: &Config) -> Vec<Problem> {
     let file = config.file.display().to_string();
     missing
         .map(|(what, path)| {
-            Problem::of_file(
-                &file,
-                format!("the file {} of {what} is not on this machine", path.display()),
-            )
-            .warning()
+            Problem::of_file(&file, format!("the file {} of {what} is not on this machine", path.display()))
+                .warning()
         })
         .collect()
 }
 
 fn file(path: &Path) -> CheckReport {
-    let mut report = CheckReport {
-        files: 1,
-        ..CheckReport::new(Subject::File)
-    };
+    let mut report = CheckReport { files: 1, ..CheckReport::new(Subject::File) };
     let shown = path.display().to_string();
     match std::fs::read(path) {
         Ok(text) => {
@@ -158,17 +136,13 @@ fn file(path: &Path) -> CheckReport {
             {
                 let problem = Problem::of_file(&shown, "holds no document of Portolan");
                 documents.problems.push(
-                    problem
-                        .hint(format!("a document begins with `apiVersion: {API_VERSION}`"))
-                        .warning(),
+                    problem.hint(format!("a document begins with `apiVersion: {API_VERSION}`")).warning(),
                 );
             }
             // Other files may hold what these documents name.
             finish(&mut report, documents, Known::default());
         }
-        Err(error) => report
-            .problems
-            .push(Problem::of_file(&shown, format!("cannot be read: {error}"))),
+        Err(error) => report.problems.push(Problem::of_file(&shown, format!("cannot be read: {error}"))),
     }
     report
 }
@@ -184,10 +158,7 @@ fn folder(path: &Path, options: CheckOptions<'_>) -> CheckReport {
         |documents| path.join(documents),
     );
     if !folder.is_dir() {
-        report.problems.push(Problem::of_file(
-            &folder.display().to_string(),
-            "there is no such folder",
-        ));
+        report.problems.push(Problem::of_file(&folder.display().to_string(), "there is no such folder"));
         return report;
     }
     let mut documents = Documents::default();
@@ -197,9 +168,9 @@ fn folder(path: &Path, options: CheckOptions<'_>) -> CheckReport {
         let shown = file.display().to_string();
         match std::fs::read(&file) {
             Ok(text) => documents.merge(read("", &shown, &text)),
-            Err(error) => documents
-                .problems
-                .push(Problem::of_file(&shown, format!("cannot be read: {error}"))),
+            Err(error) => {
+                documents.problems.push(Problem::of_file(&shown, format!("cannot be read: {error}")))
+            }
         }
         report.files += 1;
     }
@@ -208,40 +179,27 @@ fn folder(path: &Path, options: CheckOptions<'_>) -> CheckReport {
             &folder.display().to_string(),
             "there is no Application document in this folder",
         );
-        documents.problems.push(
-            problem
-                .hint("name the folder of the documents with `--documents`")
-                .warning(),
-        );
+        documents
+            .problems
+            .push(problem.hint("name the folder of the documents with `--documents`").warning());
     }
     if let Some(root) = sources::root(path, &folder) {
         let mut sources = Sources::new(&root);
         for application in &documents.applications {
-            report
-                .problems
-                .extend(sources.application(application, options.render));
+            report.problems.extend(sources.application(application, options.render));
         }
         for cluster in &documents.clusters {
             report.problems.extend(sources.cluster(cluster));
         }
         report.files += sources.read();
     }
-    finish(
-        &mut report,
-        documents,
-        Known {
-            all_documents: true,
-            ..Known::default()
-        },
-    );
+    finish(&mut report, documents, Known { all_documents: true, ..Known::default() });
     report
 }
 
 /// Checks the documents against each other, last: a document that cannot stand is still checked by itself.
 fn finish(report: &mut CheckReport, mut documents: Documents, known: Known<'_>) {
-    report
-        .problems
-        .extend(documents.applications.iter().filter_map(schedule_problem));
+    report.problems.extend(documents.applications.iter().filter_map(schedule_problem));
     documents.settle(known);
     report.applications = documents.applications.len();
     report.clusters = documents.clusters.len();
@@ -252,14 +210,8 @@ fn finish(report: &mut CheckReport, mut documents: Documents, known: Known<'_>) 
 fn schedule_problem(application: &ApplicationDocument) -> Option<Problem> {
     let reconcile = &application.spec.reconcile;
     let (pointer, parsed) = match &reconcile.cron {
-        Some(cron) => (
-            "/spec/reconcile/cron",
-            Schedule::parse_cron(cron, &reconcile.time_zone),
-        ),
-        None => (
-            "/spec/reconcile/every",
-            Schedule::parse(&reconcile.every.to_string()),
-        ),
+        Some(cron) => ("/spec/reconcile/cron", Schedule::parse_cron(cron, &reconcile.time_zone)),
+        None => ("/spec/reconcile/every", Schedule::parse(&reconcile.every.to_string())),
     };
     let error = parsed.err()?;
     let pointer = if matches!(error, crate::schedule::ScheduleError::UnknownZone { .. }) {
@@ -267,8 +219,6 @@ fn schedule_problem(application: &ApplicationDocument) -> Option<Problem> {
     } else {
         pointer
     };
-    let problem = application
-        .origin
-        .problem(pointer, format!("`spec.reconcile` cannot be used: {error}"));
+    let problem = application.origin.problem(pointer, format!("`spec.reconcile` cannot be used: {error}"));
     Some(problem.about(Some(format!("Application {}", application.name))))
 }

@@ -102,11 +102,9 @@ impl Credentials {
         let secrets = match self {
             Self::Basic { password, .. } => vec![password],
             Self::Token(token) => vec![token],
-            Self::Ssh {
-                private_key,
-                passphrase,
-                ..
-            } => std::iter::once(private_key).chain(passphrase).collect(),
+            Self::Ssh { private_key, passphrase, .. } => {
+                std::iter::once(private_key).chain(passphrase).collect()
+            }
         };
         let mut files: Vec<PathBuf> = secrets
             .into_iter()
@@ -115,11 +113,7 @@ impl Credentials {
                 SecretRef::Environment(_) => None,
             })
             .collect();
-        if let Self::Ssh {
-            known_hosts: KnownHosts::File(path),
-            ..
-        } = self
-        {
+        if let Self::Ssh { known_hosts: KnownHosts::File(path), .. } = self {
             files.push(path.clone());
         }
         files
@@ -189,11 +183,7 @@ impl SecretRef {
             }
         };
         let trimmed = text.trim_end_matches(['\r', '\n']);
-        if trimmed.is_empty() {
-            Err(SecretError::Empty(self.clone()))
-        } else {
-            Ok(trimmed.into())
-        }
+        if trimmed.is_empty() { Err(SecretError::Empty(self.clone())) } else { Ok(trimmed.into()) }
     }
 }
 
@@ -207,19 +197,13 @@ impl fmt::Display for SecretRef {
 }
 
 fn read_file(path: &Path) -> Result<String, SecretError> {
-    let failed = |reason: String| SecretError::File {
-        path: path.into(),
-        reason,
-    };
+    let failed = |reason: String| SecretError::File { path: path.into(), reason };
     let metadata = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
     if !metadata.is_file() {
         return Err(failed("it is not a file".into()));
     }
     if metadata.len() > LARGEST {
-        return Err(failed(format!(
-            "it has {} bytes, more than a secret can have",
-            metadata.len()
-        )));
+        return Err(failed(format!("it has {} bytes, more than a secret can have", metadata.len())));
     }
     let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
     // The error of a conversion would carry the bytes along.
@@ -245,17 +229,7 @@ mod tests {
         assert!(!format!("{error} {error:?}").contains("hunter2"));
         std::fs::write(file.path(), "\n").unwrap();
         assert!(matches!(reference.read(), Err(SecretError::Empty(_))));
-        assert!(
-            SecretRef::File("/".into())
-                .read()
-                .unwrap_err()
-                .to_string()
-                .contains("not a file")
-        );
-        assert!(
-            SecretRef::Environment("PORTOLAN_NO_SUCH_VARIABLE".into())
-                .read()
-                .is_err()
-        );
+        assert!(SecretRef::File("/".into()).read().unwrap_err().to_string().contains("not a file"));
+        assert!(SecretRef::Environment("PORTOLAN_NO_SUCH_VARIABLE".into()).read().is_err());
     }
 }

@@ -237,10 +237,7 @@ pub struct ToolsEntry {
 
 impl Default for ToolsEntry {
     fn default() -> Self {
-        Self {
-            helm: "helm".into(),
-            kustomize: "kustomize".into(),
-        }
+        Self { helm: "helm".into(), kustomize: "kustomize".into() }
     }
 }
 
@@ -287,10 +284,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            format: LogFormat::default(),
-            filter: "info".into(),
-        }
+        Self { format: LogFormat::default(), filter: "info".into() }
     }
 }
 

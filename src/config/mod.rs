@@ -129,26 +129,17 @@ fn read(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
     let problem = |message: String| vec![Problem::of_file(&path.display().to_string(), message)];
     let hint = "name the daemon's file with `--config`; config/portolan.yaml shows every setting";
     let metadata = std::fs::metadata(path).map_err(|error| {
-        problem(format!("cannot be read: {error}"))
-            .into_iter()
-            .map(|p| p.hint(hint))
-            .collect::<Vec<_>>()
+        problem(format!("cannot be read: {error}")).into_iter().map(|p| p.hint(hint)).collect::<Vec<_>>()
     })?;
     if !metadata.is_file() {
         return Err(problem("is not a file".into()));
     }
     if metadata.len() > LARGEST {
-        return Err(problem(format!(
-            "has {} bytes; a daemon's file has at most {LARGEST}",
-            metadata.len()
-        )));
+        return Err(problem(format!("has {} bytes; a daemon's file has at most {LARGEST}", metadata.len())));
     }
     std::fs::read(path).map_err(|error| problem(format!("cannot be read: {error}")))
 }
 
 fn digest(text: &[u8]) -> String {
-    Sha256::digest(text)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 /// A path of the daemon's file: relative to the folder that the file is in; `~/` is the home folder.
 pub fn path(folder: &Path, written: &str) -> PathBuf {
     let home = || std::env::var_os("HOME").map(PathBuf::from);
-    match written
-        .strip_prefix("~/")
-        .and_then(|rest| Some(home()?.join(rest)))
-    {
+    match written.strip_prefix("~/").and_then(|rest| Some(home()?.join(rest))) {
         Some(path) => path,
         None => folder.join(written),
     }
@@ -16,11 +13,7 @@ pub fn path(folder: &Path, written: &str) -> PathBuf {
 
 /// A program: a path when it is written as one, else a name to be found on PATH.
 pub fn program(folder: &Path, written: &str) -> PathBuf {
-    if written.contains('/') {
-        path(folder, written)
-    } else {
-        written.into()
-    }
+    if written.contains('/') { path(folder, written) } else { written.into() }
 }
 
 /// How a repository is reached.
@@ -54,10 +47,7 @@ pub fn address(folder: &Path, written: &str) -> Result<Address, (String, &'stati
         return match before_colon {
             Some(before) if !before.is_empty() && !before.contains('/') => Ok(Address::Ssh),
             _ if written.starts_with(['/', '.', '~']) => Ok(Address::Local(path(folder, written))),
-            _ => refused(
-                "is neither a URL nor a folder",
-                "write a folder beside this file as `./name`",
-            ),
+            _ => refused("is neither a URL nor a folder", "write a folder beside this file as `./name`"),
         };
     };
     let authority = rest.split('/').next().unwrap_or_default();
@@ -70,10 +60,7 @@ pub fn address(folder: &Path, written: &str) -> Result<Address, (String, &'stati
         "git" => Address::Git,
         "ssh" | "git+ssh" | "ssh+git" => Address::Ssh,
         _ => {
-            return refused(
-                "has a scheme that is not supported",
-                "use https, http, ssh, git or file",
-            );
+            return refused("has a scheme that is not supported", "use https, http, ssh, git or file");
         }
     };
     match user {

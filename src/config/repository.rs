@@ -54,48 +54,28 @@ impl Resolver<'_> {
         let credentials = credentials?;
         self.fits(at, &address, credentials.as_ref());
         if ca_file.is_some() && address != Address::Https {
-            self.wrong(
-                &format!("{at}/caFile"),
-                "is of no use: `url` is not https",
-                "take it out",
-            );
+            self.wrong(&format!("{at}/caFile"), "is of no use: `url` is not https", "take it out");
         }
         let url = match address {
             Address::Local(path) => path.components().collect::<PathBuf>().display().to_string(),
             _ => url,
         };
         let ca_file = ca_file.map(|file| self.path(&file));
-        Some(Repository {
-            name,
-            url,
-            revision,
-            documents,
-            interval,
-            credentials,
-            ca_file,
-            may,
-            limits,
-        })
+        Some(Repository { name, url, revision, documents, interval, credentials, ca_file, may, limits })
     }
 
     /// Whether credentials are of use for the address.
     fn fits(&mut self, at: &str, address: &Address, credentials: Option<&Credentials>) {
         let (field, said, hint) = match (address, credentials) {
-            (Address::Ssh, None) => (
-                "url",
-                "is reached by SSH and there are no credentials",
-                "add `credentials.ssh`",
-            ),
-            (Address::Ssh, Some(Credentials::Basic { .. } | Credentials::Token(_))) => (
-                "credentials",
-                "are for HTTP, and `url` is reached by SSH",
-                "use `credentials.ssh`",
-            ),
-            (Address::Https | Address::Http, Some(Credentials::Ssh { .. })) => (
-                "credentials",
-                "are for SSH, and `url` is reached by HTTP",
-                "use `basic` or `token`",
-            ),
+            (Address::Ssh, None) => {
+                ("url", "is reached by SSH and there are no credentials", "add `credentials.ssh`")
+            }
+            (Address::Ssh, Some(Credentials::Basic { .. } | Credentials::Token(_))) => {
+                ("credentials", "are for HTTP, and `url` is reached by SSH", "use `credentials.ssh`")
+            }
+            (Address::Https | Address::Http, Some(Credentials::Ssh { .. })) => {
+                ("credentials", "are for SSH, and `url` is reached by HTTP", "use `basic` or `token`")
+            }
             (Address::Local(_) | Address::Git, Some(_)) => {
                 ("credentials", "are of no use for such a `url`", "take them out")
             }
@@ -110,24 +90,16 @@ impl Resolver<'_> {
 
     fn credentials(&mut self, at: &str, entry: CredentialsEntry) -> Option<Credentials> {
         match entry {
-            CredentialsEntry {
-                basic: Some(BasicEntry { username, password }),
-                token: None,
-                ssh: None,
-            } => {
+            CredentialsEntry { basic: Some(BasicEntry { username, password }), token: None, ssh: None } => {
                 let password = self.secret(&format!("{at}/basic/password"), password)?;
                 Some(Credentials::Basic { username, password })
             }
-            CredentialsEntry {
-                basic: None,
-                token: Some(token),
-                ssh: None,
-            } => self.secret(&format!("{at}/token"), token).map(Credentials::Token),
-            CredentialsEntry {
-                basic: None,
-                token: None,
-                ssh: Some(ssh),
-            } => self.ssh(&format!("{at}/ssh"), ssh),
+            CredentialsEntry { basic: None, token: Some(token), ssh: None } => {
+                self.secret(&format!("{at}/token"), token).map(Credentials::Token)
+            }
+            CredentialsEntry { basic: None, token: None, ssh: Some(ssh) } => {
+                self.ssh(&format!("{at}/ssh"), ssh)
+            }
             _ => {
                 let said = "needs exactly one of `basic`, `token` and `ssh`";
                 self.wrong(at, said, "keep the one that the server wants");
@@ -137,11 +109,7 @@ impl Resolver<'_> {
     }
 
     fn ssh(&mut self, at: &str, entry: SshEntry) -> Option<Credentials> {
-        let SshEntry {
-            private_key,
-            passphrase,
-            known_hosts,
-        } = entry;
+        let SshEntry { private_key, passphrase, known_hosts } = entry;
         // All three are looked at before the first that is wrong ends it.
         let private_key = self.secret(&format!("{at}/privateKey"), private_key);
         let passphrase = match passphrase {
@@ -186,9 +154,6 @@ impl Resolver<'_> {
 
 /// A folder of a repository without `./` and slashes at its ends; empty for the root.
 fn plain(folder: &str) -> String {
-    let parts: Vec<&str> = folder
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
+    let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     parts.join("/")
 }

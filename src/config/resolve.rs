@@ -28,19 +28,14 @@ pub fn resolve(file: &Path, text: &[u8]) -> Result<Config, Vec<Problem>> {
     let absolute = std::path::absolute(file).unwrap_or_else(|_| file.into());
     let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
     problems.extend(placed.ignored());
-    let mut resolver = Resolver {
-        placed: &placed,
-        folder: &folder,
-        problems,
-    };
+    let mut resolver = Resolver { placed: &placed, folder: &folder, problems };
     let config = resolver.config(absolute.clone(), digest(text), written);
     let mut problems = resolver.problems;
     problems.sort();
     match config {
-        Some(config) if !problems.iter().any(Problem::is_error) => Ok(Config {
-            warnings: problems,
-            ..config
-        }),
+        Some(config) if !problems.iter().any(Problem::is_error) => {
+            Ok(Config { warnings: problems, ..config })
+        }
         _ => Err(problems),
     }
 }
@@ -53,29 +48,18 @@ fn only_document(file: &str, text: &[u8]) -> Result<yaml::Document, Vec<Problem>
             Err(error) => problems.push(Problem::of_file(file, error.message).at(error.line, error.column)),
             Ok(document) if found.is_none() => found = Some(document),
             Ok(more) => problems.push(
-                Problem::of_file(
-                    file,
-                    "the daemon's file holds one document, and here begins another",
-                )
-                .at(more.line(), 1)
-                .hint("documents such as Application and Cluster belong in a repository"),
+                Problem::of_file(file, "the daemon's file holds one document, and here begins another")
+                    .at(more.line(), 1)
+                    .hint("documents such as Application and Cluster belong in a repository"),
             ),
         }
     }
     let kind = |document: &yaml::Document| {
-        document
-            .value()
-            .get("kind")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+        document.value().get("kind").and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     match found {
         Some(document) if matches!(kind(&document).as_str(), "Application" | "Cluster" | "Migration") => {
-            let message = format!(
-                "this is a document of kind {}, not the daemon's file",
-                kind(&document)
-            );
+            let message = format!("this is a document of kind {}, not the daemon's file", kind(&document));
             let problem = Placed::new(file, &document).problem("/kind", message);
             problems.push(problem.hint("it belongs in a repository that the daemon's file names"));
         }
@@ -130,14 +114,8 @@ impl Resolver<'_> {
             log,
             events,
         } = written;
-        self.unique(
-            "/repositories",
-            repositories.iter().map(|entry| entry.name.as_str()),
-        );
-        self.unique(
-            "/kubeconfigs",
-            kubeconfigs.iter().map(|entry| entry.name.as_str()),
-        );
+        self.unique("/repositories", repositories.iter().map(|entry| entry.name.as_str()));
+        self.unique("/kubeconfigs", kubeconfigs.iter().map(|entry| entry.name.as_str()));
         if repositories.iter().all(|entry| entry.role == Role::Source) {
             let said = "all have `role: Source`, so that there are no documents and nothing is delivered";
             self.wrong("/repositories", said, "take `role` out where the documents are");
@@ -156,10 +134,7 @@ impl Resolver<'_> {
             file,
             digest,
             repositories: repositories.into_iter().collect::<Option<_>>()?,
-            kubeconfigs: kubeconfigs
-                .into_iter()
-                .map(|entry| self.kubeconfig(entry))
-                .collect(),
+            kubeconfigs: kubeconfigs.into_iter().map(|entry| self.kubeconfig(entry)).collect(),
             instance,
             read_only,
             state: state?,
@@ -189,11 +164,7 @@ impl Resolver<'_> {
 
     fn kubeconfig(&self, entry: KubeconfigEntry) -> Kubeconfig {
         let KubeconfigEntry { name, file, context } = entry;
-        Kubeconfig {
-            name,
-            file: self.path(&file),
-            context,
-        }
+        Kubeconfig { name, file: self.path(&file), context }
     }
 
     fn state(&mut self, entry: StateEntry) -> Option<StatePlace> {

@@ -30,20 +30,11 @@ pub fn schema(kind: Option<&str>) -> Result<Value, UnknownKind> {
     if given.eq_ignore_ascii_case(CONFIG) {
         return Ok(config());
     }
-    if let Some(kind) = DocumentKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str().eq_ignore_ascii_case(given))
-    {
+    if let Some(kind) = DocumentKind::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(given)) {
         return Ok(documents::of_kind(kind));
     }
-    let names = DocumentKind::ALL
-        .map(DocumentKind::as_str)
-        .into_iter()
-        .chain([CONFIG]);
-    Err(UnknownKind {
-        given: given.into(),
-        near: nearest(given, names),
-    })
+    let names = DocumentKind::ALL.map(DocumentKind::as_str).into_iter().chain([CONFIG]);
+    Err(UnknownKind { given: given.into(), near: nearest(given, names) })
 }
 
 fn config() -> Value {
@@ -59,10 +50,7 @@ fn all() -> Value {
         kinds.insert(kind.as_str().into(), documents::document(kind, &mut generator));
     }
     kinds.insert(CONFIG.into(), config_document(&mut generator));
-    let choice: Vec<Value> = kinds
-        .keys()
-        .map(|kind| json!({"$ref": format!("#/$defs/{kind}")}))
-        .collect();
+    let choice: Vec<Value> = kinds.keys().map(|kind| json!({"$ref": format!("#/$defs/{kind}")})).collect();
     let mut schema = documents::complete(json!({"oneOf": choice}), "Portolan", &mut generator);
     if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
         definitions.extend(kinds);
@@ -89,11 +77,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_schema_that_the_validator_knows() {
         for kind in [None, Some("Config"), Some("cluster"), Some("APPLICATION")] {
-            assert_eq!(
-                Validator::new(schema(kind).unwrap()).map(drop),
-                Ok(()),
-                "{kind:?}"
-            );
+            assert_eq!(Validator::new(schema(kind).unwrap()).map(drop), Ok(()), "{kind:?}");
         }
         assert_eq!(schema(Some("Aplication")).unwrap_err().near, Some("Application"));
         assert!(schema(Some("Pod")).unwrap_err().to_string().contains("Config"));
@@ -105,10 +89,7 @@ mod tests {
         let cluster = json!({"apiVersion": "portolan.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "a"}, "spec": {"inCluste": true}});
         let found = validator.check(&cluster);
         assert_eq!(
-            found
-                .iter()
-                .map(|violation| violation.pointer.as_str())
-                .collect::<Vec<_>>(),
+            found.iter().map(|violation| violation.pointer.as_str()).collect::<Vec<_>>(),
             ["/spec/inCluste"]
         );
     }

@@ -54,8 +54,7 @@ pub fn files(folder: &Path) -> (Vec<PathBuf>, Vec<Problem>) {
 }
 
 fn is_manifest(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json")
+    path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json")
 }
 
 /// The root of the repository that a checked folder belongs to: the folder itself when the documents are inside it,
@@ -67,11 +66,9 @@ pub fn root(checked: &Path, documents: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(checked).ok()?;
     let by_git = absolute.ancestors().find(|folder| folder.join(".git").exists());
     let by_name = || {
-        absolute.parent().filter(|_| {
-            absolute
-                .file_name()
-                .is_some_and(|name| name == super::DEFAULT_DOCUMENTS)
-        })
+        absolute
+            .parent()
+            .filter(|_| absolute.file_name().is_some_and(|name| name == super::DEFAULT_DOCUMENTS))
     };
     by_git.or_else(by_name).map(Path::to_owned)
 }
@@ -87,11 +84,7 @@ pub struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// A working tree by its root.
     pub const fn new(root: &'a Path) -> Self {
-        Self {
-            root,
-            judged: BTreeSet::new(),
-            read: 0,
-        }
+        Self { root, judged: BTreeSet::new(), read: 0 }
     }
 
     /// Number of files that were read so far.
@@ -104,10 +97,9 @@ impl<'a> Sources<'a> {
         let file = cluster.spec.cluster_config.as_ref()?;
         let missing = !self.root.join(file).is_file();
         let problem = || {
-            cluster.origin.problem(
-                "/spec/clusterConfig",
-                format!("there is no file `{file}` in the repository"),
-            )
+            cluster
+                .origin
+                .problem("/spec/clusterConfig", format!("there is no file `{file}` in the repository"))
         };
         missing.then(|| problem().about(Some(format!("Cluster {}", cluster.name))))
     }
@@ -127,10 +119,9 @@ impl<'a> Sources<'a> {
             return Vec::new();
         };
         if folders.is_empty() {
-            let problem = application.origin.problem(
-                "/spec/path",
-                format!("there is no folder `{path}` in the repository"),
-            );
+            let problem = application
+                .origin
+                .problem("/spec/path", format!("there is no folder `{path}` in the repository"));
             let problem = problem.about(subject);
             return vec![match self.near(path) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
@@ -139,24 +130,13 @@ impl<'a> Sources<'a> {
         }
         let mut problems = Vec::new();
         for folder in folders {
-            for file in application
-                .spec
-                .source
-                .helm
-                .iter()
-                .flat_map(|helm| &helm.value_files)
-            {
+            for file in application.spec.source.helm.iter().flat_map(|helm| &helm.value_files) {
                 if !folder.join(file).is_file() {
                     let message = format!(
                         "there is no value file `{file}` from `{}` on",
                         folder.strip_prefix(self.root).unwrap_or(&folder).display()
                     );
-                    problems.push(
-                        application
-                            .origin
-                            .problem("/spec/source", message)
-                            .about(subject.clone()),
-                    );
+                    problems.push(application.origin.problem("/spec/source", message).about(subject.clone()));
                 }
             }
             match render {
@@ -221,16 +201,9 @@ impl<'a> Sources<'a> {
         });
         let subject = Some(format!("Application {}", application.name));
         let missing = |what: &str| {
-            let message = format!(
-                "`{}` has no {what}",
-                folder.strip_prefix(self.root).unwrap_or(folder).display()
-            );
-            vec![
-                application
-                    .origin
-                    .problem("/spec/path", message)
-                    .about(subject.clone()),
-            ]
+            let message =
+                format!("`{}` has no {what}", folder.strip_prefix(self.root).unwrap_or(folder).display());
+            vec![application.origin.problem("/spec/path", message).about(subject.clone())]
         };
         if !self.judged.insert((folder.to_owned(), kind)) {
             return Vec::new();
@@ -255,11 +228,7 @@ impl<'a> Sources<'a> {
             RendererKind::Plain => {}
         }
         self.read += files.len();
-        problems.extend(
-            files
-                .iter()
-                .flat_map(|file| manifest(file, kind == RendererKind::Plain)),
-        );
+        problems.extend(files.iter().flat_map(|file| manifest(file, kind == RendererKind::Plain)));
         problems
     }
 }
@@ -281,9 +250,8 @@ fn manifest(file: &Path, objects: bool) -> Vec<Problem> {
         Ok(text) => text,
         Err(error) => return vec![Problem::of_file(&shown, format!("cannot be read: {error}"))],
     };
-    let judged = yaml::read_stream(&text, &Limits::default())
-        .into_iter()
-        .filter_map(|document| match document {
+    let judged =
+        yaml::read_stream(&text, &Limits::default()).into_iter().filter_map(|document| match document {
             Err(error) => Some(Problem::of_file(&shown, error.message).at(error.line, error.column)),
             Ok(document) if objects => {
                 let line = document.line();

@@ -65,26 +65,12 @@ pub fn watch(
         }
     });
     let folder = folder_of(&current.file);
-    let failed = |error: notify::Error| WatchError {
-        folder: folder.clone(),
-        reason: error.to_string(),
-    };
-    let mut watcher = Folders {
-        watcher: watcher.map_err(failed)?,
-        watched: BTreeSet::new(),
-    };
-    watcher
-        .watcher
-        .watch(&folder, RecursiveMode::NonRecursive)
-        .map_err(failed)?;
+    let failed = |error: notify::Error| WatchError { folder: folder.clone(), reason: error.to_string() };
+    let mut watcher = Folders { watcher: watcher.map_err(failed)?, watched: BTreeSet::new() };
+    watcher.watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
     watcher.watched.insert(folder.clone());
-    let follow = Follow {
-        file: current.file.clone(),
-        known: current.digest.clone(),
-        watcher,
-        wakes,
-        changes,
-    };
+    let follow =
+        Follow { file: current.file.clone(), known: current.digest.clone(), watcher, wakes, changes };
     Ok(Watch(tokio::spawn(follow.run())))
 }
 

@@ -44,18 +44,12 @@ impl Baseline {
     #[must_use]
     pub fn of(answer: &Object, salt: &Salt) -> Option<Self> {
         let api_version = api_version(answer);
-        let versions_agree = entries(answer)
-            .filter(Entry::is_ours)
-            .all(|entry| entry.api_version == api_version);
+        let versions_agree =
+            entries(answer).filter(Entry::is_ours).all(|entry| entry.api_version == api_version);
         let paths = owned_by_us(answer).filter(|_| versions_agree)?;
         let salt = answer.is_secret().then(|| salt.clone());
         let leaves = project(&paths, answer.body(), salt.as_ref()).into();
-        Some(Self {
-            api_version: api_version.into(),
-            paths: Arc::new(paths),
-            leaves,
-            salt,
-        })
+        Some(Self { api_version: api_version.into(), paths: Arc::new(paths), leaves, salt })
     }
 
     /// Shares the path set with every other baseline that has an equal one.
@@ -104,11 +98,7 @@ impl Baseline {
         let quick = owned
             && api_version(live) == &*self.api_version
             && *project(&self.paths, live.body(), self.salt.as_ref()) == *self.leaves;
-        if quick || self.findings(live).is_empty() {
-            Check::Same
-        } else {
-            Check::Drifted
-        }
+        if quick || self.findings(live).is_empty() { Check::Same } else { Check::Drifted }
     }
 
     /// Which fields drifted, in the order of their paths; empty exactly when [`check`](Self::check) says `Same`.
@@ -122,20 +112,11 @@ impl Baseline {
 /// Number of fields only: values may be secret, and thousands of baselines would drown a trace.
 impl fmt::Debug for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Baseline({}, {} fields)",
-            self.api_version,
-            self.paths.leaf_count()
-        )
+        write!(f, "Baseline({}, {} fields)", self.api_version, self.paths.leaf_count())
     }
 }
 
 /// `apiVersion` of an object.
 pub(super) fn api_version(object: &Object) -> &str {
-    object
-        .body()
-        .get("apiVersion")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.body().get("apiVersion").and_then(Value::as_str).unwrap_or_default()
 }

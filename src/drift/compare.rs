@@ -15,13 +15,7 @@ use serde_json::Value;
 pub(super) fn findings(baseline: &Baseline, live: &Object) -> Vec<Finding> {
     if api_version(live) != &*baseline.api_version {
         let (declared, live) = (Shown::text(&baseline.api_version), Shown::text(api_version(live)));
-        return vec![Finding::new(
-            "apiVersion".into(),
-            FindingKind::Changed,
-            declared,
-            live,
-            None,
-        )];
+        return vec![Finding::new("apiVersion".into(), FindingKind::Changed, declared, live, None)];
     }
     let mut findings = value_findings(baseline, live);
     ownership_findings(baseline, live, &mut findings);
@@ -32,27 +26,22 @@ fn value_findings(baseline: &Baseline, live: &Object) -> Vec<(Path, Finding)> {
     let mut findings: Vec<(Path, Finding)> = Vec::new();
     let mut declared = &*baseline.leaves;
     let mut scratch = Vec::new();
-    walk(
-        &baseline.paths,
-        Some(live.body()),
-        &Trail::root(),
-        &mut |trail, slot| {
-            let before = declared;
-            let Some(kept) = take(&mut declared) else { return };
-            let salt = baseline.salt.as_ref().filter(|_| is_sensitive(true, trail));
-            scratch.clear();
-            keep(&mut scratch, &slot, salt);
-            if *scratch == before[..before.len() - declared.len()] {
-                return;
-            }
-            let found = match slot {
-                Slot::Leaf(value) => leaf_finding(baseline, live, trail.path(), kept, value),
-                Slot::Order(now) => order_finding(baseline, trail.path(), kept, &now),
-            };
-            // An item that is gone is one finding, not one for each of its fields.
-            findings.extend(found.filter(|(path, _)| findings.last().is_none_or(|(last, _)| last != path)));
-        },
-    );
+    walk(&baseline.paths, Some(live.body()), &Trail::root(), &mut |trail, slot| {
+        let before = declared;
+        let Some(kept) = take(&mut declared) else { return };
+        let salt = baseline.salt.as_ref().filter(|_| is_sensitive(true, trail));
+        scratch.clear();
+        keep(&mut scratch, &slot, salt);
+        if *scratch == before[..before.len() - declared.len()] {
+            return;
+        }
+        let found = match slot {
+            Slot::Leaf(value) => leaf_finding(baseline, live, trail.path(), kept, value),
+            Slot::Order(now) => order_finding(baseline, trail.path(), kept, &now),
+        };
+        // An item that is gone is one finding, not one for each of its fields.
+        findings.extend(found.filter(|(path, _)| findings.last().is_none_or(|(last, _)| last != path)));
+    });
     findings
 }
 
@@ -99,11 +88,7 @@ fn leaf_finding(
         Some(item) => (item, Shown::note("(present)")),
         None => (path, before),
     };
-    let kind = if gone {
-        FindingKind::Missing
-    } else {
-        FindingKind::Changed
-    };
+    let kind = if gone { FindingKind::Missing } else { FindingKind::Changed };
     let owner = owner_of(live, &path);
     let finding = Finding::new(path.to_string(), kind, before, after, owner);
     Some((path, finding))
@@ -114,10 +99,7 @@ fn order_finding(baseline: &Baseline, path: Path, kept: Kept<'_>, now: &[u16]) -
     let before = order(bytes);
     // Items that came or went are findings of their own.
     let both = |row: &[u16], other: &[u16]| -> Vec<u16> {
-        row.iter()
-            .copied()
-            .filter(|number| other.contains(number))
-            .collect()
+        row.iter().copied().filter(|number| other.contains(number)).collect()
     };
     let (was, is) = (both(&before, now), both(now, &before));
     if was == is {
@@ -128,11 +110,8 @@ fn order_finding(baseline: &Baseline, path: Path, kept: Kept<'_>, now: &[u16]) -
         .filter(|element| matches!(element, PathElement::Key(_)))
         .collect();
     let row = |numbers: &[u16]| {
-        let names: Vec<String> = numbers
-            .iter()
-            .filter_map(|n| items.get(usize::from(*n)))
-            .map(|e| key_values(e))
-            .collect();
+        let names: Vec<String> =
+            numbers.iter().filter_map(|n| items.get(usize::from(*n))).map(|e| key_values(e)).collect();
         Shown::text(&format!("order {}", names.join(", ")))
     };
     let finding = Finding::new(path.to_string(), FindingKind::Order, row(&was), row(&is), None);
@@ -177,15 +156,7 @@ fn shown_live(baseline: &Baseline, live: &Object, path: &Path) -> Shown {
 }
 
 fn was_map(kept: Kept<'_>) -> bool {
-    matches!(
-        kept,
-        Kept::Inline([b'{', ..])
-            | Kept::Long {
-                start: [b'{', ..],
-                text: false,
-                ..
-            }
-    )
+    matches!(kept, Kept::Inline([b'{', ..]) | Kept::Long { start: [b'{', ..], text: false, .. })
 }
 
 fn follow<'v>(body: &'v Value, path: &[PathElement]) -> Option<&'v Value> {
@@ -195,9 +166,7 @@ fn follow<'v>(body: &'v Value, path: &[PathElement]) -> Option<&'v Value> {
 /// The list item on the way to a path that is no longer there.
 fn gone_item(body: &Value, path: &Path) -> Option<Path> {
     let items = (0..path.0.len()).filter(|place| matches!(path.0[*place], PathElement::Key(_)));
-    let gone = items
-        .map(|place| &path.0[..=place])
-        .find(|way| follow(body, way).is_none());
+    let gone = items.map(|place| &path.0[..=place]).find(|way| follow(body, way).is_none());
     gone.map(|way| Path(way.to_vec()))
 }
 
@@ -213,11 +182,9 @@ fn is_hidden(path: &Path) -> bool {
 
 fn key_values(element: &PathElement) -> String {
     match element {
-        PathElement::Key(fields) => fields
-            .iter()
-            .map(|(_, value)| value.to_string())
-            .collect::<Vec<_>>()
-            .join("/"),
+        PathElement::Key(fields) => {
+            fields.iter().map(|(_, value)| value.to_string()).collect::<Vec<_>>().join("/")
+        }
         other => other.to_text(),
     }
 }

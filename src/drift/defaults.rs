@@ -37,9 +37,7 @@ pub(super) fn filled(desired: &Value, trail: &Trail<'_>, kind: &str) -> Option<V
         ("volumeClaimTemplates", "StatefulSet") => items(&mut value).for_each(claim),
         ("ingress" | "egress", "NetworkPolicy") => {
             let ports = items(&mut value).filter_map(|rule| rule.get_mut("ports"));
-            ports
-                .flat_map(items)
-                .for_each(|port| default(port, "protocol", "TCP"));
+            ports.flat_map(items).for_each(|port| default(port, "protocol", "TCP"));
         }
         ("subjects", "RoleBinding" | "ClusterRoleBinding") => items(&mut value).for_each(subject),
         ("roleRef", _) => default(&mut value, "apiGroup", "rbac.authorization.k8s.io"),
@@ -52,10 +50,7 @@ pub(super) fn filled(desired: &Value, trail: &Trail<'_>, kind: &str) -> Option<V
 }
 
 fn subject(subject: &mut Value) {
-    if matches!(
-        subject.get("kind").and_then(Value::as_str),
-        Some("User" | "Group")
-    ) {
+    if matches!(subject.get("kind").and_then(Value::as_str), Some("User" | "Group")) {
         default(subject, "apiGroup", "rbac.authorization.k8s.io");
     } else if let Some(subject) = subject.as_object_mut()
         && subject.get("apiGroup").is_some_and(|group| group == "")
@@ -100,11 +95,7 @@ fn claim(claim: &mut Value) {
 }
 
 fn items(value: &mut Value) -> std::slice::IterMut<'_, Value> {
-    value
-        .as_array_mut()
-        .map(Vec::as_mut_slice)
-        .unwrap_or_default()
-        .iter_mut()
+    value.as_array_mut().map(Vec::as_mut_slice).unwrap_or_default().iter_mut()
 }
 
 /// An explicit null is filled as well: to the server it is the same as nothing.

@@ -38,10 +38,7 @@ impl fmt::Display for FieldChange {
             (Some(before), None) => write!(f, "- {}: {before}", self.path)?,
             (None, None) => write!(f, "  {}", self.path)?,
         }
-        self.text
-            .iter()
-            .flat_map(|text| text.lines())
-            .try_for_each(|line| write!(f, "\n    {line}"))
+        self.text.iter().flat_map(|text| text.lines()).try_for_each(|line| write!(f, "\n    {line}"))
     }
 }
 
@@ -87,10 +84,7 @@ const COMPARED_LINES: usize = 8_000;
 /// `secret` says that the object is a Secret. Status and the server's own metadata are left out.
 #[must_use]
 pub fn changes(before: Option<&Value>, after: &Value, secret: bool) -> Vec<FieldChange> {
-    let mut diff = Diff {
-        secret,
-        found: Vec::new(),
-    };
+    let mut diff = Diff { secret, found: Vec::new() };
     let empty = Map::new();
     let before = before.and_then(Value::as_object).unwrap_or(&empty);
     let after = after.as_object().unwrap_or(&empty);
@@ -141,12 +135,7 @@ impl Diff {
                     (_, None) => "removed",
                 };
                 let hidden = Shown::sensitive(what);
-                self.push(
-                    trail,
-                    before.map(|_| hidden.clone()),
-                    after.map(|_| hidden.clone()),
-                    None,
-                );
+                self.push(trail, before.map(|_| hidden.clone()), after.map(|_| hidden.clone()), None);
             }
             (Some(before), Some(after)) => {
                 let text = match (before, after) {
@@ -163,25 +152,15 @@ impl Diff {
     }
 
     fn lists(&mut self, before: &[Value], after: &[Value], trail: &Trail<'_>) {
-        let Some(names) = NAMES
-            .iter()
-            .find(|names| tells_apart(names, before) && tells_apart(names, after))
+        let Some(names) = NAMES.iter().find(|names| tells_apart(names, before) && tells_apart(names, after))
         else {
             for place in 0..before.len().max(after.len()) {
-                self.values(
-                    before.get(place),
-                    after.get(place),
-                    &trail.then(Step::Index(place)),
-                );
+                self.values(before.get(place), after.get(place), &trail.then(Step::Index(place)));
             }
             return;
         };
         let key = |item: &Value| {
-            PathElement::key(
-                names
-                    .iter()
-                    .filter_map(|name| item.get(name).map(|value| (*name, value))),
-            )
+            PathElement::key(names.iter().filter_map(|name| item.get(name).map(|value| (*name, value))))
         };
         let old: Vec<(PathElement, &Value)> = before.iter().map(|item| (key(item), item)).collect();
         let new: Vec<(PathElement, &Value)> = after.iter().map(|item| (key(item), item)).collect();
@@ -206,12 +185,7 @@ impl Diff {
     }
 
     fn push(&mut self, trail: &Trail<'_>, before: Option<Shown>, after: Option<Shown>, text: Option<String>) {
-        self.found.push(FieldChange {
-            path: trail.path().to_string(),
-            before,
-            after,
-            text,
-        });
+        self.found.push(FieldChange { path: trail.path().to_string(), before, after, text });
     }
 }
 
@@ -230,17 +204,12 @@ fn tells_apart(names: &[&str], list: &[Value]) -> bool {
         names.iter().map(read).collect()
     };
     let mut seen = std::collections::BTreeSet::new();
-    list.iter()
-        .all(|item| name(item).is_some_and(|name| seen.insert(name)))
+    list.iter().all(|item| name(item).is_some_and(|name| seen.insert(name)))
 }
 
 fn bare(element: &PathElement) -> String {
     match element {
-        PathElement::Key(fields) => fields
-            .iter()
-            .map(|(_, v)| v.to_string())
-            .collect::<Vec<_>>()
-            .join("/"),
+        PathElement::Key(fields) => fields.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>().join("/"),
         other => other.to_text(),
     }
 }
@@ -251,11 +220,7 @@ fn unified(before: &str, after: &str) -> String {
         return format!("{old} lines -> {new} lines");
     }
     let diff = similar::TextDiff::from_lines(before, after);
-    let text = diff
-        .unified_diff()
-        .context_radius(2)
-        .missing_newline_hint(false)
-        .to_string();
+    let text = diff.unified_diff().context_radius(2).missing_newline_hint(false).to_string();
     let cut = |line: &str| line.chars().take(DIFF_CHARS).collect::<String>();
     let mut lines: Vec<String> = text.lines().take(DIFF_LINES).map(cut).collect();
     let more = text.lines().count().saturating_sub(DIFF_LINES);

@@ -46,25 +46,17 @@ impl FieldSet {
     /// # Errors
     /// When a node is not a mapping or an element cannot be read.
     pub fn from_fields_v1(fields: &Value) -> Result<Self, BadFields> {
-        let map = fields
-            .as_object()
-            .ok_or_else(|| BadFields::NotAMapping("fieldsV1".into()))?;
+        let map = fields.as_object().ok_or_else(|| BadFields::NotAMapping("fieldsV1".into()))?;
         let mut nodes = Vec::with_capacity(map.len());
         for (text, value) in map.iter().filter(|(text, _)| *text != ".") {
             let Some(element) = PathElement::parse(text)? else {
                 continue;
             };
-            let child = value
-                .as_object()
-                .ok_or_else(|| BadFields::NotAMapping(text.clone()))?;
+            let child = value.as_object().ok_or_else(|| BadFields::NotAMapping(text.clone()))?;
             let below = Self::from_fields_v1(value)?;
             // `{}` and `{".": {}}` both mean: the thing itself.
             let member = below.is_empty() || child.contains_key(".");
-            nodes.push(Node {
-                element,
-                member,
-                below: (!below.is_empty()).then(|| Arc::new(below)),
-            });
+            nodes.push(Node { element, member, below: (!below.is_empty()).then(|| Arc::new(below)) });
         }
         nodes.sort_by(|a, b| a.element.cmp(&b.element));
         Ok(Self { nodes })
@@ -75,10 +67,8 @@ impl FieldSet {
     pub fn to_fields_v1(&self) -> Value {
         let mut map = Map::new();
         for node in &self.nodes {
-            let mut value = node
-                .below
-                .as_ref()
-                .map_or_else(|| Value::Object(Map::new()), |below| below.to_fields_v1());
+            let mut value =
+                node.below.as_ref().map_or_else(|| Value::Object(Map::new()), |below| below.to_fields_v1());
             if let (true, Some(_), Some(map)) = (node.member, &node.below, value.as_object_mut()) {
                 map.insert(".".into(), Value::Object(Map::new()));
             }
@@ -105,14 +95,7 @@ impl FieldSet {
         let place = match self.place(first) {
             Ok(place) => place,
             Err(place) => {
-                self.nodes.insert(
-                    place,
-                    Node {
-                        element: first.clone(),
-                        member: false,
-                        below: None,
-                    },
-                );
+                self.nodes.insert(place, Node { element: first.clone(), member: false, below: None });
                 place
             }
         };
@@ -130,16 +113,13 @@ impl FieldSet {
         let Some((last, way)) = path.0.split_last() else {
             return false;
         };
-        self.descend(way)
-            .and_then(|set| set.get(last))
-            .is_some_and(|node| node.member)
+        self.descend(way).and_then(|set| set.get(last)).is_some_and(|node| node.member)
     }
 
     /// What the set has below a path.
     #[must_use]
     pub fn descend(&self, path: &[PathElement]) -> Option<&Self> {
-        path.iter()
-            .try_fold(self, |set, element| set.get(element)?.below.as_deref())
+        path.iter().try_fold(self, |set, element| set.get(element)?.below.as_deref())
     }
 
     /// Paths in either set.
@@ -153,11 +133,7 @@ impl FieldSet {
                     (Some(a), Some(b)) => Some(Arc::new(a.union(b))),
                     (one, None) | (None, one) => one.clone(),
                 };
-                Some(Node {
-                    element: a.element.clone(),
-                    member: a.member || b.member,
-                    below,
-                })
+                Some(Node { element: a.element.clone(), member: a.member || b.member, below })
             }
             (None, None) => None,
         })
@@ -226,10 +202,7 @@ impl FieldSet {
     /// Number of paths with nothing below them.
     #[must_use]
     pub fn leaf_count(&self) -> usize {
-        self.nodes
-            .iter()
-            .map(|node| node.below.as_ref().map_or(1, |below| below.leaf_count()))
-            .sum()
+        self.nodes.iter().map(|node| node.below.as_ref().map_or(1, |below| below.leaf_count())).sum()
     }
 
     /// Whether a `fieldsV1` says exactly this set, without building a tree from it.
@@ -295,9 +268,7 @@ impl FieldSet {
 /// The paths, for tests and traces; paths are no secrets, but set items (`v:`) may be long.
 impl fmt::Debug for FieldSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries(self.paths().iter().map(ToString::to_string))
-            .finish()
+        f.debug_set().entries(self.paths().iter().map(ToString::to_string)).finish()
     }
 }
 
@@ -311,11 +282,7 @@ impl FromIterator<Path> for FieldSet {
 
 fn node(element: &PathElement, member: bool, below: Option<Arc<FieldSet>>) -> Option<Node> {
     let below = below.filter(|below| !below.is_empty());
-    (member || below.is_some()).then(|| Node {
-        element: element.clone(),
-        member,
-        below,
-    })
+    (member || below.is_some()).then(|| Node { element: element.clone(), member, below })
 }
 
 /// Walks two sets side by side.
@@ -367,14 +334,8 @@ mod tests {
     fn operations_are_those_of_sets_of_paths() {
         let a = set(json!({"f:a": {".": {}, "f:x": {}, "f:y": {}}, "f:b": {}}));
         let b = set(json!({"f:a": {"f:x": {}, "f:z": {}}}));
-        assert_eq!(
-            a.union(&b),
-            set(json!({"f:a": {".": {}, "f:x": {}, "f:y": {}, "f:z": {}}, "f:b": {}}))
-        );
-        assert_eq!(
-            a.difference(&b),
-            set(json!({"f:a": {".": {}, "f:y": {}}, "f:b": {}}))
-        );
+        assert_eq!(a.union(&b), set(json!({"f:a": {".": {}, "f:x": {}, "f:y": {}, "f:z": {}}, "f:b": {}})));
+        assert_eq!(a.difference(&b), set(json!({"f:a": {".": {}, "f:y": {}}, "f:b": {}})));
         assert_eq!(a.intersection(&b), set(json!({"f:a": {"f:x": {}}})));
         assert!(a.difference(&a).is_empty());
     }

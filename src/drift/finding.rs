@@ -58,15 +58,7 @@ impl Finding {
             Some(owner) => (Some(owner.manager), Some(owner.operation), owner.time),
             None => (None, None, None),
         };
-        Self {
-            path,
-            kind,
-            declared,
-            live,
-            manager,
-            operation,
-            time,
-        }
+        Self { path, kind, declared, live, manager, operation, time }
     }
 }
 
@@ -116,28 +108,14 @@ mod tests {
             time: Some("2026-11-21T10:00:00Z".into()),
         };
         let shown = |n: i32| Shown::value(&json!(n));
-        let finding = Finding::new(
-            "spec.replicas".into(),
-            FindingKind::Changed,
-            shown(3),
-            shown(5),
-            Some(owner),
-        );
-        assert_eq!(
-            finding.to_string(),
-            "spec.replicas: 3 -> 5 (by kubectl-edit at 2026-11-21T10:00:00Z)"
-        );
+        let finding =
+            Finding::new("spec.replicas".into(), FindingKind::Changed, shown(3), shown(5), Some(owner));
+        assert_eq!(finding.to_string(), "spec.replicas: 3 -> 5 (by kubectl-edit at 2026-11-21T10:00:00Z)");
         let json = serde_json::to_string(&finding).unwrap();
         assert_eq!(serde_json::from_str::<Finding>(&json).unwrap(), finding);
 
         let hidden = Shown::sensitive("changed");
-        let secret = Finding::new(
-            "data.k".into(),
-            FindingKind::Changed,
-            hidden.clone(),
-            hidden,
-            None,
-        );
+        let secret = Finding::new("data.k".into(), FindingKind::Changed, hidden.clone(), hidden, None);
         assert_eq!(secret.to_string(), "data.k: (sensitive, changed)");
     }
 }

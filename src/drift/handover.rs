@@ -32,19 +32,13 @@ impl<'a> ForeignManager<'a> {
     /// A manager by server-side apply, such as `argocd-controller`.
     #[must_use]
     pub const fn apply(name: &'a str) -> Self {
-        Self {
-            name,
-            operation: Operation::Apply,
-        }
+        Self { name, operation: Operation::Apply }
     }
 
     /// A manager by other writes, such as `kubectl-client-side-apply`.
     #[must_use]
     pub const fn update(name: &'a str) -> Self {
-        Self {
-            name,
-            operation: Operation::Update,
-        }
+        Self { name, operation: Operation::Update }
     }
 
     fn wrote(&self, entry: &Entry<'_>) -> bool {
@@ -94,9 +88,7 @@ pub fn release_paths(live: &Object, paths: &FieldSet) -> Option<Value> {
 /// object has neither.
 #[must_use]
 pub fn release_all(live: &Object) -> Option<Value> {
-    let labels = [PART_OF, APPLICATION]
-        .into_iter()
-        .filter(|label| live.label(label).is_some());
+    let labels = [PART_OF, APPLICATION].into_iter().filter(|label| live.label(label).is_some());
     let removals: Vec<Value> = labels
         .map(|label| json!({"op": "remove", "path": format!("/metadata/labels/{}", escaped(label))}))
         .collect();
@@ -125,22 +117,12 @@ pub fn adopt_client_side(live: &Object, managers: &[ForeignManager<'_>]) -> Opti
     let mut union = FieldSet::new();
     let mut time = None;
     for entry in entries(live).filter(|entry| entry.is_ours() || taken(entry)) {
-        let set = if entry.is_ours() {
-            entry.set()
-        } else {
-            declarable(&entry.set())
-        };
-        let set = if entry.api_version == version {
-            set
-        } else {
-            existing(&set, body)
-        };
+        let set = if entry.is_ours() { entry.set() } else { declarable(&entry.set()) };
+        let set = if entry.api_version == version { set } else { existing(&set, body) };
         union = union.union(&set);
         time = time.max(entry.time);
     }
-    let mut kept = rewrite(live, |entry| {
-        (!entry.is_ours() && !taken(entry)).then(|| entry.raw.clone())
-    });
+    let mut kept = rewrite(live, |entry| (!entry.is_ours() && !taken(entry)).then(|| entry.raw.clone()));
     if !union.is_empty() {
         kept.insert(0, our_entry(version, time, &union));
     }
@@ -167,11 +149,7 @@ pub fn remove_foreign(live: &Object, manager: &ForeignManager<'_>) -> Option<Val
 #[must_use]
 pub fn restore_entry(live: &Object, baseline: &Baseline) -> Option<Value> {
     let mut ours = entries(live).filter(Entry::is_ours);
-    if ours
-        .next()
-        .is_some_and(|entry| baseline.paths().is_fields_v1(entry.fields))
-        && ours.next().is_none()
-    {
+    if ours.next().is_some_and(|entry| baseline.paths().is_fields_v1(entry.fields)) && ours.next().is_none() {
         return None;
     }
     let mut kept = rewrite(live, |entry| (!entry.is_ours()).then(|| entry.raw.clone()));
@@ -221,22 +199,14 @@ fn declarable(set: &FieldSet) -> FieldSet {
             Some(PathElement::Field(name)) => &**name,
             _ => "",
         };
-        matches!(
-            (name(0), name(1)),
-            ("status", _) | ("metadata", "finalizers" | "ownerReferences")
-        )
+        matches!((name(0), name(1)), ("status", _) | ("metadata", "finalizers" | "ownerReferences"))
     };
     set.paths().into_iter().filter(|path| !never(path)).collect()
 }
 
 /// The paths of a set that the object has.
 fn existing(set: &FieldSet, body: &Value) -> FieldSet {
-    let exists = |path: &Path| {
-        path.0
-            .iter()
-            .try_fold(body, |value, element| element.find(value))
-            .is_some()
-    };
+    let exists = |path: &Path| path.0.iter().try_fold(body, |value, element| element.find(value)).is_some();
     set.paths().into_iter().filter(exists).collect()
 }
 
@@ -246,17 +216,10 @@ fn escaped(key: &str) -> String {
 }
 
 fn patch(live: &Object, managed: Vec<Value>, others: Vec<Value>) -> Value {
-    let managed = if managed.is_empty() {
-        vec![Value::Object(Map::new())]
-    } else {
-        managed
-    };
+    let managed = if managed.is_empty() { vec![Value::Object(Map::new())] } else { managed };
     let mut operations = Vec::with_capacity(others.len() + 3);
     let guards = [("uid", live.uid()), ("resourceVersion", live.resource_version())];
-    for (field, value) in guards
-        .into_iter()
-        .filter_map(|(field, value)| Some((field, value?)))
-    {
+    for (field, value) in guards.into_iter().filter_map(|(field, value)| Some((field, value?))) {
         operations.push(json!({"op": "replace", "path": format!("/metadata/{field}"), "value": value}));
     }
     operations.extend(others);

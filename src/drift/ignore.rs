@@ -41,17 +41,10 @@ impl Ignore {
                 group: rule.group.clone(),
                 name: rule.name.clone(),
                 namespace: rule.namespace.clone(),
-                pointers: rule
-                    .paths
-                    .iter()
-                    .map(|path| Pointer::parse(path))
-                    .collect::<Result<_, _>>()?,
+                pointers: rule.paths.iter().map(|path| Pointer::parse(path)).collect::<Result<_, _>>()?,
             })
         };
-        Ok(Self {
-            rules: rules.iter().map(rule).collect::<Result<_, _>>()?,
-            scaled,
-        })
+        Ok(Self { rules: rules.iter().map(rule).collect::<Result<_, _>>()?, scaled })
     }
 
     /// Whether nothing of an object can be ignored. `false` as well for a kind whose objects may imply it themselves
@@ -73,10 +66,7 @@ impl Ignore {
         if self.scaled.contains(&id) {
             pointers.push(Pointer::fields(&["spec", "replicas"]));
         }
-        let aggregation = object
-            .body()
-            .get("aggregationRule")
-            .filter(|rule| !rule.is_null());
+        let aggregation = object.body().get("aggregationRule").filter(|rule| !rule.is_null());
         if may_be_aggregated(&id) && aggregation.is_some() {
             // The control plane fills them in from other roles, by a forced apply of its own: it would be a fight.
             pointers.push(Pointer::fields(&["rules"]));
@@ -90,10 +80,7 @@ impl Rule {
         let text =
             |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|pattern| glob(pattern, text));
         (self.kind == "*" || self.kind == id.kind)
-            && self
-                .group
-                .as_ref()
-                .is_none_or(|group| group == "*" || *group == id.group)
+            && self.group.as_ref().is_none_or(|group| group == "*" || *group == id.group)
             && text(&self.name, &id.name)
             && text(&self.namespace, id.namespace.as_deref().unwrap_or_default())
     }
@@ -138,13 +125,7 @@ fn target(object: &Object) -> Option<ResourceId> {
         _ => return None,
     };
     let target = object.body().get("spec")?.get("scaleTargetRef")?;
-    let text = |key: &str, default| {
-        target
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or(default)
-            .to_owned()
-    };
+    let text = |key: &str, default| target.get(key).and_then(Value::as_str).unwrap_or(default).to_owned();
     let (version, kind, name) = (text("apiVersion", version), text("kind", kind), text("name", ""));
     let group = version.split_once('/').map_or("", |(group, _)| group);
     (!kind.is_empty() && !name.is_empty())
@@ -189,13 +170,7 @@ pub fn ignored_fieldset(live: &Object, ignore: &Ignore) -> FieldSet {
     }
     let owned = owned_by_us(live).unwrap_or_default();
     for pointer in &pointers {
-        collect(
-            &owned,
-            Some(live.body()),
-            pointer.segments(),
-            &mut Vec::new(),
-            &mut ignored,
-        );
+        collect(&owned, Some(live.body()), pointer.segments(), &mut Vec::new(), &mut ignored);
     }
     ignored
 }

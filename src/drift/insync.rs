@@ -89,15 +89,10 @@ const QUANTITIES: [&str; 12] = [
 /// live object.
 #[must_use]
 pub fn literal(desired: &Value, live: &Object) -> Literal {
-    let mut comparison = Comparison {
-        kind: live.kind(),
-        built_in: is_built_in(live),
-        differs: Vec::new(),
-    };
+    let mut comparison = Comparison { kind: live.kind(), built_in: is_built_in(live), differs: Vec::new() };
     let version = desired.get("apiVersion");
-    let entries_agree = entries(live)
-        .filter(Entry::is_ours)
-        .all(|e| version.is_some_and(|v| v == e.api_version));
+    let entries_agree =
+        entries(live).filter(Entry::is_ours).all(|e| version.is_some_and(|v| v == e.api_version));
     match (desired.as_object(), owned_by_us(live)) {
         (Some(_), None) => comparison.differs.push("metadata.managedFields".into()),
         _ if version != live.body().get("apiVersion") || !entries_agree => {
@@ -106,11 +101,7 @@ pub fn literal(desired: &Value, live: &Object) -> Literal {
         (Some(desired), Some(owned)) => comparison.object(desired, live.body(), &owned),
         (None, _) => comparison.differs.push("kind".into()),
     }
-    if comparison.differs.is_empty() {
-        Literal::Equal
-    } else {
-        Literal::Differs(comparison.differs)
-    }
+    if comparison.differs.is_empty() { Literal::Equal } else { Literal::Differs(comparison.differs) }
 }
 
 fn is_built_in(object: &Object) -> bool {
@@ -286,15 +277,8 @@ fn stands_for(item: &Value, node: &Node) -> bool {
         PathElement::Key(fields) => {
             // A key field that the manifest leaves out is a default only if we do not own it: else it left the
             // manifest. So `53` stands for `53/TCP` and never for `53/UDP`, whose protocol had to be declared.
-            let owns = |name: &str| {
-                node.below
-                    .as_ref()
-                    .is_some_and(|below| below.get_field(name).is_some())
-            };
-            agrees(fields, item)
-                && fields
-                    .iter()
-                    .all(|(name, _)| item.get(&**name).is_some() || !owns(name))
+            let owns = |name: &str| node.below.as_ref().is_some_and(|below| below.get_field(name).is_some());
+            agrees(fields, item) && fields.iter().all(|(name, _)| item.get(&**name).is_some() || !owns(name))
         }
         PathElement::Field(_) | PathElement::Index(_) => false,
     }
@@ -302,13 +286,9 @@ fn stands_for(item: &Value, node: &Node) -> bool {
 
 /// Whether two live items have one key: the server tolerates that in what is stored, but not in an apply.
 fn is_twice(fields: &[(Box<str>, Scalar)], live: &Value) -> bool {
-    let has_key = |item: &&Value| {
-        fields
-            .iter()
-            .all(|(name, v)| item.get(&**name).is_some_and(|live| v.is(live)))
-    };
-    live.as_array()
-        .is_some_and(|items| items.iter().filter(has_key).count() > 1)
+    let has_key =
+        |item: &&Value| fields.iter().all(|(name, v)| item.get(&**name).is_some_and(|live| v.is(live)));
+    live.as_array().is_some_and(|items| items.iter().filter(has_key).count() > 1)
 }
 
 /// Whether there is nothing in a value but empty mappings, empty lists and nulls: `status: {loadBalancer: {}}` as

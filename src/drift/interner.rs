@@ -70,13 +70,9 @@ mod tests {
     #[test]
     fn equal_subtrees_are_kept_once_and_given_up_when_unused() {
         let mut interner = Interner::new();
-        let web = interner.share(&set(
-            json!({"k:{\"name\":\"a\"}": {"f:image": {}, "f:env": {"f:x": {}}}}),
-        ));
+        let web = interner.share(&set(json!({"k:{\"name\":\"a\"}": {"f:image": {}, "f:env": {"f:x": {}}}})));
         let known = interner.len();
-        let api = interner.share(&set(
-            json!({"k:{\"name\":\"b\"}": {"f:image": {}, "f:env": {"f:x": {}}}}),
-        ));
+        let api = interner.share(&set(json!({"k:{\"name\":\"b\"}": {"f:image": {}, "f:env": {"f:x": {}}}})));
         assert_eq!(interner.len(), known + 1);
         drop((web, api));
         interner.sweep();

@@ -122,10 +122,7 @@ pub(super) fn entries(object: &Object) -> impl Iterator<Item = Entry<'_>> {
 /// The entries as they stand.
 pub(super) fn raw_entries(object: &Object) -> &[Value] {
     let metadata = object.body().get("metadata");
-    metadata
-        .and_then(|m| m.get("managedFields"))
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    metadata.and_then(|m| m.get("managedFields")).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The fields that our server-side apply owns. `None`: the object has no Apply entry of ours, so by this sign it is
@@ -135,10 +132,7 @@ pub(super) fn raw_entries(object: &Object) -> &[Value] {
 /// together.
 #[must_use]
 pub fn owned_by_us(object: &Object) -> Option<FieldSet> {
-    entries(object)
-        .filter(Entry::is_ours)
-        .map(|entry| entry.set())
-        .reduce(|all, set| all.union(&set))
+    entries(object).filter(Entry::is_ours).map(|entry| entry.set()).reduce(|all, set| all.union(&set))
 }
 
 /// Whether the object has an Apply entry of ours.
@@ -150,10 +144,7 @@ pub fn has_our_entry(object: &Object) -> bool {
 /// Every owner of fields but ourselves, the latest first. For the question whose object this is.
 #[must_use]
 pub fn managers(object: &Object) -> Vec<Owner> {
-    let mut owners: Vec<Owner> = entries(object)
-        .filter(|e| !e.is_ours())
-        .map(|e| e.owner())
-        .collect();
+    let mut owners: Vec<Owner> = entries(object).filter(|e| !e.is_ours()).map(|e| e.owner()).collect();
     owners.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.cmp(b)));
     owners
 }
@@ -162,17 +153,13 @@ pub fn managers(object: &Object) -> Vec<Owner> {
 /// else something within it. `None` for a field that was removed: the server keeps no trace of who did it.
 #[must_use]
 pub fn owner_of(object: &Object, path: &Path) -> Option<Owner> {
-    let claims = entries(object)
-        .filter(|entry| !entry.is_ours())
-        .filter_map(|entry| {
-            let claim = Claim::of(&entry.set(), &path.0)?;
-            Some((claim, entry))
-        });
+    let claims = entries(object).filter(|entry| !entry.is_ours()).filter_map(|entry| {
+        let claim = Claim::of(&entry.set(), &path.0)?;
+        Some((claim, entry))
+    });
     // The nearest claim first; of equal ones the latest; then by name, so that the answer never depends on order.
     let best = claims.max_by(|(a, x), (b, y)| {
-        a.cmp(b)
-            .then_with(|| x.time.cmp(&y.time))
-            .then_with(|| y.manager.cmp(x.manager))
+        a.cmp(b).then_with(|| x.time.cmp(&y.time)).then_with(|| y.manager.cmp(x.manager))
     });
     best.map(|(_, entry)| entry.owner())
 }
@@ -180,9 +167,7 @@ pub fn owner_of(object: &Object, path: &Path) -> Option<Owner> {
 /// Whether a foreign manager owns something strictly below a path. Then the value there is not atomic: what is in
 /// it belongs to whoever put it there.
 pub(super) fn foreign_below(object: &Object, path: &Path) -> bool {
-    entries(object)
-        .filter(|entry| !entry.is_ours())
-        .any(|entry| entry.set().descend(&path.0).is_some())
+    entries(object).filter(|entry| !entry.is_ours()).any(|entry| entry.set().descend(&path.0).is_some())
 }
 
 /// How a set of fields touches a path, from far to near.
@@ -231,10 +216,7 @@ mod tests {
     fn only_an_apply_of_the_whole_object_is_ours() {
         let mut status = entry("portolan", "Apply", "t", json!({"f:status": {}}));
         status["subresource"] = json!("status");
-        let none = live(json!([
-            entry("portolan", "Update", "t", json!({"f:spec": {}})),
-            status
-        ]));
+        let none = live(json!([entry("portolan", "Update", "t", json!({"f:spec": {}})), status]));
         assert!(owned_by_us(&none).is_none() && !has_our_entry(&none));
         let two = live(json!([
             entry("portolan", "Apply", "t", json!({"f:a": {}})),
@@ -248,37 +230,14 @@ mod tests {
     fn the_latest_of_the_nearest_owners_is_named() {
         let spec = |fields: Value| json!({"f:spec": fields});
         let object = live(json!([
-            entry(
-                "portolan",
-                "Apply",
-                "2026-01-09T00:00:00Z",
-                spec(json!({"f:replicas": {}}))
-            ),
-            entry(
-                "old",
-                "Update",
-                "2026-01-01T00:00:00Z",
-                spec(json!({"f:replicas": {}}))
-            ),
-            entry(
-                "new",
-                "Update",
-                "2026-01-02T00:00:00Z",
-                spec(json!({"f:replicas": {}}))
-            ),
-            entry(
-                "atomic",
-                "Update",
-                "2026-01-03T00:00:00Z",
-                spec(json!({"f:selector": {}}))
-            ),
+            entry("portolan", "Apply", "2026-01-09T00:00:00Z", spec(json!({"f:replicas": {}}))),
+            entry("old", "Update", "2026-01-01T00:00:00Z", spec(json!({"f:replicas": {}}))),
+            entry("new", "Update", "2026-01-02T00:00:00Z", spec(json!({"f:replicas": {}}))),
+            entry("atomic", "Update", "2026-01-03T00:00:00Z", spec(json!({"f:selector": {}}))),
         ]));
         let owner = |names: &[&str]| owner_of(&object, &Path::fields(names)).map(|o| o.manager);
         assert_eq!(owner(&["spec", "replicas"]).as_deref(), Some("new"));
-        assert_eq!(
-            owner(&["spec", "selector", "matchLabels", "app"]).as_deref(),
-            Some("atomic")
-        );
+        assert_eq!(owner(&["spec", "selector", "matchLabels", "app"]).as_deref(), Some("atomic"));
         assert_eq!(owner(&["spec"]).as_deref(), Some("atomic"));
         assert_eq!(owner(&["spec", "paused"]), None);
     }

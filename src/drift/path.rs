@@ -43,10 +43,8 @@ impl PathElement {
     /// The item of a keyed list, from its key fields in any order.
     #[must_use]
     pub fn key<'a>(fields: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Self {
-        let mut key: Vec<_> = fields
-            .into_iter()
-            .map(|(name, v)| (name.into(), Scalar::from_json(v)))
-            .collect();
+        let mut key: Vec<_> =
+            fields.into_iter().map(|(name, v)| (name.into(), Scalar::from_json(v))).collect();
         key.sort();
         Self::Key(key.into())
     }
@@ -77,10 +75,8 @@ impl PathElement {
         match self {
             Self::Field(name) => format!("f:{name}"),
             Self::Key(fields) => {
-                let map: Map<String, Value> = fields
-                    .iter()
-                    .map(|(name, value)| (name.to_string(), value.to_json()))
-                    .collect();
+                let map: Map<String, Value> =
+                    fields.iter().map(|(name, value)| (name.to_string(), value.to_json())).collect();
                 format!("k:{}", Value::Object(map))
             }
             Self::Value(value) => format!("v:{}", value.to_json()),
@@ -100,11 +96,7 @@ impl PathElement {
     pub fn position<'v>(&self, parent: &'v Value) -> Option<(usize, &'v Value)> {
         match self {
             Self::Field(name) => parent.as_object()?.get(&**name).map(|value| (0, value)),
-            Self::Value(wanted) => parent
-                .as_array()?
-                .iter()
-                .enumerate()
-                .find(|(_, item)| wanted.is(item)),
+            Self::Value(wanted) => parent.as_array()?.iter().enumerate().find(|(_, item)| wanted.is(item)),
             Self::Index(index) => {
                 let index = usize::try_from(*index).ok()?;
                 parent.as_array()?.get(index).map(|value| (index, value))
@@ -112,9 +104,7 @@ impl PathElement {
             Self::Key(fields) => {
                 let items = parent.as_array()?;
                 let exact = |item: &Value| {
-                    fields
-                        .iter()
-                        .all(|(name, value)| item.get(&**name).is_some_and(|live| value.is(live)))
+                    fields.iter().all(|(name, value)| item.get(&**name).is_some_and(|live| value.is(live)))
                 };
                 if let Some(found) = items.iter().enumerate().find(|(_, item)| exact(item)) {
                     return Some(found);
@@ -154,10 +144,7 @@ impl Path {
 /// `spec.template.spec.containers[name=web].image`, `metadata.labels["app.kubernetes.io/name"]`.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .enumerate()
-            .try_for_each(|(place, element)| write_element(f, element, place == 0))
+        self.0.iter().enumerate().try_for_each(|(place, element)| write_element(f, element, place == 0))
     }
 }
 
@@ -225,9 +212,6 @@ mod tests {
         let ports = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "n": 1}]);
         assert_eq!(key.find(&ports), Some(&json!({"port": 53, "n": 1})));
         assert_eq!(key.find(&json!([{"port": 53, "protocol": "UDP"}])), None);
-        assert_eq!(
-            key.find(&json!([{"port": 53, "a": 1}, {"port": 53, "a": 2}])),
-            None
-        );
+        assert_eq!(key.find(&json!([{"port": 53, "a": 1}, {"port": 53, "a": 2}])), None);
     }
 }

@@ -28,10 +28,7 @@ impl Pointer {
     /// Reads a pointer.
     pub(super) fn parse(text: &str) -> Result<Self, BadPointer> {
         let bad = || BadPointer(text.into());
-        let segments = text
-            .strip_prefix('/')
-            .filter(|rest| !rest.is_empty())
-            .ok_or_else(bad)?;
+        let segments = text.strip_prefix('/').filter(|rest| !rest.is_empty()).ok_or_else(bad)?;
         let segment = |raw: &str| -> Result<Segment, BadPointer> {
             if raw == "*" {
                 return Ok(Segment::Any);
@@ -42,11 +39,7 @@ impl Pointer {
             }
             Ok(Segment::Name(raw.replace("~1", "/").replace("~0", "~")))
         };
-        segments
-            .split('/')
-            .map(segment)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        segments.split('/').map(segment).collect::<Result<_, _>>().map(Self)
     }
 
     /// A pointer of our own.
@@ -91,9 +84,7 @@ impl Segment {
             (Self::Name(name), PathElement::Index(index)) => name.parse() == Ok(*index),
             (Self::Name(name), PathElement::Key(fields)) => {
                 let by_key = name.split_once('=').is_some_and(|(key, wanted)| {
-                    fields
-                        .iter()
-                        .any(|(field, value)| **field == *key && value.to_string() == wanted)
+                    fields.iter().any(|(field, value)| **field == *key && value.to_string() == wanted)
                 });
                 by_key || found.is_some_and(|(place, item)| self.names_item(place, item))
             }

@@ -83,10 +83,7 @@ pub(super) fn walk<'v>(
     }
     if keys > 1 {
         keyed.sort_unstable();
-        visit(
-            trail,
-            Slot::Order(keyed.into_iter().map(|(_, number)| number).collect()),
-        );
+        visit(trail, Slot::Order(keyed.into_iter().map(|(_, number)| number).collect()));
     }
 }
 
@@ -155,10 +152,7 @@ pub(super) fn keep(bytes: &mut Vec<u8>, slot: &Slot<'_>, secret: Option<&Salt>) 
             bytes.push(ORDER);
             let length = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
             bytes.extend_from_slice(&length.to_le_bytes());
-            numbers
-                .iter()
-                .take(usize::from(length))
-                .for_each(|n| bytes.extend_from_slice(&n.to_le_bytes()));
+            numbers.iter().take(usize::from(length)).for_each(|n| bytes.extend_from_slice(&n.to_le_bytes()));
         }
     }
 }
@@ -182,12 +176,7 @@ pub(super) fn take<'a>(bytes: &mut &'a [u8]) -> Option<Kept<'a>> {
             let length = u32::from_le_bytes(cut(4)?.try_into().ok()?);
             let start = cut(START)?;
             let start = &start[..start.len().min(length as usize)];
-            Kept::Long {
-                hash,
-                length,
-                start,
-                text: tag == LONG_TEXT,
-            }
+            Kept::Long { hash, length, start, text: tag == LONG_TEXT }
         }
         SECRET => Kept::Secret(cut(16)?.try_into().ok()?),
         ORDER => {
@@ -200,10 +189,7 @@ pub(super) fn take<'a>(bytes: &mut &'a [u8]) -> Option<Kept<'a>> {
 
 /// The numbers of an [`Kept::Order`].
 pub(super) fn order(bytes: &[u8]) -> Vec<u16> {
-    bytes
-        .chunks_exact(2)
-        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-        .collect()
+    bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
 /// A whole projection.
@@ -237,14 +223,7 @@ mod tests {
         let mut rest = bytes.as_slice();
         assert!(take(&mut rest) == Some(Kept::Absent));
         assert!(take(&mut rest) == Some(Kept::Inline(b"3")));
-        assert!(matches!(
-            take(&mut rest),
-            Some(Kept::Long {
-                length: 1000,
-                text: true,
-                ..
-            })
-        ));
+        assert!(matches!(take(&mut rest), Some(Kept::Long { length: 1000, text: true, .. })));
         assert!(matches!(take(&mut rest), Some(Kept::Order(bytes)) if order(bytes) == [1, 0]));
         assert!(take(&mut rest).is_none());
     }

@@ -23,9 +23,7 @@ fn of_json(value: &Value) -> Option<i128> {
 
 /// Size in billionths.
 fn nanos(text: &str) -> Option<i128> {
-    let end = text
-        .find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let (number, negative) = match number.strip_prefix('-') {
         Some(rest) => (rest, true),
@@ -69,14 +67,9 @@ fn scale(suffix: &str) -> Option<(i32, i128)> {
         "Ti" => (0, 1 << 40),
         "Pi" => (0, 1 << 50),
         "Ei" => (0, 1 << 60),
-        exponent => (
-            exponent
-                .strip_prefix(['e', 'E'])?
-                .parse()
-                .ok()
-                .filter(|power| (-30..=30).contains(power))?,
-            1,
-        ),
+        exponent => {
+            (exponent.strip_prefix(['e', 'E'])?.parse().ok().filter(|power| (-30..=30).contains(power))?, 1)
+        }
     })
 }
 

@@ -22,10 +22,7 @@ pub fn rivals(live: &Object, baseline: Option<&Baseline>) -> Vec<Owner> {
             && entry.subresource.is_empty()
             && has_items_beside(&entry.set(), ours.as_ref(), &owned)
     };
-    let mut rivals: Vec<Owner> = entries(live)
-        .filter(is_rival)
-        .map(|entry| entry.owner())
-        .collect();
+    let mut rivals: Vec<Owner> = entries(live).filter(is_rival).map(|entry| entry.owner()).collect();
     rivals.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.cmp(b)));
     rivals
 }

@@ -43,33 +43,17 @@ impl Shown {
         let after = text_of(after);
         let part = start.char_indices().zip(after.chars()).find(|((_, a), b)| a != b);
         let common = part.map_or(start.len().min(after.len()), |((place, _), _)| place);
-        let lead = start[..common]
-            .char_indices()
-            .rev()
-            .take(LEAD)
-            .last()
-            .map_or(common, |(place, _)| place);
+        let lead = start[..common].char_indices().rev().take(LEAD).last().map_or(common, |(place, _)| place);
         let line = start[..common].rfind('\n').map_or(0, |place| place + 1);
         // What lies beyond the start that is at hand cannot be shown.
         let seen = common < start.len() || start.len() == bytes;
-        let from = if seen && (common > SHOWN_CHARS / 2 || line > 0) {
-            lead.max(line)
-        } else {
-            0
-        };
-        (
-            Self::window(start, from, bytes),
-            Self::window(&after, from, after.len()),
-        )
+        let from = if seen && (common > SHOWN_CHARS / 2 || line > 0) { lead.max(line) } else { 0 };
+        (Self::window(start, from, bytes), Self::window(&after, from, after.len()))
     }
 
     fn window(text: &str, from: usize, bytes: usize) -> Self {
         let line = text[from..].lines().next().unwrap_or_default();
-        let head: String = line
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(SHOWN_CHARS)
-            .collect();
+        let head: String = line.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS).collect();
         match (from, head.len() == bytes) {
             (0, true) if head.is_empty() => Self("\"\"".into()),
             (0, true) => Self(head),
@@ -126,14 +110,8 @@ impl fmt::Display for Shown {
 /// Fields of a Secret that may be seen beside its identity and labels. Annotations may not: the last-applied
 /// configuration of `kubectl apply` is one, and holds all of `data`.
 const PUBLIC: [&str; 4] = ["apiVersion", "kind", "type", "immutable"];
-const PUBLIC_METADATA: [&str; 6] = [
-    "name",
-    "namespace",
-    "labels",
-    "finalizers",
-    "ownerReferences",
-    "generateName",
-];
+const PUBLIC_METADATA: [&str; 6] =
+    ["name", "namespace", "labels", "finalizers", "ownerReferences", "generateName"];
 
 /// Whether a field of an object must not be seen: everything in a Secret but its identity, labels and type.
 pub(super) fn is_sensitive(secret: bool, trail: &Trail<'_>) -> bool {
@@ -170,10 +148,7 @@ mod tests {
         assert_eq!(Shown::value(&json!("a\nb")).as_str(), "a… (3 bytes)");
         let long = Shown::value(&json!("é".repeat(500)));
         assert_eq!(long.as_str(), format!("{}… (1000 bytes)", "é".repeat(96)));
-        assert_eq!(
-            Shown::value(&json!("\u{1b}[31mred")).as_str(),
-            "[31mred… (8 bytes)"
-        );
+        assert_eq!(Shown::value(&json!("\u{1b}[31mred")).as_str(), "[31mred… (8 bytes)");
     }
 
     #[test]
@@ -186,10 +161,7 @@ mod tests {
         );
         assert!(after.as_str().contains(r#""host":"b.example""#), "{after}");
         let (before, after) = Shown::pair(&json!("one\ntwo\nthree\n"), &json!("one\ntwO\nthree\n"));
-        assert_eq!(
-            (before.as_str(), after.as_str()),
-            ("…two… (14 bytes)", "…twO… (14 bytes)")
-        );
+        assert_eq!((before.as_str(), after.as_str()), ("…two… (14 bytes)", "…twO… (14 bytes)"));
         let (before, after) = Shown::pair(&json!("nginx:1"), &json!("nginx:2"));
         assert_eq!((before.as_str(), after.as_str()), ("nginx:1", "nginx:2"));
         let (before, after) = Shown::pair(&json!("é".repeat(200)), &json!("é".repeat(201)));
@@ -213,11 +185,7 @@ mod tests {
         };
         assert!(see(&["type"]) && see(&["metadata", "labels", "app"]) && see(&["metadata", "name"]));
         assert!(!see(&["data"]) && !see(&["data", "type"]) && !see(&["stringData", "k"]) && !see(&["spec"]));
-        assert!(!see(&[
-            "metadata",
-            "annotations",
-            "kubectl.kubernetes.io/last-applied-configuration"
-        ]));
+        assert!(!see(&["metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"]));
         assert!(!see(&["metadata"]) && !see(&[]));
     }
 }

@@ -16,12 +16,7 @@ use serde_json::{Map, Value};
 pub fn strip(desired: &mut Object, ignore: &Ignore) -> Vec<String> {
     let mut taken = Vec::new();
     for pointer in ignore.pointers(desired) {
-        remove(
-            desired.body_mut(),
-            pointer.segments(),
-            &mut Vec::new(),
-            &mut taken,
-        );
+        remove(desired.body_mut(), pointer.segments(), &mut Vec::new(), &mut taken);
     }
     taken.sort();
     taken.dedup();
@@ -46,12 +41,7 @@ fn remove(
             if rest.is_empty() && kept == Kept::No {
                 taken.push(Path(way.clone()));
                 gone.push(step);
-            } else if remove(
-                child,
-                if rest.is_empty() { &[Segment::Any] } else { rest },
-                way,
-                taken,
-            ) {
+            } else if remove(child, if rest.is_empty() { &[Segment::Any] } else { rest }, way, taken) {
                 gone.push(step);
             }
         }
@@ -106,12 +96,9 @@ impl Step {
 
 fn steps(value: &Value, segment: &Segment) -> Vec<Step> {
     match value {
-        Value::Object(map) => map
-            .keys()
-            .filter(|key| segment.names_field(key))
-            .cloned()
-            .map(Step::Field)
-            .collect(),
+        Value::Object(map) => {
+            map.keys().filter(|key| segment.names_field(key)).cloned().map(Step::Field).collect()
+        }
         Value::Array(list) => {
             let places = list.iter().enumerate();
             places
@@ -144,11 +131,8 @@ fn copy(desired: &mut Value, live: &Value, owned: Option<&FieldSet>, segments: &
         let mut below = None;
         let mut atomic = true;
         if let Some(owned) = owned {
-            let stands_for = |node: &&Node| {
-                node.element
-                    .find(live)
-                    .is_some_and(|found| std::ptr::eq(found, value))
-            };
+            let stands_for =
+                |node: &&Node| node.element.find(live).is_some_and(|found| std::ptr::eq(found, value));
             // What is not ours stays as it is without our doing.
             let Some(node) = owned.nodes().iter().find(stands_for) else {
                 continue;
@@ -183,11 +167,8 @@ fn put_back(desired: &mut Value, step: &Step, rest: &[Segment], value: &Value) {
     let part = match (rest.is_empty(), value) {
         (true, _) => value.clone(),
         (false, Value::Object(_) | Value::Array(_)) => {
-            let mut part = if value.is_object() {
-                Value::Object(Map::new())
-            } else {
-                Value::Array(Vec::new())
-            };
+            let mut part =
+                if value.is_object() { Value::Object(Map::new()) } else { Value::Array(Vec::new()) };
             copy(&mut part, value, None, rest);
             part
         }

@@ -23,18 +23,12 @@ pub(super) enum Step<'a> {
 impl<'a> Trail<'a> {
     /// The object itself.
     pub(super) const fn root() -> Self {
-        Self {
-            parent: None,
-            step: None,
-        }
+        Self { parent: None, step: None }
     }
 
     /// One step further.
     pub(super) const fn then(&'a self, step: Step<'a>) -> Self {
-        Self {
-            parent: Some(self),
-            step: Some(step),
-        }
+        Self { parent: Some(self), step: Some(step) }
     }
 
     /// The steps from the object down.

@@ -25,17 +25,25 @@ impl Destination {
     /// What is announced of an event, if anything is.
     pub fn announcement(&self, application: &str, what: &What) -> Option<Announcement> {
         let (id, warning, reason, action, note) = match what {
-            What::Drifted { id, fields, mending: false } => (id, true, "Drifted", "Compare", described(fields)),
+            What::Drifted { id, fields, mending: false } => {
+                (id, true, "Drifted", "Compare", described(fields))
+            }
             What::Mended { id, fields, millis } => {
                 (id, false, "DriftMended", "Apply", format!("after {millis} ms: {}", described(fields)))
             }
-            What::ChangeFailed { action, id, message } => (id, true, "ChangeFailed", action_word(*action), message.clone()),
+            What::ChangeFailed { action, id, message } => {
+                (id, true, "ChangeFailed", action_word(*action), message.clone())
+            }
             What::Changed { action: Action::Delete, id, revision, .. } => {
                 (id, false, "Pruned", "Delete", format!("no longer declared at {revision}"))
             }
-            What::Fight { id, opponent, mends } => {
-                (id, true, "Fight", "Apply", format!("{opponent} keeps changing it back, {mends} times within a minute"))
-            }
+            What::Fight { id, opponent, mends } => (
+                id,
+                true,
+                "Fight",
+                "Apply",
+                format!("{opponent} keeps changing it back, {mends} times within a minute"),
+            ),
             What::Hook { id, phase, state } if state.starts_with("failed") => {
                 (id, true, "HookFailed", "Apply", format!("{phase} {state}"))
             }

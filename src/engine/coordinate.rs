@@ -31,7 +31,11 @@ pub(crate) struct Coordinator {
 
 impl Coordinator {
     /// Knows no application yet.
-    pub fn new(world: Arc<World>, stop: watch::Receiver<bool>, remembered: BTreeMap<String, ApplicationRecord>) -> Self {
+    pub fn new(
+        world: Arc<World>,
+        stop: watch::Receiver<bool>,
+        remembered: BTreeMap<String, ApplicationRecord>,
+    ) -> Self {
         Self { world, stop, remembered, units: BTreeMap::new(), keeps: true }
     }
 
@@ -107,13 +111,19 @@ impl Coordinator {
         Ok(())
     }
 
-    async fn documents_at(&self, name: &str, folder: &str, revision: &Revision) -> Result<Documents, RepositoryFailure> {
+    async fn documents_at(
+        &self,
+        name: &str,
+        folder: &str,
+        revision: &Revision,
+    ) -> Result<Documents, RepositoryFailure> {
         let Some(source) = self.world.source(name) else { return Ok(Documents::default()) };
         let folder = folder.trim_matches('/');
         let mut documents = Documents::default();
         if source.repository.tree_id(&revision.commit, folder).await?.is_none() {
             // An empty set would remove every application; a folder that is not there is more likely a mistake.
-            let message = format!("{} has no folder `{folder}`, where its documents are expected", revision.reference);
+            let message =
+                format!("{} has no folder `{folder}`, where its documents are expected", revision.reference);
             return Err(RepositoryFailure { message, transient: false });
         }
         let checkout = source.repository.read(&revision.commit, folder, &DOCUMENT_ENDINGS).await?;
@@ -144,13 +154,15 @@ impl Coordinator {
                 all.merge(state.documents.clone());
             }
         }
-        let names: Vec<String> = self.world.adapters.repositories.iter().map(|source| source.name.clone()).collect();
+        let names: Vec<String> =
+            self.world.adapters.repositories.iter().map(|source| source.name.clone()).collect();
         // Before every repository's documents are read, a name that is not there may only not be there yet.
         let all_documents = {
             let states = self.world.repositories();
             let sources = &self.world.adapters.repositories;
             sources.iter().all(|source| {
-                source.documents.is_none() || states.get(&source.name).is_some_and(|state| state.revision.is_some())
+                source.documents.is_none()
+                    || states.get(&source.name).is_some_and(|state| state.revision.is_some())
             })
         };
         all.settle(Known { repositories: Some(&names), all_documents, ..Known::default() });
@@ -165,7 +177,8 @@ impl Coordinator {
     async fn create_units(&mut self, expansion: &Expansion) -> BTreeSet<String> {
         let mut fresh = BTreeSet::new();
         for (key, Wanted { spec, destination, cluster }) in &expansion.wanted {
-            let gone = self.units.get(key).is_some_and(|unit| !unit.destination.units().contains_key(&unit.name));
+            let gone =
+                self.units.get(key).is_some_and(|unit| !unit.destination.units().contains_key(&unit.name));
             if self.units.contains_key(key) && !gone {
                 if let Some(unit) = self.units.get(key) {
                     unit.state().removed = false;
@@ -210,7 +223,8 @@ impl Coordinator {
                 unit.supersede(Arc::new(Prepared { revision: "removed".into(), ..Prepared::default() }));
             }
         }
-        self.units.retain(|_, unit| !unit.state().removed || unit.destination.units().contains_key(&unit.name));
+        self.units
+            .retain(|_, unit| !unit.state().removed || unit.destination.units().contains_key(&unit.name));
         self.retire_remembered(documents, expansion, &read);
     }
 
@@ -254,7 +268,10 @@ impl Coordinator {
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(panic) = ended {
-                self.world.emit("", What::DestinationFailed { message: format!("a rendering ended abnormally: {panic}") });
+                self.world.emit(
+                    "",
+                    What::DestinationFailed { message: format!("a rendering ended abnormally: {panic}") },
+                );
             }
         }
     }
@@ -278,7 +295,10 @@ pub(crate) async fn render_unit(world: &Arc<World>, unit: &Arc<Unit>) {
     };
     let Some(spec) = unit.state().spec.clone() else { return };
     let Some(source) = world.source(&spec.repository) else {
-        return fail(spec.path.clone(), format!("repository `{}` is not in the daemon's file", spec.repository));
+        return fail(
+            spec.path.clone(),
+            format!("repository `{}` is not in the daemon's file", spec.repository),
+        );
     };
     let reference = spec.application.revision.as_deref().or(source.revision.as_deref());
     let revision = match source.repository.resolve(reference).await {
@@ -289,7 +309,9 @@ pub(crate) async fn render_unit(world: &Arc<World>, unit: &Arc<Unit>) {
     if discovery.kinds.is_empty() {
         discovery = match unit.destination.discover().await {
             Ok(discovery) => discovery,
-            Err(failure) => return fail(unit.destination.name.to_string(), format!("what it serves: {failure}")),
+            Err(failure) => {
+                return fail(unit.destination.name.to_string(), format!("what it serves: {failure}"));
+            }
         };
     }
     let request = RenderRequest {
@@ -313,11 +335,10 @@ pub(crate) async fn render_unit(world: &Arc<World>, unit: &Arc<Unit>) {
         let mut state = unit.state();
         if state.incomplete.take().is_some() {
             drop(state);
-            unit.destination.emit(&unit.name, What::Rendered {
-                revision: revision.to_string(),
-                objects: current.desired.len(),
-                millis: 0,
-            });
+            unit.destination.emit(
+                &unit.name,
+                What::Rendered { revision: revision.to_string(), objects: current.desired.len(), millis: 0 },
+            );
             unit.wake.notify_one();
         }
         return;
@@ -343,7 +364,8 @@ pub(crate) async fn render_unit(world: &Arc<World>, unit: &Arc<Unit>) {
             }
             let millis = unit.destination.clock.now().duration_since(started).as_millis().max(0) as u64;
             let objects = prepared.desired.len();
-            unit.destination.emit(&unit.name, What::Rendered { revision: revision.to_string(), objects, millis });
+            unit.destination
+                .emit(&unit.name, What::Rendered { revision: revision.to_string(), objects, millis });
             unit.supersede(Arc::new(prepared));
         }
         Err(failure) => fail(failure.origin, failure.message),

@@ -7,7 +7,10 @@ use crate::drift::Salt;
 use crate::model::event::{Event, Subject, What};
 use crate::model::ownership::PART_OF;
 use crate::model::{GroupKind, Gvk};
-use crate::ports::{Announcement, ApiFailure, ApiFailureKind, Clock, Cluster, Discovery, ServedKind, Sink, WatchEvent, WatchGuard};
+use crate::ports::{
+    Announcement, ApiFailure, ApiFailureKind, Clock, Cluster, Discovery, ServedKind, Sink, WatchEvent,
+    WatchGuard,
+};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,7 +138,9 @@ impl Destination {
     pub fn watch_kinds(&self, kinds: &BTreeMap<GroupKind, ServedKind>) {
         let mut watches = lock(&self.watches);
         for (kind, served) in kinds {
-            if watches.contains_key(kind) || !["list", "watch"].iter().all(|verb| served.verbs.contains(*verb)) {
+            if watches.contains_key(kind)
+                || !["list", "watch"].iter().all(|verb| served.verbs.contains(*verb))
+            {
                 continue;
             }
             self.ledger().kinds.insert(kind.clone(), KindState::default());
@@ -170,7 +175,8 @@ impl Destination {
             loop {
                 changes.borrow_and_update();
                 // What may go away by itself (a CRD's storage that is being set up) is waited for.
-                let hopeless = |failure: &Option<ApiFailure>| failure.as_ref().is_some_and(|f| !f.is_transient());
+                let hopeless =
+                    |failure: &Option<ApiFailure>| failure.as_ref().is_some_and(|f| !f.is_transient());
                 if self.unlisted(kinds).values().all(hopeless) {
                     return;
                 }
@@ -184,7 +190,8 @@ impl Destination {
         self.unlisted(kinds)
             .into_iter()
             .map(|(kind, failure)| {
-                let words = failure.map_or_else(|| "its list is not complete yet".into(), |failure| failure.to_string());
+                let words = failure
+                    .map_or_else(|| "its list is not complete yet".into(), |failure| failure.to_string());
                 (kind, format!("its kind cannot be watched on {}: {words}", self.name))
             })
             .collect()
@@ -198,7 +205,10 @@ impl Destination {
             .filter_map(|kind| match ledger.kinds.get(kind) {
                 Some(state) if state.listed => None,
                 Some(state) => Some((kind.clone(), state.failure.clone())),
-                None => Some((kind.clone(), Some(ApiFailure::new(ApiFailureKind::Forbidden, "it has no list or watch")))),
+                None => Some((
+                    kind.clone(),
+                    Some(ApiFailure::new(ApiFailureKind::Forbidden, "it has no list or watch")),
+                )),
             })
             .collect()
     }

@@ -63,7 +63,9 @@ pub(crate) async fn create(destination: &Arc<Destination>, unit: &Unit, desired:
     let Some(kind) = destination.served(&desired.gvk) else { return not_served(destination, desired) };
     let body = with_metadata(desired.initial.as_deref().unwrap_or(&desired.body), "resourceVersion", ABSENT);
     match send(destination, unit, &kind, desired, body, false).await {
-        Ok(applied) if desired.initial.is_some() => release_initial(destination, unit, &kind, desired, applied).await,
+        Ok(applied) if desired.initial.is_some() => {
+            release_initial(destination, unit, &kind, desired, applied).await
+        }
         Ok(applied) => done(destination, desired, applied),
         Err(failure) if matches!(failure.kind, ApiFailureKind::Conflict | ApiFailureKind::AlreadyExists) => {
             found(destination, unit, &kind, desired, failure).await
@@ -81,7 +83,9 @@ async fn found(
     failure: ApiFailure,
 ) -> Outcome {
     match read(destination, kind, &desired.id).await {
-        Ok(Some(live)) if live.label(PART_OF) == Some(destination.parent.id()) && drift::has_our_entry(&live) => {
+        Ok(Some(live))
+            if live.label(PART_OF) == Some(destination.parent.id()) && drift::has_our_entry(&live) =>
+        {
             let uid = live.uid().unwrap_or_default().to_owned();
             Box::pin(update(destination, unit, desired, &uid, false)).await
         }
@@ -230,12 +234,19 @@ pub(crate) async fn adopt(destination: &Arc<Destination>, unit: &Unit, desired: 
 }
 
 /// Asks the server what an apply would make of the live object.
-pub(crate) async fn dry_run(destination: &Arc<Destination>, unit: &Unit, desired: &Desired, uid: Option<&str>) -> Result<Applied, ApiFailure> {
+pub(crate) async fn dry_run(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    desired: &Desired,
+    uid: Option<&str>,
+) -> Result<Applied, ApiFailure> {
     let Some(kind) = destination.served(&desired.gvk) else {
         return Err(ApiFailure::new(ApiFailureKind::NotFound, format!("{} is not served here", desired.gvk)));
     };
     let body = match uid {
-        Some(uid) => with_metadata(&body_for_update_read_only(destination, unit, &kind, desired).await?, "uid", uid),
+        Some(uid) => {
+            with_metadata(&body_for_update_read_only(destination, unit, &kind, desired).await?, "uid", uid)
+        }
         None => desired.initial.clone().unwrap_or_else(|| desired.body.clone()),
     };
     send(destination, unit, &kind, desired, body, true).await
@@ -254,10 +265,14 @@ async fn body_for_update(
     loop {
         let Some(live) = read(destination, kind, &desired.id).await? else { return Ok(desired.body.clone()) };
         let owned = drift::ignored_fieldset(&live, &ignore);
-        let Some(patch) = drift::release_paths(&live, &owned) else { return Ok(preserved(desired, &live, &ignore)) };
+        let Some(patch) = drift::release_paths(&live, &owned) else {
+            return Ok(preserved(desired, &live, &ignore));
+        };
         match patch_object(destination, unit, kind, &desired.id, &patch).await {
             Ok(live) => return Ok(preserved(desired, &live, &ignore)),
-            Err(failure) if failure.kind == ApiFailureKind::Conflict && attempts < RETRIES.len() => attempts += 1,
+            Err(failure) if failure.kind == ApiFailureKind::Conflict && attempts < RETRIES.len() => {
+                attempts += 1
+            }
             Err(failure) => return Err(failure),
         }
     }
@@ -293,7 +308,9 @@ async fn release_initial(
 ) -> Outcome {
     let Some(ignore) = unit.ignoring(&desired.id) else { return done(destination, desired, applied) };
     let owned = drift::ignored_fieldset(&applied.object, &ignore);
-    let Some(patch) = drift::release_paths(&applied.object, &owned) else { return done(destination, desired, applied) };
+    let Some(patch) = drift::release_paths(&applied.object, &owned) else {
+        return done(destination, desired, applied);
+    };
     match patch_object(destination, unit, kind, &desired.id, &patch).await {
         Ok(object) => done(destination, desired, Applied { object, ..applied }),
         // Somebody changed it in this moment: the update that follows hands over in any case.
@@ -331,7 +348,8 @@ fn was_drifted(destination: &Destination, id: &ResourceId) -> bool {
 /// Whether a refusal says that the object is not the one that was judged: it is gone, or another under its name.
 fn is_another_object(failure: &ApiFailure) -> bool {
     matches!(failure.kind, ApiFailureKind::Conflict | ApiFailureKind::NotFound)
-        || (failure.kind == ApiFailureKind::Invalid && failure.causes.iter().any(|cause| cause.field == "metadata.uid"))
+        || (failure.kind == ApiFailureKind::Invalid
+            && failure.causes.iter().any(|cause| cause.field == "metadata.uid"))
 }
 
 /// The server's words about a field that it does not change in place.
@@ -362,12 +380,17 @@ async fn send(
     dry_run: bool,
 ) -> Result<Applied, ApiFailure> {
     let impersonate = unit.impersonation();
-    let request = ApplyRequest { kind: kind.clone(), id: desired.id.clone(), body, force: true, dry_run, impersonate };
+    let request =
+        ApplyRequest { kind: kind.clone(), id: desired.id.clone(), body, force: true, dry_run, impersonate };
     with_retries(destination, || destination.cluster.apply(&request)).await
 }
 
 /// Reads an object by name.
-pub(crate) async fn read(destination: &Arc<Destination>, kind: &ServedKind, id: &ResourceId) -> Result<Option<Object>, ApiFailure> {
+pub(crate) async fn read(
+    destination: &Arc<Destination>,
+    kind: &ServedKind,
+    id: &ResourceId,
+) -> Result<Option<Object>, ApiFailure> {
     with_retries(destination, || destination.cluster.get(kind, id)).await
 }
 

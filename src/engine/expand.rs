@@ -40,7 +40,12 @@ pub(crate) async fn expand(documents: &Documents, world: &World) -> Expansion {
         };
         let destinations = destinations(document, documents);
         if destinations.is_empty() {
-            refuse(world, document, "/spec/destination", "no Cluster document matches the destination".into());
+            refuse(
+                world,
+                document,
+                "/spec/destination",
+                "no Cluster document matches the destination".into(),
+            );
             expansion.unresolved.push(document.name.clone());
             continue;
         }
@@ -66,7 +71,9 @@ pub(crate) async fn expand(documents: &Documents, world: &World) -> Expansion {
                     }
                     // A folder of a glob can take another document's name.
                     Entry::Occupied(_) => {
-                        let message = format!("`{path}` stands for an application called {name}, and there is one already");
+                        let message = format!(
+                            "`{path}` stands for an application called {name}, and there is one already"
+                        );
                         refuse(world, document, "/spec/path", message);
                     }
                 }
@@ -77,15 +84,22 @@ pub(crate) async fn expand(documents: &Documents, world: &World) -> Expansion {
 }
 
 /// The application's folders with the name that each stands for: one, or one for each match of a glob.
-async fn folders(document: &ApplicationDocument, repository: &str, world: &World) -> Result<Vec<(String, String)>, String> {
+async fn folders(
+    document: &ApplicationDocument,
+    repository: &str,
+    world: &World,
+) -> Result<Vec<(String, String)>, String> {
     let path = document.spec.path.trim_matches('/');
     if !path.contains(['*', '?', '[']) {
         return Ok(vec![(document.name.clone(), path.into())]);
     }
-    let source = world.source(repository).ok_or_else(|| format!("repository `{repository}` is not in the daemon's file"))?;
+    let source = world
+        .source(repository)
+        .ok_or_else(|| format!("repository `{repository}` is not in the daemon's file"))?;
     let reference = document.spec.revision.as_deref().or(source.revision.as_deref());
     let revision = source.repository.resolve(reference).await.map_err(|failure| failure.to_string())?;
-    let found = source.repository.folders(&revision.commit, path).await.map_err(|failure| failure.to_string())?;
+    let found =
+        source.repository.folders(&revision.commit, path).await.map_err(|failure| failure.to_string())?;
     Ok(found
         .into_iter()
         .map(|folder| {
@@ -101,7 +115,9 @@ fn destinations(document: &ApplicationDocument, documents: &Documents) -> Vec<(S
     let in_cluster = || (IN_CLUSTER.to_owned(), ClusterSpec { in_cluster: true, ..ClusterSpec::default() });
     let destination = &document.spec.destination;
     if let Some(selector) = &destination.selector {
-        let matches = |cluster: &&ClusterDocument| selector.iter().all(|(key, value)| cluster.labels.get(key) == Some(value));
+        let matches = |cluster: &&ClusterDocument| {
+            selector.iter().all(|(key, value)| cluster.labels.get(key) == Some(value))
+        };
         return documents.clusters.iter().filter(matches).map(pair).collect();
     }
     match (&destination.cluster, documents.clusters.as_slice()) {
@@ -116,7 +132,12 @@ fn destinations(document: &ApplicationDocument, documents: &Documents) -> Vec<(S
 }
 
 /// What the daemon's file allows the repositories of the document and of the manifests.
-fn permitted(world: &World, document: &ApplicationDocument, repository: &str, destination: &str) -> Result<(), String> {
+fn permitted(
+    world: &World,
+    document: &ApplicationDocument,
+    repository: &str,
+    destination: &str,
+) -> Result<(), String> {
     let account = document.spec.service_account.as_deref().map(|account| {
         account.split_once('/').map_or_else(
             || document.spec.namespace.clone().unwrap_or_else(|| "default".into()),
@@ -133,7 +154,13 @@ fn permitted(world: &World, document: &ApplicationDocument, repository: &str, de
 fn refuse(world: &World, document: &ApplicationDocument, pointer: &str, message: String) {
     let problem = document.origin.problem(pointer, message);
     let origin = format!("{}:{}:{}", problem.file, problem.line, problem.column);
-    world.emit("", What::DocumentRefused { origin, message: format!("Application {}: {}", document.name, problem.message) });
+    world.emit(
+        "",
+        What::DocumentRefused {
+            origin,
+            message: format!("Application {}: {}", document.name, problem.message),
+        },
+    );
 }
 
 /// Whether a unit's name may come from a document whose folders are not known at the moment.

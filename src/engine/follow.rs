@@ -12,7 +12,12 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
 /// Fetches a repository on its tick, on a change that was noticed, and when asked; says its name after each success
 /// that found something new, and after the first.
-pub(crate) async fn follow(world: Arc<World>, index: usize, changed: mpsc::Sender<String>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn follow(
+    world: Arc<World>,
+    index: usize,
+    changed: mpsc::Sender<String>,
+    mut stop: watch::Receiver<bool>,
+) {
     let source = &world.adapters.repositories[index];
     let mut noticed = source.noticed.clone();
     let mut last = None;
@@ -31,7 +36,10 @@ pub(crate) async fn follow(world: Arc<World>, index: usize, changed: mpsc::Sende
             }
             Err(failure) => {
                 let message = failure.to_string();
-                let news = !world.repositories().get(&source.name).is_some_and(|state| state.failure.as_ref() == Some(&message));
+                let news = !world
+                    .repositories()
+                    .get(&source.name)
+                    .is_some_and(|state| state.failure.as_ref() == Some(&message));
                 mark(&world, source, Some(message.clone()));
                 failures += 1;
                 if news {
@@ -43,7 +51,8 @@ pub(crate) async fn follow(world: Arc<World>, index: usize, changed: mpsc::Sende
                 }
             }
         }
-        let wait = source.interval.saturating_mul(1 << failures.min(6)).min(LONGEST_BACKOFF.max(source.interval));
+        let wait =
+            source.interval.saturating_mul(1 << failures.min(6)).min(LONGEST_BACKOFF.max(source.interval));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = world.fetch_now[&source.name].notified() => {}

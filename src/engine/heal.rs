@@ -88,7 +88,10 @@ fn responsible(destination: &Destination, id: &ResourceId) -> Option<(Arc<Unit>,
     let mend = {
         let state = unit.state();
         let spec = &state.spec.as_ref()?.application;
-        kept && !destination.read_only && spec.drift.policy == DriftPolicy::Correct && !spec.suspend && !state.removed
+        kept && !destination.read_only
+            && spec.drift.policy == DriftPolicy::Correct
+            && !spec.suspend
+            && !state.removed
     };
     Some((unit, mend))
 }
@@ -104,7 +107,8 @@ async fn heal(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId, fi
     };
     let Some(desired) = desired else { return destination.release(&id) };
     if let Some(mends) = turn.fight {
-        let opponent = fields.iter().find_map(|field| field.manager.clone()).unwrap_or_else(|| "somebody".into());
+        let opponent =
+            fields.iter().find_map(|field| field.manager.clone()).unwrap_or_else(|| "somebody".into());
         destination.emit(&unit.name, What::Fight { id: id.clone(), opponent, mends });
     }
     if turn.wait > 0.0 {

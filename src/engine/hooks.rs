@@ -49,7 +49,10 @@ pub(crate) async fn run_phase(
     let mut waves: Vec<i32> = hooks.iter().map(|hook| hook.wave).collect();
     waves.dedup();
     for wave in waves {
-        let runs = hooks.iter().filter(|hook| hook.wave == wave).map(|hook| run(unit, prepared, hook, records, limit));
+        let runs = hooks
+            .iter()
+            .filter(|hook| hook.wave == wave)
+            .map(|hook| run(unit, prepared, hook, records, limit));
         let mut failure = None;
         for end in futures::future::join_all(runs).await {
             match end {
@@ -65,7 +68,13 @@ pub(crate) async fn run_phase(
     PhaseEnd::Done
 }
 
-async fn run(unit: &Arc<Unit>, prepared: &Prepared, hook: &HookRun, records: &Records, limit: Duration) -> PhaseEnd {
+async fn run(
+    unit: &Arc<Unit>,
+    prepared: &Prepared,
+    hook: &HookRun,
+    records: &Records,
+    limit: Duration,
+) -> PhaseEnd {
     let is_done = {
         let state = unit.state();
         state.hooks_digest == prepared.digest && state.hooks_done.contains(&hook.key)
@@ -149,7 +158,10 @@ async fn start(unit: &Arc<Unit>, kind: &ServedKind, hook: &HookRun, run_key: &st
         impersonate: unit.impersonation(),
     };
     let destination = &unit.destination;
-    with_retries(destination, || destination.cluster.apply(&request)).await.map(drop).map_err(|failure| failure.to_string())
+    with_retries(destination, || destination.cluster.apply(&request))
+        .await
+        .map(drop)
+        .map_err(|failure| failure.to_string())
 }
 
 /// Waits until the hook's object has ended. `None` when a newer commit took over.
@@ -193,7 +205,12 @@ fn end_of(destination: &Destination, id: &ResourceId) -> Option<Result<(), Strin
     }
 }
 
-async fn overdue(destination: &Arc<Destination>, kind: &ServedKind, id: &ResourceId, limit: Duration) -> String {
+async fn overdue(
+    destination: &Arc<Destination>,
+    kind: &ServedKind,
+    id: &ResourceId,
+    limit: Duration,
+) -> String {
     let now = match read(destination, kind, id).await {
         Ok(Some(live)) => health::assess(&live, destination.clock.now().as_second()).message,
         Ok(None) => "its object is not there".into(),
@@ -213,8 +230,14 @@ async fn remove(unit: &Arc<Unit>, kind: &ServedKind, live: &Object, limit: Durat
         impersonate: unit.impersonation(),
         dry_run: false,
     };
-    with_retries(destination, || destination.cluster.delete(&request)).await.map_err(|failure| failure.to_string())?;
-    if wait_gone(destination, unit, &live.id(), limit).await { Ok(()) } else { Err(super::prune::stuck(live)) }
+    with_retries(destination, || destination.cluster.delete(&request))
+        .await
+        .map_err(|failure| failure.to_string())?;
+    if wait_gone(destination, unit, &live.id(), limit).await {
+        Ok(())
+    } else {
+        Err(super::prune::stuck(live))
+    }
 }
 
 /// Deletes a hook's object after its end. A failure leaves it; the next run deletes it first.

@@ -64,10 +64,7 @@ async fn sleep(duration: Option<Duration>) {
 /// Whether the application's document is gone, and so is everything of it.
 fn is_finished(unit: &Unit, end: &PassEnd) -> bool {
     let state = unit.state();
-    *end == PassEnd::Done
-        && state.removed
-        && state.waiting.is_none()
-        && state.phase == Phase::Done
+    *end == PassEnd::Done && state.removed && state.waiting.is_none() && state.phase == Phase::Done
 }
 
 fn backoff(unit: &Unit) -> Duration {
@@ -114,7 +111,8 @@ impl Destination {
     }
 
     fn relist_at_most(&self, kinds: &BTreeSet<GroupKind>, pause: Duration) {
-        let due: BTreeSet<GroupKind> = kinds.iter().filter(|kind| self.is_due(&kind.to_string(), pause)).cloned().collect();
+        let due: BTreeSet<GroupKind> =
+            kinds.iter().filter(|kind| self.is_due(&kind.to_string(), pause)).cloned().collect();
         self.relist(&due);
     }
 

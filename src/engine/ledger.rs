@@ -105,7 +105,11 @@ impl Ledger {
     }
 
     /// Objects that an application declares or has, and that count for another one, with that other one's name.
-    pub fn claimed_by_others(&self, application: &str, desired: &[Arc<Desired>]) -> BTreeMap<ResourceId, Arc<str>> {
+    pub fn claimed_by_others(
+        &self,
+        application: &str,
+        desired: &[Arc<Desired>],
+    ) -> BTreeMap<ResourceId, Arc<str>> {
         let labelled = self.by_application.get(application).into_iter().flatten();
         let mut others = BTreeMap::new();
         for id in desired.iter().map(|d| &d.id).chain(labelled) {
@@ -208,9 +212,10 @@ impl Entry {
 
     /// Health as it counts for the application: an object that is declared and not there is Missing.
     pub fn health(&self) -> Assessment {
-        self.live
-            .as_ref()
-            .map_or_else(|| Assessment::new(Health::Missing, "it is not there"), |live| live.assessment.clone())
+        self.live.as_ref().map_or_else(
+            || Assessment::new(Health::Missing, "it is not there"),
+            |live| live.assessment.clone(),
+        )
     }
 
     /// Whether the live object is as desired, or its own annotations keep us from writing it.

@@ -33,8 +33,8 @@ use crate::model::{ClusterSpec, Permissions};
 use crate::ports::state::ApplicationRecord;
 use crate::ports::{Clock, Cluster, Renderer, Repository, Sink, StateStore};
 use async_trait::async_trait;
-pub use preview::{ChangePreview, Preview};
 use coordinate::Coordinator;
+pub use preview::{ChangePreview, Preview};
 use records::Records;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -132,8 +132,14 @@ impl View {
     /// Whether every repository was fetched or tried, and every application has been looked at once.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let repositories = self.world.repositories().values().all(|state| state.fetched || state.failure.is_some());
-        repositories && self.world.repositories().values().all(|state| state.revision.is_some() || state.failure.is_some())
+        let repositories =
+            self.world.repositories().values().all(|state| state.fetched || state.failure.is_some());
+        repositories
+            && self
+                .world
+                .repositories()
+                .values()
+                .all(|state| state.revision.is_some() || state.failure.is_some())
     }
 
     /// Failures of repositories, by name.
@@ -199,7 +205,8 @@ impl Engine {
         drain(&world).await;
         tasks.shutdown().await;
         if let Err(failure) = world.records.flush().await {
-            let what = What::DestinationFailed { message: format!("the state could not be stored: {failure}") };
+            let what =
+                What::DestinationFailed { message: format!("the state could not be stored: {failure}") };
             world.adapters.sink.take(&Event { subject: Subject::default(), what });
         }
     }
@@ -211,7 +218,10 @@ async fn load(world: &World) -> BTreeMap<String, ApplicationRecord> {
         match world.store().load().await {
             Ok(records) => return records,
             Err(failure) => {
-                world.emit("", What::DestinationFailed { message: format!("the state cannot be read: {failure}") });
+                world.emit(
+                    "",
+                    What::DestinationFailed { message: format!("the state cannot be read: {failure}") },
+                );
                 tokio::time::sleep(STATE_RETRY).await;
             }
         }

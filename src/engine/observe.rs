@@ -24,7 +24,10 @@ pub(crate) enum Reaction {
 }
 
 /// Reads the watches' events until the destination goes away.
-pub(crate) async fn watch_events(destination: Arc<Destination>, mut events: mpsc::Receiver<(GroupKind, WatchEvent)>) {
+pub(crate) async fn watch_events(
+    destination: Arc<Destination>,
+    mut events: mpsc::Receiver<(GroupKind, WatchEvent)>,
+) {
     while let Some((kind, event)) = events.recv().await {
         match event {
             WatchEvent::Restarted => {
@@ -189,7 +192,9 @@ impl Destination {
         ledger
             .objects
             .iter()
-            .filter(|(id, entry)| entry.live.is_some() && id.kind == kind.kind && id.group == kind.group && !seen.contains(*id))
+            .filter(|(id, entry)| {
+                entry.live.is_some() && id.kind == kind.kind && id.group == kind.group && !seen.contains(*id)
+            })
             .map(|(id, _)| id.clone())
             .collect()
     }
@@ -217,7 +222,9 @@ impl Destination {
             .body()
             .pointer("/metadata/ownerReferences")
             .and_then(serde_json::Value::as_array)
-            .is_some_and(|owners| owners.iter().any(|o| o.get("controller").and_then(serde_json::Value::as_bool) == Some(true)));
+            .is_some_and(|owners| {
+                owners.iter().any(|o| o.get("controller").and_then(serde_json::Value::as_bool) == Some(true))
+            });
         object.label(PART_OF) == Some(self.parent.id())
             && object.label(APPLICATION).is_some()
             && drift::has_our_entry(object)

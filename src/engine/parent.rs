@@ -4,7 +4,8 @@
 //! (we after a restart, `kubectl apply --prune --applyset`) misses nothing.
 
 use crate::model::ownership::{
-    ADDITIONAL_NAMESPACES, APPLYSET_ID, APPLYSET_TOOLING, CONTAINS_GROUP_KINDS, INSTANCE, TOOLING, applyset_id,
+    ADDITIONAL_NAMESPACES, APPLYSET_ID, APPLYSET_TOOLING, CONTAINS_GROUP_KINDS, INSTANCE, TOOLING,
+    applyset_id,
 };
 use crate::model::{GroupKind, Gvk, ResourceId};
 use crate::ports::{ApiFailure, ApiFailureKind, ApplyRequest, Cluster, ServedKind};
@@ -33,7 +34,12 @@ pub(crate) struct Members {
 impl Parent {
     /// The parent Secret of an instance.
     pub fn new(name: &str, namespace: &str) -> Self {
-        Self { name: name.into(), namespace: namespace.into(), id: applyset_id(name, namespace), known: Mutex::new(None) }
+        Self {
+            name: name.into(),
+            namespace: namespace.into(),
+            id: applyset_id(name, namespace),
+            known: Mutex::new(None),
+        }
     }
 
     /// The ApplySet's id: the value of the part-of label.
@@ -70,7 +76,9 @@ impl Parent {
     }
 
     async fn read(&self, cluster: &dyn Cluster) -> Result<Members, ApiFailure> {
-        let Some(secret) = cluster.get(&secrets(), &self.resource()).await? else { return Ok(Members::default()) };
+        let Some(secret) = cluster.get(&secrets(), &self.resource()).await? else {
+            return Ok(Members::default());
+        };
         if let Some(tooling) = secret.annotation(APPLYSET_TOOLING)
             && !tooling.starts_with("portolan/")
         {
@@ -83,7 +91,13 @@ impl Parent {
             ));
         }
         let listed = |key: &str| -> Vec<String> {
-            secret.annotation(key).unwrap_or_default().split(',').filter(|s| !s.is_empty()).map(String::from).collect()
+            secret
+                .annotation(key)
+                .unwrap_or_default()
+                .split(',')
+                .filter(|s| !s.is_empty())
+                .map(String::from)
+                .collect()
         };
         let kinds = listed(CONTAINS_GROUP_KINDS).iter().filter_map(|kind| kind.parse().ok()).collect();
         Ok(Members { kinds, namespaces: listed(ADDITIONAL_NAMESPACES).into_iter().collect() })
@@ -93,7 +107,8 @@ impl Parent {
         match self.apply(cluster, members).await {
             // The first write on a fresh cluster: our namespace is not there yet.
             Err(failure) if failure.kind == ApiFailureKind::NotFound => {
-                let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
+                let namespace =
+                    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
                 match cluster.create(&namespaces(), &namespace, None).await {
                     Ok(_) => {}
                     Err(failure) if failure.kind == ApiFailureKind::AlreadyExists => {}
@@ -107,7 +122,8 @@ impl Parent {
 
     async fn apply(&self, cluster: &dyn Cluster, members: &Members) -> Result<(), ApiFailure> {
         let kinds: Vec<String> = members.kinds.iter().map(ToString::to_string).collect();
-        let others: Vec<&str> = members.namespaces.iter().map(String::as_str).filter(|n| *n != self.namespace).collect();
+        let others: Vec<&str> =
+            members.namespaces.iter().map(String::as_str).filter(|n| *n != self.namespace).collect();
         let body = json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -141,10 +157,20 @@ impl Parent {
 
 /// Secrets as every API server serves them, for use before discovery.
 fn secrets() -> ServedKind {
-    ServedKind { gvk: Gvk::new("", "v1", "Secret"), plural: "secrets".into(), namespaced: true, verbs: BTreeSet::new() }
+    ServedKind {
+        gvk: Gvk::new("", "v1", "Secret"),
+        plural: "secrets".into(),
+        namespaced: true,
+        verbs: BTreeSet::new(),
+    }
 }
 
 /// Namespaces as every API server serves them.
 pub(crate) fn namespaces() -> ServedKind {
-    ServedKind { gvk: Gvk::new("", "v1", "Namespace"), plural: "namespaces".into(), namespaced: false, verbs: BTreeSet::new() }
+    ServedKind {
+        gvk: Gvk::new("", "v1", "Namespace"),
+        plural: "namespaces".into(),
+        namespaced: false,
+        verbs: BTreeSet::new(),
+    }
 }

@@ -67,14 +67,25 @@ impl<'a> Pass<'a> {
         let asked = std::mem::take(&mut state.asked);
         let fresh = prepared.digest != state.applied_digest;
         if fresh && !spec.application.sync.auto && !asked && !state.removed {
-            state.phase = Phase::WaitsFor(format!("{} waits for `portolan sync {}`", prepared.revision, unit.name));
+            state.phase =
+                Phase::WaitsFor(format!("{} waits for `portolan sync {}`", prepared.revision, unit.name));
             return None;
         }
         state.phase = Phase::Applying;
         let removed = state.removed;
         drop(state);
         let started = unit.destination.clock.now();
-        Some(Self { unit, prepared, started, world, spec, removed, asked, progress: Mutex::default(), unwatched: Mutex::default() })
+        Some(Self {
+            unit,
+            prepared,
+            started,
+            world,
+            spec,
+            removed,
+            asked,
+            progress: Mutex::default(),
+            unwatched: Mutex::default(),
+        })
     }
 
     pub fn destination(&self) -> &Arc<Destination> {
@@ -117,8 +128,13 @@ impl<'a> Pass<'a> {
     /// Makes sure that everything this pass may write is found again: the parent lists it, the watches see it.
     pub async fn prepare_destination(&self) -> Result<(), String> {
         let destination = self.destination();
-        if self.prepared.desired.iter().any(|d| destination.served(&d.gvk).is_none()) || destination.discovery().kinds.is_empty() {
-            destination.discover().await.map_err(|failure| format!("what {} serves: {failure}", destination.name))?;
+        if self.prepared.desired.iter().any(|d| destination.served(&d.gvk).is_none())
+            || destination.discovery().kinds.is_empty()
+        {
+            destination
+                .discover()
+                .await
+                .map_err(|failure| format!("what {} serves: {failure}", destination.name))?;
         }
         self.watch().await?;
         if self.world.settings.read_only {
@@ -143,7 +159,8 @@ impl<'a> Pass<'a> {
     /// It is not ours afterwards: as with Argo CD's `CreateNamespace`, it stays when the application goes.
     async fn create_namespace(&self) -> Result<(), String> {
         let Some(namespace) = &self.spec.application.namespace else { return Ok(()) };
-        let declared = self.prepared.desired.iter().any(|d| d.id.kind == "Namespace" && d.id.name == *namespace);
+        let declared =
+            self.prepared.desired.iter().any(|d| d.id.kind == "Namespace" && d.id.name == *namespace);
         if !self.spec.application.sync.create_namespace || declared || self.removed {
             return Ok(());
         }
@@ -153,7 +170,8 @@ impl<'a> Pass<'a> {
         if execute::read(destination, &namespaces(), &id).await.map_err(words)?.is_some() {
             return Ok(());
         }
-        let body = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        let body =
+            serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         let impersonate = self.unit.impersonation();
         match destination.cluster.create(&namespaces(), &body, impersonate.as_ref()).await {
             Err(failure) if failure.kind != ApiFailureKind::AlreadyExists => Err(words(failure)),
@@ -169,7 +187,12 @@ impl<'a> Pass<'a> {
         let words = |failure| format!("the ApplySet's parent cannot be read: {failure}");
         let members = destination.parent.members(destination.cluster.as_ref()).await.map_err(words)?;
         let discovery = destination.discovery();
-        kinds.extend(members.kinds.into_iter().filter_map(|kind| Some((kind.clone(), discovery.preferred(&kind)?.clone()))));
+        kinds.extend(
+            members
+                .kinds
+                .into_iter()
+                .filter_map(|kind| Some((kind.clone(), discovery.preferred(&kind)?.clone()))),
+        );
         let hooks = self.prepared.hooks.iter().map(|hook| hook.object.gvk());
         for gvk in self.prepared.desired.iter().map(|d| d.gvk.clone()).chain(hooks) {
             if let Some(served) = destination.served(&gvk) {
@@ -235,7 +258,10 @@ impl<'a> Pass<'a> {
                 .iter()
                 .filter(|d| {
                     ledger.objects.get(&d.id).is_some_and(|entry| {
-                        entry.live.is_some() && entry.baseline.is_none() && entry.in_flight.is_none() && entry.unequal.is_some()
+                        entry.live.is_some()
+                            && entry.baseline.is_none()
+                            && entry.in_flight.is_none()
+                            && entry.unequal.is_some()
                     })
                 })
                 .cloned()
@@ -247,7 +273,12 @@ impl<'a> Pass<'a> {
 
     async fn compare(&self, desired: &Arc<Desired>) {
         let destination = self.destination();
-        let uid = destination.ledger().objects.get(&desired.id).and_then(|e| e.live.as_ref()).map(|live| live.uid.clone());
+        let uid = destination
+            .ledger()
+            .objects
+            .get(&desired.id)
+            .and_then(|e| e.live.as_ref())
+            .map(|live| live.uid.clone());
         let Some(uid) = uid else { return };
         // What fails here fails again, and is reported, when it is applied.
         let Ok(answer) = execute::dry_run(destination, self.unit, desired, Some(&uid)).await else { return };
@@ -333,7 +364,11 @@ impl<'a> Pass<'a> {
         let progress = lock(&self.progress);
         let (place, words) = progress.problems.first_key_value()?;
         let more = progress.problems.len() - 1;
-        Some(if more > 0 { format!("{place}: {words} (and {more} more)") } else { format!("{place}: {words}") })
+        Some(if more > 0 {
+            format!("{place}: {words} (and {more} more)")
+        } else {
+            format!("{place}: {words}")
+        })
     }
 
     /// Ends a sync that went wrong: SyncFail hooks run, nothing is pruned.

@@ -34,7 +34,11 @@ pub(crate) fn prepare(rendered: Rendered, setting: Setting<'_>) -> Prepared {
     let mut declared: Vec<Declared> = rendered
         .objects
         .into_iter()
-        .map(|object| Declared { object: object.object, origin: object.origin, create_only: object.create_only })
+        .map(|object| Declared {
+            object: object.object,
+            origin: object.origin,
+            create_only: object.create_only,
+        })
         .collect();
     declared.retain_mut(|declared| match normalize(&mut declared.object) {
         Ok(()) => true,
@@ -48,7 +52,10 @@ pub(crate) fn prepare(rendered: Rendered, setting: Setting<'_>) -> Prepared {
     for duplicate in duplicates(&declared) {
         problems.push(RenderFailure {
             origin: duplicate.second.clone(),
-            message: format!("{} is declared a second time; the first is at {}", duplicate.id, duplicate.first),
+            message: format!(
+                "{} is declared a second time; the first is at {}",
+                duplicate.id, duplicate.first
+            ),
         });
     }
     let mut seen = BTreeSet::new();
@@ -68,7 +75,13 @@ pub(crate) fn prepare(rendered: Rendered, setting: Setting<'_>) -> Prepared {
         object.set_label(APPLICATION, &spec.name);
     };
     let mut warnings = rendered.warnings;
-    let mut prepared = Prepared { revision: setting.revision.clone(), key: setting.key.clone(), problems, ignore: ignore.clone(), ..Prepared::default() };
+    let mut prepared = Prepared {
+        revision: setting.revision.clone(),
+        key: setting.key.clone(),
+        problems,
+        ignore: ignore.clone(),
+        ..Prepared::default()
+    };
     for mut resource in split.resources {
         mark(&mut resource.object);
         let gvk = resource.object.gvk();
@@ -140,7 +153,8 @@ fn desired(resource: Declared, ignore: &Ignore) -> Desired {
     let gvk = object.gvk();
     let directives = Arc::new(Directives::of(&object));
     let full = serialize(&object);
-    let initial = (!ignore.is_empty_for(&id) && !drift::strip(&mut object, ignore).is_empty()).then(|| full.clone());
+    let initial =
+        (!ignore.is_empty_for(&id) && !drift::strip(&mut object, ignore).is_empty()).then(|| full.clone());
     let body = if initial.is_some() { serialize(&object) } else { full };
     let digest = hex(&Sha256::digest(&body)[..16]);
     Desired { id, gvk, body, initial, digest, directives, origin: origin.into() }
@@ -168,8 +182,13 @@ fn digest(prepared: &Prepared) -> String {
 }
 
 /// Objects whose kind is not served yet, with the reason in words.
-pub(crate) fn deferred(prepared: &Prepared, discovery: &Discovery, destination: &str) -> BTreeMap<ResourceId, String> {
-    let defined: BTreeSet<GroupKind> = prepared.desired.iter().filter_map(|desired| defines(desired)).collect();
+pub(crate) fn deferred(
+    prepared: &Prepared,
+    discovery: &Discovery,
+    destination: &str,
+) -> BTreeMap<ResourceId, String> {
+    let defined: BTreeSet<GroupKind> =
+        prepared.desired.iter().filter_map(|desired| defines(desired)).collect();
     prepared
         .desired
         .iter()

@@ -75,7 +75,11 @@ impl Engine {
         let (_stop, stopped) = watch::channel(false);
         let mut coordinator = Coordinator::for_preview(world.clone(), stopped, remembered);
         for source in &world.adapters.repositories {
-            source.repository.fetch().await.map_err(|failure| format!("repository {}: {failure}", source.name))?;
+            source
+                .repository
+                .fetch()
+                .await
+                .map_err(|failure| format!("repository {}: {failure}", source.name))?;
             if let Some(state) = world.repositories().get_mut(&source.name) {
                 state.fetched = true;
             }
@@ -118,7 +122,8 @@ async fn preview_unit(unit: &Arc<Unit>, world: &World) -> Preview {
     };
     preview.revision.clone_from(&pass.prepared.revision);
     preview.problems.clone_from(&pass.prepared.problems);
-    let desired = pass.prepared.desired.iter().filter_map(|d| Object::new(serde_json::from_slice(&d.body).ok()?).ok());
+    let desired =
+        pass.prepared.desired.iter().filter_map(|d| Object::new(serde_json::from_slice(&d.body).ok()?).ok());
     preview.objects = desired.chain(pass.prepared.hooks.iter().map(|hook| hook.object.clone())).collect();
     if let Err(message) = pass.watch().await {
         preview.problems.push(RenderFailure { origin: unit.destination.name.to_string(), message });
@@ -132,7 +137,12 @@ async fn preview_unit(unit: &Arc<Unit>, world: &World) -> Preview {
         preview.changes.push(preview_change(&pass, change, lives.get(&change.id)).await);
     }
     // What the server would leave as it is, is no change: defaults and quantities make a body differ that does not.
-    preview.changes.retain(|c| c.action != Action::Update || !c.fields.is_empty() || !c.notes.is_empty() || c.verdict != Verdict::Allowed);
+    preview.changes.retain(|c| {
+        c.action != Action::Update
+            || !c.fields.is_empty()
+            || !c.notes.is_empty()
+            || c.verdict != Verdict::Allowed
+    });
     preview.plan = Some(plan);
     preview
 }
@@ -145,7 +155,9 @@ async fn find_strangers(pass: &Pass<'_>, facts: &mut Facts, lives: &mut BTreeMap
         let Some(kind) = destination.served(&desired.gvk) else { continue };
         let Ok(Some(live)) = execute::read(destination, &kind, &desired.id).await else { continue };
         if !known {
-            facts.strangers.insert(desired.id.clone(), adoption::judge(&live, destination.parent.id(), pass.adopt()));
+            facts
+                .strangers
+                .insert(desired.id.clone(), adoption::judge(&live, destination.parent.id(), pass.adopt()));
         }
         lives.insert(desired.id.clone(), live);
     }

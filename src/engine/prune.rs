@@ -43,7 +43,8 @@ pub(crate) async fn judge(
     if live.label(APPLICATION) != Some(&*unit.name) {
         return Ok(Judged::Spared("another application has taken it over".into()));
     }
-    let claimed = destination.ledger().objects.get(&change.id).is_some_and(|entry| entry.claimant().is_some());
+    let claimed =
+        destination.ledger().objects.get(&change.id).is_some_and(|entry| entry.claimant().is_some());
     if claimed && change.action == Action::Delete {
         return Ok(Judged::Spared("it is declared again".into()));
     }
@@ -63,7 +64,9 @@ pub(crate) async fn delete(
         let live = match judge(destination, unit, &kind, change).await {
             Ok(Judged::Ours(live)) => live,
             Ok(Judged::Gone) => return Outcome::Done { warnings: Vec::new() },
-            Ok(Judged::Spared(why)) => return Outcome::Done { warnings: vec![format!("not deleted: {why}")] },
+            Ok(Judged::Spared(why)) => {
+                return Outcome::Done { warnings: vec![format!("not deleted: {why}")] };
+            }
             Err(failure) => return Outcome::Failed(Failed::Api(failure)),
         };
         if !kept {
@@ -87,7 +90,9 @@ pub(crate) async fn delete(
             Err(failure) => return Outcome::Failed(Failed::Api(failure)),
         }
     }
-    Outcome::Failed(Failed::NotSent("it keeps changing while it is to be deleted; the next pass tries again".into()))
+    Outcome::Failed(Failed::NotSent(
+        "it keeps changing while it is to be deleted; the next pass tries again".into(),
+    ))
 }
 
 async fn delete_as_judged(
@@ -97,7 +102,8 @@ async fn delete_as_judged(
     id: &ResourceId,
     live: &Object,
 ) -> Result<(), ApiFailure> {
-    let propagation = unit.state().spec.as_ref().map(|spec| spec.application.sync.propagation).unwrap_or_default();
+    let propagation =
+        unit.state().spec.as_ref().map(|spec| spec.application.sync.propagation).unwrap_or_default();
     let request = DeleteRequest {
         kind: kind.clone(),
         id: id.clone(),
@@ -117,7 +123,9 @@ pub(crate) async fn orphan(destination: &Arc<Destination>, unit: &Unit, change: 
         let live = match judge(destination, unit, &kind, change).await {
             Ok(Judged::Ours(live)) => live,
             Ok(Judged::Gone) => return Outcome::Done { warnings: Vec::new() },
-            Ok(Judged::Spared(why)) => return Outcome::Done { warnings: vec![format!("left as it is: {why}")] },
+            Ok(Judged::Spared(why)) => {
+                return Outcome::Done { warnings: vec![format!("left as it is: {why}")] };
+            }
             Err(failure) => return Outcome::Failed(Failed::Api(failure)),
         };
         let Some(patch) = drift::release_all(&live) else { return Outcome::Done { warnings: Vec::new() } };
@@ -127,7 +135,9 @@ pub(crate) async fn orphan(destination: &Arc<Destination>, unit: &Unit, change: 
             Err(failure) => return Outcome::Failed(Failed::Api(failure)),
         }
     }
-    Outcome::Failed(Failed::NotSent("it keeps changing while it is to be let go; the next pass tries again".into()))
+    Outcome::Failed(Failed::NotSent(
+        "it keeps changing while it is to be let go; the next pass tries again".into(),
+    ))
 }
 
 /// Deletes an object that cannot be changed in place and creates it as declared.
@@ -168,7 +178,12 @@ pub(crate) async fn replace(
 }
 
 /// Waits until the watch says that an object is gone. False when the limit came first.
-pub(crate) async fn wait_gone(destination: &Arc<Destination>, unit: &Unit, id: &ResourceId, limit: Duration) -> bool {
+pub(crate) async fn wait_gone(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    id: &ResourceId,
+    limit: Duration,
+) -> bool {
     let mut status = unit.status.subscribe();
     let gone = async {
         loop {
@@ -204,7 +219,15 @@ fn restorable(live: &Object) -> Object {
         body.remove("status");
     }
     let metadata = object.metadata_mut();
-    for key in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "deletionTimestamp", "selfLink"] {
+    for key in [
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "managedFields",
+        "deletionTimestamp",
+        "selfLink",
+    ] {
         metadata.remove(key);
     }
     object

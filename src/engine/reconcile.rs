@@ -88,7 +88,9 @@ pub(crate) fn report(pass: &Pass<'_>, end: &PassEnd) {
     match (end, pass.first_problem()) {
         (PassEnd::Superseded, _) => {}
         (_, Some(message)) => unit.destination.emit(&unit.name, What::SyncFailed { revision, message }),
-        (_, None) if written > 0 => unit.destination.emit(&unit.name, What::Synced { revision, written, millis }),
+        (_, None) if written > 0 => {
+            unit.destination.emit(&unit.name, What::Synced { revision, written, millis })
+        }
         (_, None) => {}
     }
 }

@@ -28,7 +28,13 @@ pub(crate) struct Records {
 impl Records {
     /// Nothing to write yet.
     pub fn new(store: Arc<dyn StateStore>, sink: Arc<dyn Sink>) -> Self {
-        Self { store, sink, dirty: Mutex::default(), wake: Notify::new(), writing: tokio::sync::Mutex::default() }
+        Self {
+            store,
+            sink,
+            dirty: Mutex::default(),
+            wake: Notify::new(),
+            writing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Notes a record to be written soon.
@@ -79,7 +85,10 @@ impl Records {
                 if !told {
                     told = true;
                     let message = format!("the state cannot be stored: {failure}");
-                    self.sink.take(&Event { subject: Subject::default(), what: What::DestinationFailed { message } });
+                    self.sink.take(&Event {
+                        subject: Subject::default(),
+                        what: What::DestinationFailed { message },
+                    });
                 }
                 tokio::time::sleep(RETRY).await;
             }

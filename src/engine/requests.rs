@@ -61,7 +61,9 @@ async fn approve(world: &World, approval: &Approval) -> String {
             unit.wake.notify_one();
             format!("approved: {} objects", waiting.objects.len())
         }
-        Some(waiting) => format!("another plan waits by now, with digest {}: look at it first", waiting.digest),
+        Some(waiting) => {
+            format!("another plan waits by now, with digest {}: look at it first", waiting.digest)
+        }
         None => format!("no plan of {} waits for an approval", unit.name),
     }
 }
@@ -72,7 +74,9 @@ async fn restore(world: &World, destination: &str, key: &str) -> String {
         Ok(kept) => kept,
         Err(failure) => return format!("the pruned manifests cannot be read: {failure}"),
     };
-    let Some((_, pruned)) = kept.into_iter().find(|(k, pruned)| k == key && pruned.destination == destination) else {
+    let Some((_, pruned)) =
+        kept.into_iter().find(|(k, pruned)| k == key && pruned.destination == destination)
+    else {
         return format!("nothing is kept under {key} for {destination}");
     };
     let Some(destination) = world.destinations().get(destination).cloned() else {
@@ -96,7 +100,9 @@ async fn restore(world: &World, destination: &str, key: &str) -> String {
             "{} is back, owned by nobody; declare it in the repository, and it is adopted, or it stays as it is",
             pruned.id
         ),
-        Err(failure) if failure.kind == ApiFailureKind::AlreadyExists => format!("{} exists already", pruned.id),
+        Err(failure) if failure.kind == ApiFailureKind::AlreadyExists => {
+            format!("{} exists already", pruned.id)
+        }
         Err(failure) => format!("{} could not be restored: {failure}", pruned.id),
     }
 }

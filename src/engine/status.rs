@@ -51,9 +51,13 @@ pub(crate) fn refresh(unit: &Arc<Unit>, records: &Records) -> bool {
         return false;
     }
     let before = (current.sync, current.health);
-    if record.health != current.health && current.health != Health::Unknown && record.health != Health::Unknown {
+    if record.health != current.health
+        && current.health != Health::Unknown
+        && record.health != Health::Unknown
+    {
         let message = if record.health == Health::Healthy { String::new() } else { record.message.clone() };
-        unit.destination.emit(&unit.name, What::HealthChanged { from: current.health, to: record.health, message });
+        unit.destination
+            .emit(&unit.name, What::HealthChanged { from: current.health, to: record.health, message });
     }
     *current = record.clone();
     drop(current);
@@ -76,18 +80,23 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
     let prepared = state.prepared.clone();
     let mut problems = state.problems.clone();
     if let Some(prepared) = &prepared {
-        problems.extend(prepared.problems.iter().map(|problem| (problem.origin.clone(), problem.message.clone())));
+        problems.extend(
+            prepared.problems.iter().map(|problem| (problem.origin.clone(), problem.message.clone())),
+        );
     }
     let seen = prepared.as_ref().filter(|_| state.looked).map(|prepared| look(unit, prepared, &ignored));
     let sync = match (&seen, &state.phase) {
         (None, _) | (_, Phase::New) => SyncStatus::Unknown,
-        (Some(seen), Phase::Done | Phase::Applying) if seen.out_of_sync == 0 && problems.is_empty() && state.waiting.is_none() => {
+        (Some(seen), Phase::Done | Phase::Applying)
+            if seen.out_of_sync == 0 && problems.is_empty() && state.waiting.is_none() =>
+        {
             SyncStatus::Synced
         }
         _ => SyncStatus::OutOfSync,
     };
     let health = seen.as_ref().map_or(Health::Unknown, |seen| seen.health);
-    let message = message(&state.phase, state.waiting.as_ref(), state.incomplete.as_deref(), &problems, seen.as_ref());
+    let message =
+        message(&state.phase, state.waiting.as_ref(), state.incomplete.as_deref(), &problems, seen.as_ref());
     let more = problems.len().saturating_sub(PROBLEMS_NAMED);
     let mut named: BTreeMap<String, String> = problems.into_iter().take(PROBLEMS_NAMED).collect();
     if more > 0 {
@@ -98,7 +107,11 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
     ApplicationRecord {
         name: unit.name.to_string(),
         destination: unit.destination.name.to_string(),
-        source: state.spec.as_ref().map(|spec| format!("{} {}", spec.repository, spec.path)).unwrap_or_default(),
+        source: state
+            .spec
+            .as_ref()
+            .map(|spec| format!("{} {}", spec.repository, spec.path))
+            .unwrap_or_default(),
         revision: state.applied_revision.clone(),
         target_revision: if digest_applied { String::new() } else { target },
         render_digest: state.applied_digest.clone(),
@@ -118,7 +131,8 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
 
 fn look(unit: &Unit, prepared: &super::unit::Prepared, ignored: &[String]) -> Seen {
     let ledger = unit.destination.ledger();
-    let mut seen = Seen { health: Health::Healthy, worst: String::new(), out_of_sync: 0, drift: String::new() };
+    let mut seen =
+        Seen { health: Health::Healthy, worst: String::new(), out_of_sync: 0, drift: String::new() };
     for desired in &prepared.desired {
         let Some(entry) = ledger.objects.get(&desired.id) else {
             seen.out_of_sync += 1;
@@ -129,7 +143,8 @@ fn look(unit: &Unit, prepared: &super::unit::Prepared, ignored: &[String]) -> Se
             seen.out_of_sync += 1;
         }
         if entry.drifted && seen.drift.is_empty() {
-            let field = entry.told.first().map(|f| format!(": {} is {} instead of {}", f.path, f.live, f.declared));
+            let field =
+                entry.told.first().map(|f| format!(": {} is {} instead of {}", f.path, f.live, f.declared));
             seen.drift = format!("{} drifted{}", desired.id, field.unwrap_or_default());
         }
         let own_word = desired.directives.ignore_health
@@ -163,7 +178,8 @@ fn message(
         return what.clone();
     }
     if let Some((place, words)) = problems.first_key_value() {
-        let more = if problems.len() > 1 { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
+        let more =
+            if problems.len() > 1 { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
         return format!("{place}: {words}{more}");
     }
     if let Phase::Failed(words) = phase {

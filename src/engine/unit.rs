@@ -112,7 +112,11 @@ pub(crate) struct Unit {
 
 impl Unit {
     /// A unit with what is remembered of it.
-    pub fn new(name: &str, destination: Arc<Destination>, remembered: Option<&ApplicationRecord>) -> Arc<Self> {
+    pub fn new(
+        name: &str,
+        destination: Arc<Destination>,
+        remembered: Option<&ApplicationRecord>,
+    ) -> Arc<Self> {
         let mut record = remembered.cloned().unwrap_or_else(|| ApplicationRecord {
             name: name.into(),
             destination: destination.name.to_string(),

@@ -120,7 +120,8 @@ impl Pass<'_> {
             Action::Create => execute::create(destination, self.unit, desired).await,
             Action::Adopt => execute::adopt(destination, self.unit, desired).await,
             Action::Replace => {
-                prune::replace(destination, self.unit, self.world.store(), change, desired, self.limit()).await
+                prune::replace(destination, self.unit, self.world.store(), change, desired, self.limit())
+                    .await
             }
             _ => {
                 let uid = change.precondition.uid.clone().unwrap_or_default();
@@ -137,10 +138,13 @@ impl Pass<'_> {
 
     /// After CRDs were applied: asks what is served until their kinds are, so that the next round can use them.
     async fn serves_new_kinds(&self, plan: &Plan) -> bool {
-        let defined: BTreeSet<GroupKind> = self.prepared.desired.iter().filter_map(|d| prepare::defines(d)).collect();
+        let defined: BTreeSet<GroupKind> =
+            self.prepared.desired.iter().filter_map(|d| prepare::defines(d)).collect();
         let waiting: Vec<&Arc<Desired>> = plan
             .changes()
-            .filter(|change| matches!(change.verdict, Verdict::Deferred(_)) && defined.contains(&change.id.group_kind()))
+            .filter(|change| {
+                matches!(change.verdict, Verdict::Deferred(_)) && defined.contains(&change.id.group_kind())
+            })
             .filter_map(|change| self.desired(&change.id))
             .collect();
         if waiting.is_empty() {
@@ -214,7 +218,8 @@ impl Pass<'_> {
     pub async fn prune(&self, plan: &Plan) -> PassEnd {
         self.hold(plan);
         for wave in &plan.prune {
-            let actionable: Vec<&Change> = wave.changes.iter().filter(|change| change.is_actionable()).collect();
+            let actionable: Vec<&Change> =
+                wave.changes.iter().filter(|change| change.is_actionable()).collect();
             let deletions = actionable.iter().map(|change| self.surplus(change));
             let outcomes = futures::future::join_all(deletions).await;
             let mut gone = Vec::new();
@@ -230,15 +235,22 @@ impl Pass<'_> {
                         let (action, id) = (change.action, change.id.clone());
                         self.destination().emit(&self.unit.name, What::ChangeFailed { action, id, message });
                     }
-                    Outcome::Stranger(_) | Outcome::Superseded => self.problem_transient(&change.id.to_string(), "it is being changed".into()),
+                    Outcome::Stranger(_) | Outcome::Superseded => {
+                        self.problem_transient(&change.id.to_string(), "it is being changed".into())
+                    }
                 }
             }
             if wave.wait {
                 // Custom resources go before their CRD does, or their finalizers would hang; what hangs is named and
                 // blocks nothing else.
                 for id in gone {
-                    if !prune::wait_gone(self.destination(), self.unit, &id, self.limit().min(GONE_LIMIT)).await {
-                        self.problem_transient(&id.to_string(), "it is being deleted and not gone yet".into());
+                    if !prune::wait_gone(self.destination(), self.unit, &id, self.limit().min(GONE_LIMIT))
+                        .await
+                    {
+                        self.problem_transient(
+                            &id.to_string(),
+                            "it is being deleted and not gone yet".into(),
+                        );
                     }
                 }
             }
@@ -261,7 +273,8 @@ impl Pass<'_> {
     }
 
     fn hold(&self, plan: &Plan) {
-        let held: Vec<&Change> = plan.changes().filter(|change| matches!(change.verdict, Verdict::Held(_))).collect();
+        let held: Vec<&Change> =
+            plan.changes().filter(|change| matches!(change.verdict, Verdict::Held(_))).collect();
         let Some(Verdict::Held(reason)) = held.first().map(|change| &change.verdict) else { return };
         let objects: Vec<String> = held.iter().map(|change| change.id.to_string()).collect();
         let waiting = Waiting { digest: plan.held.clone(), reason: reason.clone(), objects: objects.clone() };

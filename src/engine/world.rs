@@ -44,7 +44,8 @@ pub(crate) struct World {
 impl World {
     /// Nothing known yet.
     pub fn new(settings: Settings, adapters: Adapters, records: Arc<Records>) -> Self {
-        let repositories = adapters.repositories.iter().map(|r| (r.name.clone(), RepositoryState::default())).collect();
+        let repositories =
+            adapters.repositories.iter().map(|r| (r.name.clone(), RepositoryState::default())).collect();
         let fetch_now = adapters.repositories.iter().map(|r| (r.name.clone(), Notify::new())).collect();
         Self {
             render_slots: Semaphore::new(settings.renders_at_once.max(1)),
@@ -82,7 +83,11 @@ impl World {
     /// The limits of repositories.
     pub fn permissions(&self, names: &[&str]) -> Vec<Permissions> {
         let names: BTreeSet<&str> = names.iter().copied().collect();
-        names.into_iter().filter_map(|name| self.source(name)).map(|source| source.permissions.clone()).collect()
+        names
+            .into_iter()
+            .filter_map(|name| self.source(name))
+            .map(|source| source.permissions.clone())
+            .collect()
     }
 
     /// Destinations that are connected.
@@ -137,7 +142,10 @@ impl World {
                     approvals.into_iter().map(|a| (a.application, a.destination, a.digest)).collect();
             }
             Err(failure) => {
-                self.emit("", What::DestinationFailed { message: format!("approvals cannot be read: {failure}") });
+                self.emit(
+                    "",
+                    What::DestinationFailed { message: format!("approvals cannot be read: {failure}") },
+                );
             }
         }
     }
@@ -181,7 +189,11 @@ impl World {
             if state.removed {
                 return None;
             }
-            let whose = if Arc::ptr_eq(other, unit) { "this application".into() } else { format!("application {}", other.name) };
+            let whose = if Arc::ptr_eq(other, unit) {
+                "this application".into()
+            } else {
+                format!("application {}", other.name)
+            };
             if let Phase::RenderFailed(words) = &state.phase {
                 return Some(format!("{whose} does not render ({words})"));
             }

@@ -44,10 +44,7 @@ impl RepositoryAddress {
     /// [`GitError::Address`] for another scheme, a relative path, a missing host, or a password inside the address.
     pub fn parse(text: &str) -> Result<Self, GitError> {
         let text = text.trim();
-        let refuse = |reason: &str| GitError::Address {
-            address: redact(text),
-            reason: reason.to_owned(),
-        };
+        let refuse = |reason: &str| GitError::Address { address: redact(text), reason: reason.to_owned() };
         if text.chars().any(|c| c.is_control() || c == ' ') {
             return Err(refuse("it holds a space or a control character"));
         }
@@ -64,15 +61,10 @@ impl RepositoryAddress {
             ));
         }
         if url.scheme() == "file" {
-            let path = url
-                .to_file_path()
-                .map_err(|()| refuse("a file:// address names no other host"))?;
+            let path = url.to_file_path().map_err(|()| refuse("a file:// address names no other host"))?;
             return Ok(Self::local(&path));
         }
-        let host = url
-            .host_str()
-            .filter(|h| !h.is_empty())
-            .ok_or_else(|| refuse("the host is missing"))?;
+        let host = url.host_str().filter(|h| !h.is_empty()).ok_or_else(|| refuse("the host is missing"))?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("a repository address has no `?` or `#` part"));
         }
@@ -81,24 +73,16 @@ impl RepositoryAddress {
             "http" => TransportParts::Http,
             "git" => TransportParts::Git,
             "ssh" | "git+ssh" | "ssh+git" => TransportParts::Ssh {
-                user: Some(url.username())
-                    .filter(|u| !u.is_empty())
-                    .unwrap_or("git")
-                    .to_owned(),
+                user: Some(url.username()).filter(|u| !u.is_empty()).unwrap_or("git").to_owned(),
                 host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
                 port: url.port().unwrap_or(22),
             },
             other => return Err(refuse(&format!("the scheme `{other}` is not supported"))),
         };
         if !url.username().is_empty() && !matches!(transport, TransportParts::Ssh { .. }) {
-            return Err(refuse(
-                "it holds a user name; put that in the repository's credentials",
-            ));
+            return Err(refuse("it holds a user name; put that in the repository's credentials"));
         }
-        Ok(Self {
-            text: url.as_str().trim_end_matches('/').to_owned(),
-            transport,
-        })
+        Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), transport })
     }
 
     /// `user@host:path`, as OpenSSH's scp writes it.
@@ -109,23 +93,13 @@ impl RepositoryAddress {
         if !plain(user) || !plain(host) || path.is_empty() || user.contains(':') {
             return None;
         }
-        let transport = TransportParts::Ssh {
-            user: user.to_owned(),
-            host: host.to_owned(),
-            port: 22,
-        };
-        Some(Self {
-            text: format!("{user}@{host}:{}", path.trim_end_matches('/')),
-            transport,
-        })
+        let transport = TransportParts::Ssh { user: user.to_owned(), host: host.to_owned(), port: 22 };
+        Some(Self { text: format!("{user}@{host}:{}", path.trim_end_matches('/')), transport })
     }
 
     fn local(path: &Path) -> Self {
         let clean: PathBuf = path.components().collect();
-        Self {
-            text: clean.to_string_lossy().into_owned(),
-            transport: TransportParts::Local(clean),
-        }
+        Self { text: clean.to_string_lossy().into_owned(), transport: TransportParts::Local(clean) }
     }
 
     /// How the repository is reached.
@@ -177,13 +151,7 @@ impl RepositoryAddress {
         let last = last.strip_suffix(".git").unwrap_or(last);
         let readable: String = last
             .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '-' {
-                    c
-                } else {
-                    '_'
-                }
-            })
+            .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
             .take(40)
             .collect();
         let digest = Sha256::digest(self.text.as_bytes());
@@ -233,52 +201,26 @@ mod tests {
     #[test]
     fn addresses_are_read_as_git_reads_them() {
         let ssh = |text: &str| {
-            RepositoryAddress::parse(text)
-                .unwrap()
-                .ssh_endpoint()
-                .map(|(u, h, p)| format!("{u} {h} {p}"))
+            RepositoryAddress::parse(text).unwrap().ssh_endpoint().map(|(u, h, p)| format!("{u} {h} {p}"))
         };
-        assert_eq!(
-            ssh("git@example.test:team/shop.git").unwrap(),
-            "git example.test 22"
-        );
-        assert_eq!(
-            ssh("ssh://deploy@example.test:2222/team/shop").unwrap(),
-            "deploy example.test 2222"
-        );
+        assert_eq!(ssh("git@example.test:team/shop.git").unwrap(), "git example.test 22");
+        assert_eq!(ssh("ssh://deploy@example.test:2222/team/shop").unwrap(), "deploy example.test 2222");
         assert_eq!(ssh("ssh://example.test/shop").unwrap(), "git example.test 22");
         let of = |text: &str| RepositoryAddress::parse(text).unwrap();
         assert_eq!(of("https://example.test/shop/").transport(), Transport::Https);
-        assert_eq!(
-            of("https://example.test/shop/"),
-            of("https://EXAMPLE.test:443/shop")
-        );
+        assert_eq!(of("https://example.test/shop/"), of("https://EXAMPLE.test:443/shop"));
         assert_eq!(of("file:///srv/shop").local_path(), Some(Path::new("/srv/shop")));
         assert_eq!(of("/srv//shop/"), of("file:///srv/shop"));
         assert_ne!(of("/srv/shop").folder_name(), of("/data/shop").folder_name());
-        assert!(
-            of("git@example.test:team/shop.git")
-                .folder_name()
-                .starts_with("shop-")
-        );
+        assert!(of("git@example.test:team/shop.git").folder_name().starts_with("shop-"));
     }
 
     #[test]
     fn what_is_no_address_is_refused_without_showing_a_password() {
-        for text in [
-            "shop",
-            "../shop",
-            "ftp://example.test/a",
-            "-o@x:y",
-            "a b@c:d",
-            "file://other/a",
-        ] {
+        for text in ["shop", "../shop", "ftp://example.test/a", "-o@x:y", "a b@c:d", "file://other/a"] {
             assert!(RepositoryAddress::parse(text).is_err(), "{text}");
         }
-        for text in [
-            "https://user:hunter2@example.test/a",
-            "https://hunter2@example.test/a",
-        ] {
+        for text in ["https://user:hunter2@example.test/a", "https://hunter2@example.test/a"] {
             let error = RepositoryAddress::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
         }

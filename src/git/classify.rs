@@ -16,68 +16,40 @@ pub(super) fn network_error(address: &RepositoryAddress, error: &git2::Error, me
         (ErrorCode::Certificate, _) | (_, ErrorClass::Ssl)
             if is_certificate(&lower) || error.code() == ErrorCode::Certificate =>
         {
-            GitError::Certificate {
-                address: address_text,
-                detail,
-            }
+            GitError::Certificate { address: address_text, detail }
         }
         (ErrorCode::Owner, _) => GitError::Owner { path: address_text },
         // The local transport forgets the code.
         _ if lower.contains("not owned by current user") => GitError::Owner { path: address_text },
-        (_, ErrorClass::NoMemory) => GitError::Memory {
-            address: address_text,
-            limit_mib: memory_limit >> 20,
-        },
-        _ if lower.contains("out of memory") || lower.contains("cannot allocate memory") => {
-            GitError::Memory {
-                address: address_text,
-                limit_mib: memory_limit >> 20,
-            }
+        (_, ErrorClass::NoMemory) => {
+            GitError::Memory { address: address_text, limit_mib: memory_limit >> 20 }
         }
-        (ErrorCode::Auth, _) => GitError::AuthenticationFailed {
-            address: address_text,
-            detail,
-        },
-        _ if lower.starts_with("cannot redirect") => GitError::Redirected {
-            address: address_text,
-            detail,
-        },
+        _ if lower.contains("out of memory") || lower.contains("cannot allocate memory") => {
+            GitError::Memory { address: address_text, limit_mib: memory_limit >> 20 }
+        }
+        (ErrorCode::Auth, _) => GitError::AuthenticationFailed { address: address_text, detail },
+        _ if lower.starts_with("cannot redirect") => GitError::Redirected { address: address_text, detail },
         _ if lower.contains("unexpected http status code") => http_status(address_text, detail),
-        _ if is_absent(&lower) => GitError::NotFound {
-            address: address_text,
-            detail,
-        },
-        (ErrorCode::NotFound, _) if address.local_path().is_some() => GitError::NotFound {
-            address: address_text,
-            detail,
-        },
+        _ if is_absent(&lower) => GitError::NotFound { address: address_text, detail },
+        (ErrorCode::NotFound, _) if address.local_path().is_some() => {
+            GitError::NotFound { address: address_text, detail }
+        }
         _ if lower.contains("unsupported extension")
             || lower.contains("object format")
             || lower.contains("repository version") =>
         {
-            GitError::Unsupported {
-                address: address_text,
-                detail,
-            }
+            GitError::Unsupported { address: address_text, detail }
         }
         (_, ErrorClass::Odb | ErrorClass::Zlib | ErrorClass::Object | ErrorClass::Reference) => {
-            GitError::Corrupt {
-                path: address_text,
-                detail,
-            }
+            GitError::Corrupt { path: address_text, detail }
         }
-        (_, ErrorClass::Indexer) => GitError::Server {
-            address: address_text,
-            detail: format!("a damaged answer: {detail}"),
-        },
-        (_, ErrorClass::Net | ErrorClass::Os | ErrorClass::Ssl | ErrorClass::Ssh) => GitError::Unreachable {
-            address: address_text,
-            detail,
-        },
-        _ => GitError::Server {
-            address: address_text,
-            detail,
-        },
+        (_, ErrorClass::Indexer) => {
+            GitError::Server { address: address_text, detail: format!("a damaged answer: {detail}") }
+        }
+        (_, ErrorClass::Net | ErrorClass::Os | ErrorClass::Ssl | ErrorClass::Ssh) => {
+            GitError::Unreachable { address: address_text, detail }
+        }
+        _ => GitError::Server { address: address_text, detail },
     }
 }
 
@@ -85,17 +57,11 @@ pub(super) fn network_error(address: &RepositoryAddress, error: &git2::Error, me
 pub(super) fn read_error(place: &str, error: &git2::Error) -> GitError {
     let detail = clean(error.message());
     match error.code() {
-        ErrorCode::Owner => GitError::Owner {
-            path: place.to_owned(),
-        },
-        _ if detail.contains("unsupported extension") => GitError::Unsupported {
-            address: place.to_owned(),
-            detail,
-        },
-        _ => GitError::Corrupt {
-            path: place.to_owned(),
-            detail,
-        },
+        ErrorCode::Owner => GitError::Owner { path: place.to_owned() },
+        _ if detail.contains("unsupported extension") => {
+            GitError::Unsupported { address: place.to_owned(), detail }
+        }
+        _ => GitError::Corrupt { path: place.to_owned(), detail },
     }
 }
 
@@ -117,35 +83,22 @@ fn is_absent(lower: &str) -> bool {
 }
 
 fn http_status(address: String, detail: String) -> GitError {
-    let status = detail
-        .rsplit(' ')
-        .next()
-        .and_then(|code| code.parse::<u16>().ok())
-        .unwrap_or_default();
+    let status = detail.rsplit(' ').next().and_then(|code| code.parse::<u16>().ok()).unwrap_or_default();
     match status {
-        401 => GitError::AuthenticationFailed {
-            address,
-            detail: "the server answered 401".into(),
-        },
+        401 => GitError::AuthenticationFailed { address, detail: "the server answered 401".into() },
         403 => GitError::AuthenticationFailed {
             address,
             detail: "the server answered 403: they are known but may not read this repository".into(),
         },
-        404 | 410 => GitError::NotFound {
-            address,
-            detail: format!("the server answered {status}"),
-        },
+        404 | 410 => GitError::NotFound { address, detail: format!("the server answered {status}") },
         _ => GitError::Server { address, detail },
     }
 }
 
 /// One bounded line without control characters and without what stands before `@` in a URL.
 pub(super) fn clean(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST_DETAIL)
-        .collect();
+    let line: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_DETAIL).collect();
     redact(line.trim())
 }
 
@@ -155,10 +108,7 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_one_bounded_line_without_secrets() {
-        assert_eq!(
-            clean("bad\r\n\u{1b}[31mhttps://me:hunter2@a/b "),
-            "bad   [31mhttps://***@a/b"
-        );
+        assert_eq!(clean("bad\r\n\u{1b}[31mhttps://me:hunter2@a/b "), "bad   [31mhttps://***@a/b");
         assert_eq!(clean(&"x".repeat(5000)).len(), LONGEST_DETAIL);
     }
 

@@ -54,20 +54,11 @@ pub(super) fn join_small_packs(repo: &Repository) -> Result<bool, git2::Error> {
             .ok_or_else(|| git2::Error::from_str("the pack has no name"))?
     };
     // On the disk before anything that it replaces is taken off it.
-    for path in [
-        packs.join(&joined).with_extension("pack"),
-        packs.join(&joined),
-        packs.clone(),
-    ] {
-        std::fs::File::open(path)
-            .and_then(|file| file.sync_all())
-            .map_err(failed)?;
+    for path in [packs.join(&joined).with_extension("pack"), packs.join(&joined), packs.clone()] {
+        std::fs::File::open(path).and_then(|file| file.sync_all()).map_err(failed)?;
     }
     // The index goes first: without it a pack is not looked at, with it alone an object would be promised and missing.
-    for index in small
-        .iter()
-        .filter(|index| index.file_name().is_none_or(|name| *name != *joined))
-    {
+    for index in small.iter().filter(|index| index.file_name().is_none_or(|name| *name != *joined)) {
         std::fs::remove_file(index)
             .and_then(|()| std::fs::remove_file(index.with_extension("pack")))
             .map_err(failed)?;
@@ -78,17 +69,11 @@ pub(super) fn join_small_packs(repo: &Repository) -> Result<bool, git2::Error> {
 
 /// The index files of the small packs.
 fn small_packs(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_small =
         |index: &PathBuf| std::fs::metadata(index.with_extension("pack")).is_ok_and(|m| m.len() <= SMALL);
-    let mut small: Vec<PathBuf> = entries
-        .filter(|p| p.extension().is_some_and(|e| e == "idx"))
-        .filter(is_small)
-        .collect();
+    let mut small: Vec<PathBuf> =
+        entries.filter(|p| p.extension().is_some_and(|e| e == "idx")).filter(is_small).collect();
     small.sort();
     small
 }

@@ -34,27 +34,19 @@ impl Credentials {
     /// Basic authentication. The line end that editors add to a file is dropped.
     #[must_use]
     pub fn basic(user: &str, password: &str) -> Self {
-        Self::Basic {
-            user: one_line(user).to_owned(),
-            password: one_line(password).into(),
-        }
+        Self::Basic { user: one_line(user).to_owned(), password: one_line(password).into() }
     }
 
     /// A bearer token. The line end that editors add to a file is dropped.
     #[must_use]
     pub fn bearer(token: &str) -> Self {
-        Self::Bearer {
-            token: one_line(token).into(),
-        }
+        Self::Bearer { token: one_line(token).into() }
     }
 
     /// A private key, and its passphrase where it has one.
     #[must_use]
     pub fn ssh_key(private_key: &str, passphrase: Option<&str>) -> Self {
-        Self::SshKey {
-            private_key: private_key.into(),
-            passphrase: passphrase.map(|p| one_line(p).into()),
-        }
+        Self::SshKey { private_key: private_key.into(), passphrase: passphrase.map(|p| one_line(p).into()) }
     }
 
     /// Why these credentials cannot be sent as they are, in words that do not hold them.
@@ -80,10 +72,9 @@ impl Credentials {
             Self::None => vec![],
             Self::Basic { password, .. } => vec![password],
             Self::Bearer { token } => vec![token],
-            Self::SshKey {
-                private_key,
-                passphrase,
-            } => std::iter::once(private_key).chain(passphrase).collect(),
+            Self::SshKey { private_key, passphrase } => {
+                std::iter::once(private_key).chain(passphrase).collect()
+            }
         };
         secrets
             .into_iter()

@@ -12,11 +12,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Branches, tags, and the HEAD that may point at neither.
-const REFSPECS: [&str; 3] = [
-    "+refs/heads/*:refs/heads/*",
-    "+refs/tags/*:refs/tags/*",
-    "+HEAD:refs/portolan/head",
-];
+const REFSPECS: [&str; 3] =
+    ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+HEAD:refs/portolan/head"];
 
 /// Brings references and objects of the mirror up to date, then tries to add single commits that were asked for by id.
 pub(super) fn download(
@@ -61,8 +58,7 @@ pub(super) fn download(
 
 impl Session {
     fn remote<'repo>(&self, repo: &'repo Repository) -> Result<Remote<'repo>, GitError> {
-        repo.remote_anonymous(self.address.as_str())
-            .map_err(|e| self.explain(&e))
+        repo.remote_anonymous(self.address.as_str()).map_err(|e| self.explain(&e))
     }
 
     fn attempt(
@@ -72,9 +68,7 @@ impl Session {
         refspecs: &[&str],
     ) -> Result<(), GitError> {
         let mut options = FetchOptions::new();
-        options
-            .remote_callbacks(self.callbacks(seen))
-            .download_tags(AutotagOption::None);
+        options.remote_callbacks(self.callbacks(seen)).download_tags(AutotagOption::None);
         let header;
         if let Credentials::Bearer { token } = &self.credentials {
             header = format!("Authorization: Bearer {}", token.expose_secret());
@@ -92,12 +86,7 @@ impl Session {
         }
         let result = remote.download(refspecs, Some(&mut options));
         drop(options);
-        result.map_err(|error| {
-            seen.borrow_mut()
-                .refusal
-                .take()
-                .unwrap_or_else(|| self.explain(&error))
-        })
+        result.map_err(|error| seen.borrow_mut().refusal.take().unwrap_or_else(|| self.explain(&error)))
     }
 
     /// What the server has: branches and tags with their objects, and its HEAD.
@@ -123,17 +112,11 @@ impl Session {
             }
             if !odb.exists(head.oid()) {
                 let detail = format!("it announced {name} and did not send it");
-                return Err(GitError::Server {
-                    address: self.address.to_string(),
-                    detail,
-                });
+                return Err(GitError::Server { address: self.address.to_string(), detail });
             }
             found.insert(name, head.oid());
         }
-        let branch = remote
-            .default_branch()
-            .ok()
-            .and_then(|name| name.as_str().ok().map(str::to_owned));
+        let branch = remote.default_branch().ok().and_then(|name| name.as_str().ok().map(str::to_owned));
         let head = branch.filter(|name| found.contains_key(name)).or_else(|| {
             let commit = detached.filter(|oid| odb.exists(*oid))?;
             found.insert("refs/portolan/head".into(), commit);

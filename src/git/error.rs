@@ -258,10 +258,7 @@ impl GitError {
 
     /// An error of the file system at a path.
     pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        }
+        Self::Io { path: path.to_owned(), detail: error.to_string() }
     }
 }
 
@@ -280,9 +277,5 @@ fn host_key_sentence(host: &str, seen: &str, expected: &[String]) -> String {
 }
 
 fn nearest_names(names: &[String]) -> String {
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!("; there is {}", names.join(", "))
-    }
+    if names.is_empty() { String::new() } else { format!("; there is {}", names.join(", ")) }
 }

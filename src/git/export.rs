@@ -45,18 +45,12 @@ impl Reader {
         }
         let root = self.tree(tree)?;
         let walked = walk::walk(self, &root, limits, filter, true)?;
-        let mut exported = Exported {
-            refused: walked.refused,
-            ..Exported::default()
-        };
+        let mut exported = Exported { refused: walked.refused, ..Exported::default() };
         let mut folders = BTreeSet::new();
         for found in walked.files {
             let content = self.blob(found.blob)?;
             if let Some(reason) = lfs_refusal(&content) {
-                exported.refused.push(Refused {
-                    path: found.path,
-                    reason,
-                });
+                exported.refused.push(Refused { path: found.path, reason });
                 continue;
             }
             // Every part of the path was judged by the walk; see `checked_name` there.
@@ -70,12 +64,7 @@ impl Reader {
                     continue;
                 }
             }
-            match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o644)
-                .open(&path)
-            {
+            match OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path) {
                 Ok(mut file) => file.write_all(&content).map_err(|e| GitError::io(&path, &e))?,
                 Err(e) => {
                     exported.refused.push(unwritable(found.path, &e)?);
@@ -92,10 +81,9 @@ impl Reader {
 /// A path that this file system cannot hold is refused alone; a full or failing disk ends the export.
 fn unwritable(path: String, error: &std::io::Error) -> Result<Refused, GitError> {
     match error.kind() {
-        ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => Ok(Refused {
-            path,
-            reason: format!("cannot be written: {error}"),
-        }),
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
+            Ok(Refused { path, reason: format!("cannot be written: {error}") })
+        }
         _ => Err(GitError::io(Path::new(&path), error)),
     }
 }

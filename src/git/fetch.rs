@@ -113,12 +113,8 @@ pub async fn fetch(
 
 /// What can be said without asking the server.
 async fn check(request: &FetchRequest, address: &RepositoryAddress) -> Result<(), GitError> {
-    let unusable = |reason: &str| {
-        Err(GitError::Credentials {
-            address: address.to_string(),
-            reason: reason.to_owned(),
-        })
-    };
+    let unusable =
+        |reason: &str| Err(GitError::Credentials { address: address.to_string(), reason: reason.to_owned() });
     if let Some(reason) = request.credentials.defect() {
         return unusable(reason);
     }
@@ -136,21 +132,12 @@ async fn check(request: &FetchRequest, address: &RepositoryAddress) -> Result<()
         && !tokio::fs::try_exists(path).await.unwrap_or(true)
     {
         let detail = "the folder does not exist".to_owned();
-        return Err(GitError::NotFound {
-            address: address.to_string(),
-            detail,
-        });
+        return Err(GitError::NotFound { address: address.to_string(), detail });
     }
     if let Some(path) = &request.ca_file {
-        let refuse = |reason: String| GitError::CaFile {
-            path: path.clone(),
-            reason,
-        };
+        let refuse = |reason: String| GitError::CaFile { path: path.clone(), reason };
         let text = tokio::fs::read(path).await.map_err(|e| refuse(e.to_string()))?;
-        if !text
-            .windows(27)
-            .any(|window| window == b"-----BEGIN CERTIFICATE-----")
-        {
+        if !text.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
             return Err(refuse("it holds no certificate in PEM form".into()));
         }
     }
@@ -163,10 +150,7 @@ async fn converse(
     limits: &FetchLimits,
 ) -> Result<FetchOutcome, GitError> {
     let address = request.mirror.address();
-    let failed = |detail: String| GitError::Child {
-        address: address.to_string(),
-        detail,
-    };
+    let failed = |detail: String| GitError::Child { address: address.to_string(), detail };
     let mut child = command(program, request)?
         .spawn()
         .map_err(|e| failed(format!("{} does not start: {e}", program.display())))?;
@@ -217,14 +201,9 @@ fn command(program: &Path, request: &FetchRequest) -> Result<Command, GitError> 
         .env("GIT_CONFIG_GLOBAL", "/dev/null");
     if let Some(ca_file) = &request.ca_file {
         let ca_file = std::path::absolute(ca_file).map_err(|e| GitError::io(ca_file, &e))?;
-        command
-            .env("SSL_CERT_FILE", ca_file)
-            .env("SSL_CERT_DIR", home.join(NO_AUTHORITIES));
+        command.env("SSL_CERT_FILE", ca_file).env("SSL_CERT_DIR", home.join(NO_AUTHORITIES));
     }
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A Ctrl-C in the terminal is for the daemon, which then ends the fetch in its own order.
     command.process_group(0).kill_on_drop(true);
     Ok(command)
@@ -262,30 +241,14 @@ async fn post_mortem(
     let said = super::classify::clean(&request.credentials.scrub(&String::from_utf8_lossy(&said)));
     let ended = child.wait().await;
     if said.contains("memory allocation of") {
-        return GitError::Memory {
-            address,
-            limit_mib: limits.memory >> 20,
-        };
+        return GitError::Memory { address, limit_mib: limits.memory >> 20 };
     }
     let how = ended.map_or_else(|e| e.to_string(), |status: ExitStatus| status.to_string());
-    let pipe = sent
-        .map(|e| format!(", its request could not be sent ({e})"))
-        .unwrap_or_default();
-    let said = if said.is_empty() {
-        String::new()
-    } else {
-        format!(": {said}")
-    };
-    GitError::Child {
-        address,
-        detail: format!("it ended without an answer ({how}){pipe}{said}"),
-    }
+    let pipe = sent.map(|e| format!(", its request could not be sent ({e})")).unwrap_or_default();
+    let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+    GitError::Child { address, detail: format!("it ended without an answer ({how}){pipe}{said}") }
 }
 
 fn timed_out(address: &RepositoryAddress, phase: Phase, limit: Duration) -> GitError {
-    GitError::Timeout {
-        address: address.to_string(),
-        phase,
-        seconds: limit.as_secs().max(1),
-    }
+    GitError::Timeout { address: address.to_string(), phase, seconds: limit.as_secs().max(1) }
 }

@@ -38,11 +38,7 @@ pub fn main() -> ExitCode {
         Ok(fetched) => Answer::Done(fetched),
         Err(error) => Answer::Failed(error),
     };
-    if say(&answer) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if say(&answer) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Writes one line to the parent. False when it is not there any more.
@@ -71,11 +67,7 @@ fn run(request: Request) -> Result<Fetched, GitError> {
     let folder = request.mirror.clone();
     let _lock = lock(&folder)?;
     let current = folder.join("repo.git");
-    let target = if request.anew {
-        folder.join("repo.new.git")
-    } else {
-        current.clone()
-    };
+    let target = if request.anew { folder.join("repo.new.git") } else { current.clone() };
     if request.anew {
         remove_folder(&target)?;
         init_bare(&target)?;
@@ -110,31 +102,19 @@ fn run(request: Request) -> Result<Fetched, GitError> {
 /// RLIMIT_DATA counts what is allocated and not the packs that are mapped for reading, so that a large repository can be read
 /// with little memory. No core file: it would hold the credentials.
 fn limit_resources(request: &Request) -> Result<(), GitError> {
-    let set = |resource, bytes| {
-        setrlimit(
-            resource,
-            Rlimit {
-                current: Some(bytes),
-                maximum: Some(bytes),
-            },
-        )
-    };
-    set(Resource::Data, request.max_memory)
-        .and_then(|()| set(Resource::Core, 0))
-        .map_err(|e| GitError::Child {
+    let set = |resource, bytes| setrlimit(resource, Rlimit { current: Some(bytes), maximum: Some(bytes) });
+    set(Resource::Data, request.max_memory).and_then(|()| set(Resource::Core, 0)).map_err(|e| {
+        GitError::Child {
             address: request.address.clone(),
             detail: format!("its memory could not be limited: {e}"),
-        })
+        }
+    })
 }
 
 /// One fetch at a time writes to a mirror. The parent's time limit ends the wait.
 fn lock(folder: &Path) -> Result<File, GitError> {
     let path = folder.join("lock");
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(|e| GitError::io(&path, &e))?;
+    let file = File::options().create(true).append(true).open(&path).map_err(|e| GitError::io(&path, &e))?;
     file.lock().map_err(|e| GitError::io(&path, &e))?;
     Ok(file)
 }
@@ -150,11 +130,7 @@ fn open(path: &Path) -> Result<Repository, GitError> {
 /// A fetch that was killed leaves its unfinished pack and locks. We hold the lock of the mirror, so nobody writes them now.
 fn remove_leftovers(repository: &Path) {
     let stale = |path: &PathBuf| {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let unfinished_pack =
             name.starts_with("pack_") || name.starts_with("tmp_") || name.starts_with(".tmp");
         unfinished_pack || path.extension().is_some_and(|e| e == "lock")

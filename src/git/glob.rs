@@ -36,28 +36,16 @@ impl Reader {
             Some(id) => self.tree(&id)?,
             None => return Ok(Vec::new()),
         };
-        let mut search = Search {
-            reader: self,
-            limits,
-            root: root.id(),
-            entries: 0,
-            found: BTreeSet::new(),
-        };
+        let mut search = Search { reader: self, limits, root: root.id(), entries: 0, found: BTreeSet::new() };
         search.folder(&root, "", 0, &parts)?;
         Ok(search.found.into_iter().collect())
     }
 }
 
 fn parse(pattern: &str) -> Result<Vec<Part>, GitError> {
-    let refuse = |reason: String| GitError::Path {
-        path: pattern.to_owned(),
-        reason,
-    };
+    let refuse = |reason: String| GitError::Path { path: pattern.to_owned(), reason };
     let mut parts = Vec::new();
-    for text in checked_path(pattern)?
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-    {
+    for text in checked_path(pattern)?.split('/').filter(|part| !part.is_empty() && *part != ".") {
         parts.push(match text {
             "**" => match parts.last() {
                 Some(Part::AnyDepth) => continue,
@@ -119,10 +107,8 @@ impl Search<'_> {
             }
             Part::AnyDepth => {
                 self.folder(tree, path, depth, rest)?;
-                for (name, id) in self
-                    .subfolders(tree)?
-                    .into_iter()
-                    .filter(|(name, _)| !name.starts_with('.'))
+                for (name, id) in
+                    self.subfolders(tree)?.into_iter().filter(|(name, _)| !name.starts_with('.'))
                 {
                     self.enter(id, &join(path, &name), depth, parts)?;
                 }
@@ -161,9 +147,5 @@ impl Search<'_> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}/{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
 }

@@ -23,24 +23,13 @@ impl HostKey {
     pub(super) fn from_wire(blob: &[u8]) -> Option<Self> {
         let (length, rest) = blob.split_first_chunk::<4>()?;
         let name = rest.get(..u32::from_be_bytes(*length) as usize)?;
-        Some(Self {
-            algorithm: String::from_utf8(name.to_vec()).ok()?,
-            blob: blob.to_vec(),
-        })
+        Some(Self { algorithm: String::from_utf8(name.to_vec()).ok()?, blob: blob.to_vec() })
     }
 
     /// As `ssh-keygen -l` shows it: `ssh-ed25519 SHA256:…`.
     pub(super) fn fingerprint(&self) -> String {
-        let shown: String = self
-            .algorithm
-            .chars()
-            .filter(|c| c.is_ascii_graphic())
-            .take(40)
-            .collect();
-        format!(
-            "{shown} SHA256:{}",
-            STANDARD_NO_PAD.encode(Sha256::digest(&self.blob))
-        )
+        let shown: String = self.algorithm.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
+        format!("{shown} SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(&self.blob)))
     }
 }
 
@@ -57,11 +46,7 @@ impl PinnedKeys {
     pub(super) fn of(text: &str, host: &str, port: u16) -> Self {
         let name = file_name_of(host, port);
         let mut keys = Self::default();
-        for line in text
-            .lines()
-            .map(str::trim)
-            .filter(|l| !l.is_empty() && !l.starts_with('#'))
-        {
+        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
             let (marker, line) = match line.split_once(char::is_whitespace) {
                 Some((marker, rest)) if marker.starts_with('@') => (marker, rest.trim_start()),
                 _ => ("", line),
@@ -100,22 +85,14 @@ impl PinnedKeys {
     pub(super) fn to_plain_lines(&self, host: &str, port: u16) -> String {
         let name = file_name_of(host, port);
         let line = |key: &HostKey| format!("{name} {} {}\n", key.algorithm, STANDARD.encode(&key.blob));
-        self.accepted
-            .iter()
-            .filter(|key| !self.revoked.contains(key))
-            .map(line)
-            .collect()
+        self.accepted.iter().filter(|key| !self.revoked.contains(key)).map(line).collect()
     }
 }
 
 /// A host as the file writes it: the port stands with it unless it is 22.
 pub(super) fn file_name_of(host: &str, port: u16) -> String {
     let host = host.to_ascii_lowercase();
-    if port == 22 {
-        host
-    } else {
-        format!("[{host}]:{port}")
-    }
+    if port == 22 { host } else { format!("[{host}]:{port}") }
 }
 
 fn names(patterns: &str, name: &str) -> bool {
@@ -181,10 +158,7 @@ mod tests {
     }
 
     fn line(names: &str, seed: u8) -> String {
-        format!(
-            "{names} ssh-ed25519 {} comment\n",
-            STANDARD.encode(key(seed).blob)
-        )
+        format!("{names} ssh-ed25519 {} comment\n", STANDARD.encode(key(seed).blob))
     }
 
     #[test]
@@ -195,10 +169,7 @@ mod tests {
         let accepts = |host: &str, port: u16, seed: u8| PinnedKeys::of(&text, host, port).accepts(&key(seed));
         assert!(accepts("git.example.test", 22, 1));
         assert!(accepts("GIT.example.test", 22, 1));
-        assert!(
-            !accepts("git.example.test", 2222, 1),
-            "a key of port 22 is not one of port 2222"
-        );
+        assert!(!accepts("git.example.test", 2222, 1), "a key of port 22 is not one of port 2222");
         assert!(accepts("git.example.test", 2222, 2));
         assert!(accepts("a.lab.test", 22, 3));
         assert!(!accepts("bad.lab.test", 22, 3));
@@ -207,11 +178,7 @@ mod tests {
 
     #[test]
     fn revoked_and_malformed_lines_accept_nothing() {
-        let text = format!(
-            "@revoked {}# comment\nhost\nhost ssh-rsa !!!\n{}",
-            line("*", 1),
-            line("host", 1)
-        );
+        let text = format!("@revoked {}# comment\nhost\nhost ssh-rsa !!!\n{}", line("*", 1), line("host", 1));
         let keys = PinnedKeys::of(&text, "host", 22);
         assert!(!keys.accepts(&key(1)));
         assert_eq!(keys.to_plain_lines("host", 22), "");

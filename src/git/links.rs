@@ -54,9 +54,7 @@ impl FolderCache {
         }
         let mut entries = Entries::with_capacity(tree.len());
         for entry in &tree {
-            entries
-                .entry(entry.name_bytes().to_vec())
-                .or_insert((entry.filemode(), entry.id()));
+            entries.entry(entry.name_bytes().to_vec()).or_insert((entry.filemode(), entry.id()));
         }
         let found = entries.get(name.as_bytes()).copied();
         folders.insert(folder, entries);
@@ -75,11 +73,7 @@ pub(super) fn follow(
     from: &[String],
     path: &str,
 ) -> Result<Target, git2::Error> {
-    let mut todo: VecDeque<String> = from
-        .iter()
-        .cloned()
-        .chain(path.split('/').map(str::to_owned))
-        .collect();
+    let mut todo: VecDeque<String> = from.iter().cloned().chain(path.split('/').map(str::to_owned)).collect();
     let mut at: Vec<(String, Oid)> = Vec::new();
     let mut links = 0;
     while let Some(name) = todo.pop_front() {
@@ -106,10 +100,7 @@ pub(super) fn follow(
                     return Ok(Target::Nowhere("leads through too many links, or in a circle"));
                 }
                 match link_text(repo, id)? {
-                    Ok(text) => text
-                        .split('/')
-                        .rev()
-                        .for_each(|part| todo.push_front(part.to_owned())),
+                    Ok(text) => text.split('/').rev().for_each(|part| todo.push_front(part.to_owned())),
                     Err(reason) => return Ok(Target::Nowhere(reason)),
                 }
             }

@@ -38,16 +38,9 @@ impl Mirror {
     /// cannot be opened.
     pub fn open(mirrors: &Path, address: RepositoryAddress) -> Result<Self, GitError> {
         let folder = mirrors.join(address.folder_name());
-        let mirror = Self {
-            folder,
-            address,
-            folders: Arc::default(),
-        };
-        for folder in [
-            mirror.folder.clone(),
-            mirror.home().join(".ssh"),
-            mirror.home().join(NO_AUTHORITIES),
-        ] {
+        let mirror = Self { folder, address, folders: Arc::default() };
+        for folder in [mirror.folder.clone(), mirror.home().join(".ssh"), mirror.home().join(NO_AUTHORITIES)]
+        {
             // The content may be private: no other user reads it.
             DirBuilder::new()
                 .recursive(true)
@@ -80,11 +73,7 @@ impl Mirror {
     pub fn reader(&self) -> Result<Reader, GitError> {
         let path = self.repository_path();
         let repo = Repository::open_bare(&path).map_err(|e| read_error(&path.to_string_lossy(), &e))?;
-        Ok(Reader {
-            repo,
-            address: self.address.clone(),
-            folders: self.folders.clone(),
-        })
+        Ok(Reader { repo, address: self.address.clone(), folders: self.folders.clone() })
     }
 
     pub(super) fn repository_path(&self) -> PathBuf {
@@ -106,11 +95,7 @@ impl fmt::Debug for Mirror {
 pub(super) fn init_bare(path: &Path) -> Result<Repository, GitError> {
     let place = path.to_string_lossy();
     let mut options = RepositoryInitOptions::new();
-    options
-        .bare(true)
-        .external_template(false)
-        .no_reinit(true)
-        .initial_head("main");
+    options.bare(true).external_template(false).no_reinit(true).initial_head("main");
     let repo = Repository::init_opts(path, &options).map_err(|e| read_error(&place, &e))?;
     let configured = repo.config().and_then(|mut config| {
         config.set_bool("core.fsyncObjectFiles", true)?;

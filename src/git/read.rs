@@ -19,10 +19,7 @@ pub struct TreeFilter<'a> {
 
 impl TreeFilter<'static> {
     /// Every file.
-    pub const ALL: Self = Self {
-        recurse: true,
-        file: &|_| true,
-    };
+    pub const ALL: Self = Self { recurse: true, file: &|_| true };
 }
 
 /// What a tree holds, by the path from the tree.
@@ -67,11 +64,7 @@ impl Reader {
         let tree = self.tree(tree)?;
         let name = |entry: git2::TreeEntry<'_>| {
             let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-            if entry.filemode() == links::FOLDER {
-                name + "/"
-            } else {
-                name
-            }
+            if entry.filemode() == links::FOLDER { name + "/" } else { name }
         };
         Ok(tree.iter().map(name).collect())
     }
@@ -91,10 +84,8 @@ impl Reader {
     ) -> Result<TreeContent, GitError> {
         let root = self.tree(tree)?;
         let walked = walk::walk(self, &root, limits, filter, false)?;
-        let mut content = TreeContent {
-            files: Vec::with_capacity(walked.files.len()),
-            refused: walked.refused,
-        };
+        let mut content =
+            TreeContent { files: Vec::with_capacity(walked.files.len()), refused: walked.refused };
         let mut blobs: HashMap<Oid, Arc<[u8]>> = HashMap::new();
         for found in walked.files {
             let shared = match blobs.get(&found.blob) {
@@ -102,14 +93,8 @@ impl Reader {
                 None => Arc::clone(blobs.entry(found.blob).or_insert(self.blob(found.blob)?)),
             };
             match lfs_refusal(&shared) {
-                Some(reason) => content.refused.push(Refused {
-                    path: found.path,
-                    reason,
-                }),
-                None => content.files.push(SourceFile {
-                    path: found.path,
-                    content: shared,
-                }),
+                Some(reason) => content.refused.push(Refused { path: found.path, reason }),
+                None => content.files.push(SourceFile { path: found.path, content: shared }),
             }
         }
         Ok(content)
@@ -117,18 +102,12 @@ impl Reader {
 
     fn at(&self, commit: &str, path: &str) -> Result<Target, GitError> {
         let oid = Oid::from_str(commit).map_err(|e| self.damaged(&e))?;
-        let root = self
-            .repo
-            .find_commit(oid)
-            .map_err(|e| self.damaged(&e))?
-            .tree_id();
+        let root = self.repo.find_commit(oid).map_err(|e| self.damaged(&e))?.tree_id();
         links::follow(&self.repo, &self.folders, root, &[], checked_path(path)?).map_err(|e| self.damaged(&e))
     }
 
     pub(super) fn tree(&self, id: &str) -> Result<git2::Tree<'_>, GitError> {
-        Oid::from_str(id)
-            .and_then(|oid| self.repo.find_tree(oid))
-            .map_err(|e| self.damaged(&e))
+        Oid::from_str(id).and_then(|oid| self.repo.find_tree(oid)).map_err(|e| self.damaged(&e))
     }
 
     pub(super) fn blob(&self, oid: Oid) -> Result<Arc<[u8]>, GitError> {
@@ -141,10 +120,7 @@ impl Reader {
 /// A path inside a repository. It may begin with `/` and may not climb.
 pub(super) fn checked_path(path: &str) -> Result<&str, GitError> {
     if path.split('/').any(|part| part == "..") {
-        return Err(GitError::Path {
-            path: path.to_owned(),
-            reason: "`..` is not allowed in it".into(),
-        });
+        return Err(GitError::Path { path: path.to_owned(), reason: "`..` is not allowed in it".into() });
     }
     Ok(path)
 }

@@ -1,6 +1,8 @@
 //! The port [`Repository`] on a mirror: blocking reads on the blocking pool, fetches in a child.
 
-use super::{Credentials, FetchLimits, FetchRequest, GitError, Mirror, Reader, TreeFilter, TreeLimits, fetch};
+use super::{
+    Credentials, FetchLimits, FetchRequest, GitError, Mirror, Reader, TreeFilter, TreeLimits, fetch,
+};
 use crate::model::Revision;
 use crate::ports::{Checkout, Repository, RepositoryFailure, Tip};
 use async_trait::async_trait;
@@ -74,7 +76,9 @@ impl MirroredRepository {
         });
         match done.await {
             Ok(result) => result.map_err(failure),
-            Err(error) => Err(RepositoryFailure { message: format!("reading the mirror: {error}"), transient: true }),
+            Err(error) => {
+                Err(RepositoryFailure { message: format!("reading the mirror: {error}"), transient: true })
+            }
         }
     }
 }
@@ -139,7 +143,9 @@ impl Repository for MirroredRepository {
         let endings: Vec<String> = endings.iter().map(|ending| (*ending).to_owned()).collect();
         self.with_reader(move |reader| {
             let Some(tree) = reader.tree_id(&commit, &path)? else { return Ok(Checkout::default()) };
-            let wanted = |name: &str| endings.is_empty() || endings.iter().any(|ending| name.ends_with(ending.as_str()));
+            let wanted = |name: &str| {
+                endings.is_empty() || endings.iter().any(|ending| name.ends_with(ending.as_str()))
+            };
             let content = reader.read_tree(&tree, &limits, &TreeFilter { recurse: true, file: &wanted })?;
             Ok(Checkout { files: content.files, refused: content.refused })
         })

@@ -28,9 +28,7 @@ impl Reader {
     /// [`GitError::NoDefaultBranch`] or [`GitError::Corrupt`].
     pub fn resolve(&self, reference: Option<&str>) -> Result<Revision, GitError> {
         let refs = refs::read(&self.repo).map_err(|e| self.damaged(&e))?;
-        let asked = reference
-            .map(str::trim)
-            .filter(|name| !name.is_empty() && *name != "HEAD");
+        let asked = reference.map(str::trim).filter(|name| !name.is_empty() && *name != "HEAD");
         let (shown, oid) = match asked {
             Some(name) => (name.to_owned(), self.find(name, &refs)?),
             None => self.default_branch(&refs)?,
@@ -56,9 +54,7 @@ impl Reader {
             return Ok(("HEAD".to_owned(), oid));
         }
         if refs.is_empty() {
-            return Err(GitError::Empty {
-                address: self.address.to_string(),
-            });
+            return Err(GitError::Empty { address: self.address.to_string() });
         }
         let branches = refs.keys().filter_map(|name| name.strip_prefix("refs/heads/"));
         Err(GitError::NoDefaultBranch {
@@ -70,9 +66,7 @@ impl Reader {
     fn find(&self, name: &str, refs: &Refs) -> Result<Oid, GitError> {
         let is_hex = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_hexdigit());
         if is_hex && name.len() == 40 {
-            let found = Oid::from_str(name)
-                .ok()
-                .filter(|oid| self.repo.find_commit(*oid).is_ok());
+            let found = Oid::from_str(name).ok().filter(|oid| self.repo.find_commit(*oid).is_ok());
             return found.ok_or_else(|| self.not_found(name, refs));
         }
         if name.starts_with("refs/") {
@@ -98,12 +92,8 @@ impl Reader {
         let tags = refs
             .iter()
             .filter_map(|(name, oid)| Some((version_of_tag(name.strip_prefix("refs/tags/")?)?, *oid)));
-        let highest = tags
-            .filter(|(version, _)| range.matches(version))
-            .max_by(|a, b| a.0.cmp(&b.0));
-        highest
-            .map(|(_, oid)| oid)
-            .ok_or_else(|| self.not_found(name, refs))
+        let highest = tags.filter(|(version, _)| range.matches(version)).max_by(|a, b| a.0.cmp(&b.0));
+        highest.map(|(_, oid)| oid).ok_or_else(|| self.not_found(name, refs))
     }
 
     /// A commit by the first digits of its id. Objects of other kinds with the same digits do not count.
@@ -132,10 +122,9 @@ impl Reader {
         match commits.as_slice() {
             [] => Ok(None),
             [only] => Ok(Some(*only)),
-            many => Err(self.ambiguous(
-                digits,
-                many.iter().take(NAMES_OFFERED).map(Oid::to_string).collect(),
-            )),
+            many => {
+                Err(self.ambiguous(digits, many.iter().take(NAMES_OFFERED).map(Oid::to_string).collect()))
+            }
         }
     }
 
@@ -146,55 +135,29 @@ impl Reader {
             ErrorCode::Peel | ErrorCode::InvalidSpec => GitError::NotACommit {
                 address: self.address.to_string(),
                 reference: name.to_owned(),
-                kind: object
-                    .kind()
-                    .map_or("unknown object", |kind| kind.str())
-                    .to_owned(),
+                kind: object.kind().map_or("unknown object", |kind| kind.str()).to_owned(),
             },
             _ => self.damaged(&e),
         })
     }
 
     fn ambiguous(&self, reference: &str, candidates: Vec<String>) -> GitError {
-        GitError::Ambiguous {
-            address: self.address.to_string(),
-            reference: reference.to_owned(),
-            candidates,
-        }
+        GitError::Ambiguous { address: self.address.to_string(), reference: reference.to_owned(), candidates }
     }
 
     fn not_found(&self, reference: &str, refs: &Refs) -> GitError {
         let address = self.address.to_string();
-        if !refs
-            .keys()
-            .any(|name| name.starts_with("refs/heads/") || name.starts_with("refs/tags/"))
-        {
+        if !refs.keys().any(|name| name.starts_with("refs/heads/") || name.starts_with("refs/tags/")) {
             return GitError::Empty { address };
         }
         let short = |name: &str| {
-            let name = name
-                .strip_prefix("refs/heads/")
-                .or_else(|| name.strip_prefix("refs/tags/"))?;
-            Some((
-                strsim::jaro_winkler(&name.to_lowercase(), &reference.to_lowercase()),
-                name.to_owned(),
-            ))
+            let name = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/"))?;
+            Some((strsim::jaro_winkler(&name.to_lowercase(), &reference.to_lowercase()), name.to_owned()))
         };
-        let mut like: Vec<(f64, String)> = refs
-            .keys()
-            .filter_map(|n| short(n))
-            .filter(|(l, _)| *l >= LIKE_ENOUGH)
-            .collect();
+        let mut like: Vec<(f64, String)> =
+            refs.keys().filter_map(|n| short(n)).filter(|(l, _)| *l >= LIKE_ENOUGH).collect();
         like.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        let nearest = like
-            .into_iter()
-            .take(NAMES_OFFERED)
-            .map(|(_, name)| format!("`{name}`"))
-            .collect();
-        GitError::ReferenceNotFound {
-            address,
-            reference: reference.to_owned(),
-            nearest,
-        }
+        let nearest = like.into_iter().take(NAMES_OFFERED).map(|(_, name)| format!("`{name}`")).collect();
+        GitError::ReferenceNotFound { address, reference: reference.to_owned(), nearest }
     }
 }

@@ -39,10 +39,7 @@ pub(super) struct Seen {
 impl Seen {
     /// Ready for another connection; what was received goes on counting.
     pub(super) fn start_again(&mut self) {
-        *self = Self {
-            bytes: self.bytes,
-            ..Self::default()
-        };
+        *self = Self { bytes: self.bytes, ..Self::default() };
     }
 }
 
@@ -52,8 +49,7 @@ impl Session {
         callbacks.credentials(move |_url, user, allowed| {
             let mut seen = seen.borrow_mut();
             alive(&seen);
-            self.offer(&mut seen, user, allowed)
-                .map_err(|refusal| refuse(&mut seen, refusal))
+            self.offer(&mut seen, user, allowed).map_err(|refusal| refuse(&mut seen, refusal))
         });
         callbacks.certificate_check(move |certificate, _host| {
             let mut seen = seen.borrow_mut();
@@ -77,10 +73,8 @@ impl Session {
             }
             if seen.bytes > self.max_bytes {
                 let what = format!("the answer of {}", self.address);
-                seen.refusal = Some(GitError::TooLarge {
-                    what,
-                    limit: format!("{} MiB", self.max_bytes >> 20),
-                });
+                seen.refusal =
+                    Some(GitError::TooLarge { what, limit: format!("{} MiB", self.max_bytes >> 20) });
                 return false;
             }
             true
@@ -95,10 +89,8 @@ impl Session {
     /// One credential, once: libgit2 asks again for ever when it was not accepted.
     fn offer(&self, seen: &mut Seen, user: Option<&str>, allowed: CredentialType) -> Result<Cred, GitError> {
         let ssh_user = self.address.ssh_endpoint().map_or("git", |(user, ..)| user);
-        let failed = |detail: String| GitError::AuthenticationFailed {
-            address: self.address.to_string(),
-            detail,
-        };
+        let failed =
+            |detail: String| GitError::AuthenticationFailed { address: self.address.to_string(), detail };
         let made = match &self.credentials {
             Credentials::None => {
                 return Err(failed(
@@ -112,24 +104,18 @@ impl Session {
             }
             Credentials::Bearer { .. } => return Err(failed("the bearer token was not accepted".into())),
             Credentials::Basic { user, .. } if seen.password_offered => {
-                return Err(failed(format!(
-                    "the password of user `{}` was not accepted",
-                    clean(user)
-                )));
+                return Err(failed(format!("the password of user `{}` was not accepted", clean(user))));
             }
             Credentials::Basic { user, password } if allowed.is_user_pass_plaintext() => {
                 seen.password_offered = true;
                 Cred::userpass_plaintext(user, password.expose_secret())
             }
             Credentials::SshKey { .. } if seen.key_offered => {
-                return Err(failed(format!(
-                    "the SSH key was not accepted for user `{ssh_user}`"
-                )));
+                return Err(failed(format!("the SSH key was not accepted for user `{ssh_user}`")));
             }
-            Credentials::SshKey {
-                private_key,
-                passphrase,
-            } if allowed.is_ssh_key() || allowed.is_ssh_memory() => {
+            Credentials::SshKey { private_key, passphrase }
+                if allowed.is_ssh_key() || allowed.is_ssh_memory() =>
+            {
                 seen.key_offered = true;
                 let passphrase = passphrase.as_ref().map(|p| p.expose_secret());
                 Cred::ssh_key_from_memory(
@@ -141,10 +127,7 @@ impl Session {
             }
             other => {
                 let reason = format!("the server wants {allowed:?}, which {other:?} is not");
-                return Err(GitError::Credentials {
-                    address: self.address.to_string(),
-                    reason,
-                });
+                return Err(GitError::Credentials { address: self.address.to_string(), reason });
             }
         };
         made.map_err(|e| self.explain(&e))
@@ -158,19 +141,13 @@ impl Session {
             return None;
         }
         let seen = key.map_or_else(|| "a key of an unknown form".to_owned(), |key| key.fingerprint());
-        Some(GitError::HostKey {
-            host: file_name_of(host, port),
-            seen,
-            expected: pinned.fingerprints(),
-        })
+        Some(GitError::HostKey { host: file_name_of(host, port), seen, expected: pinned.fingerprints() })
     }
 
     pub(super) fn has_pinned_key(&self) -> bool {
         let endpoint = self.address.ssh_endpoint();
         endpoint.is_some_and(|(_, host, port)| {
-            !PinnedKeys::of(&self.known_hosts, host, port)
-                .fingerprints()
-                .is_empty()
+            !PinnedKeys::of(&self.known_hosts, host, port).fingerprints().is_empty()
         })
     }
 
@@ -205,11 +182,7 @@ impl Session {
             };
             return GitError::AuthenticationFailed { address, detail };
         }
-        network_error(
-            &self.address,
-            &git2::Error::new(error.code(), error.class(), message),
-            self.max_memory,
-        )
+        network_error(&self.address, &git2::Error::new(error.code(), error.class(), message), self.max_memory)
     }
 }
 

@@ -67,9 +67,7 @@ fn comparator(operator: &str, version: &str) -> Option<String> {
 fn bare(version: &str) -> Option<&str> {
     let version = version.trim();
     let version = version.strip_prefix('v').unwrap_or(version);
-    version
-        .starts_with(|c: char| c.is_ascii_digit() || "xX*".contains(c))
-        .then_some(version)
+    version.starts_with(|c: char| c.is_ascii_digit() || "xX*".contains(c)).then_some(version)
 }
 
 #[cfg(test)]
@@ -97,33 +95,17 @@ mod tests {
         for (range, inside, outside) in table {
             let parsed = VersionRange::parse(range).unwrap_or_else(|| panic!("{range} is a range"));
             for version in *inside {
-                assert!(
-                    parsed.matches(&Version::parse(version).unwrap()),
-                    "{range} has {version}"
-                );
+                assert!(parsed.matches(&Version::parse(version).unwrap()), "{range} has {version}");
             }
             for version in *outside {
-                assert!(
-                    !parsed.matches(&Version::parse(version).unwrap()),
-                    "{range} has not {version}"
-                );
+                assert!(!parsed.matches(&Version::parse(version).unwrap()), "{range} has not {version}");
             }
         }
     }
 
     #[test]
     fn names_of_branches_are_no_ranges() {
-        for text in [
-            "main",
-            "feature/1.x",
-            "release-1.2",
-            "",
-            "||",
-            ">=",
-            "=>1",
-            "1.2.3.4",
-            "deadbeef",
-        ] {
+        for text in ["main", "feature/1.x", "release-1.2", "", "||", ">=", "=>1", "1.2.3.4", "deadbeef"] {
             assert_eq!(VersionRange::parse(text), None, "{text}");
         }
     }

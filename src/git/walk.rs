@@ -30,12 +30,7 @@ pub struct TreeLimits {
 impl Default for TreeLimits {
     /// 100,000 entries, 64 levels, 10 MiB for a file, 512 MiB in all.
     fn default() -> Self {
-        Self {
-            entries: 100_000,
-            depth: 64,
-            file_bytes: 10 << 20,
-            total_bytes: 512 << 20,
-        }
+        Self { entries: 100_000, depth: 64, file_bytes: 10 << 20, total_bytes: 512 << 20 }
     }
 }
 
@@ -104,21 +99,13 @@ struct Position {
 
 impl Position {
     fn join(&self, name: &str) -> String {
-        if self.seen.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}/{name}", self.seen)
-        }
+        if self.seen.is_empty() { name.to_owned() } else { format!("{}/{name}", self.seen) }
     }
 
     fn enter(&self, name: &str) -> Self {
         let mut real = self.real.clone();
         real.push(name.to_owned());
-        Self {
-            seen: self.join(name),
-            real,
-            through: self.through.clone(),
-        }
+        Self { seen: self.join(name), real, through: self.through.clone() }
     }
 
     /// A folder that a link leads to; `None` when it holds a folder that led here, so that it would go round for ever.
@@ -126,19 +113,11 @@ impl Position {
         let mut through = self.through.clone();
         through.push(self.real.clone());
         let circular = through.iter().any(|path| path.starts_with(&real));
-        (!circular).then(|| Self {
-            seen: self.join(name),
-            real,
-            through,
-        })
+        (!circular).then(|| Self { seen: self.join(name), real, through })
     }
 
     fn depth(&self) -> usize {
-        if self.seen.is_empty() {
-            0
-        } else {
-            1 + self.seen.matches('/').count()
-        }
+        if self.seen.is_empty() { 0 } else { 1 + self.seen.matches('/').count() }
     }
 }
 
@@ -193,10 +172,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if at.depth() > self.limits.depth {
-            self.refuse(
-                at.seen.clone(),
-                format!("is more than {} folders deep", self.limits.depth),
-            );
+            self.refuse(at.seen.clone(), format!("is more than {} folders deep", self.limits.depth));
             return Ok(());
         }
         match self.repo.find_tree(tree) {
@@ -237,20 +213,14 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, path: String, blob: Oid) -> Result<(), GitError> {
-        let (size, kind) = self
-            .odb
-            .read_header(blob)
-            .map_err(|e| read_error(self.place, &e))?;
+        let (size, kind) = self.odb.read_header(blob).map_err(|e| read_error(self.place, &e))?;
         let size = size as u64;
         if kind != ObjectType::Blob {
             self.refuse(path, "is not a file that git can read");
         } else if size > self.limits.file_bytes {
             self.refuse(
                 path,
-                format!(
-                    "has {size} bytes; the limit for one file is {}",
-                    self.limits.file_bytes
-                ),
+                format!("has {size} bytes; the limit for one file is {}", self.limits.file_bytes),
             );
         } else {
             self.bytes += size;
@@ -267,10 +237,7 @@ impl Walk<'_> {
     }
 
     fn refuse(&mut self, path: String, reason: impl Into<String>) {
-        self.walked.refused.push(Refused {
-            path,
-            reason: reason.into(),
-        });
+        self.walked.refused.push(Refused { path, reason: reason.into() });
     }
 }
 

@@ -40,19 +40,13 @@ pub fn watch_local(path: &Path, on_change: impl Fn() + Send + 'static) -> Result
         // The queue overflowed, or a folder went away: something happened.
         Err(_) => on_change(),
     };
-    let watched = |e: notify::Error| GitError::Io {
-        path: path.to_owned(),
-        detail: format!("cannot be watched: {e}"),
-    };
+    let watched =
+        |e: notify::Error| GitError::Io { path: path.to_owned(), detail: format!("cannot be watched: {e}") };
     let mut watcher = notify::recommended_watcher(handler).map_err(watched)?;
     watcher.watch(&refs, RecursiveMode::Recursive).map_err(watched)?;
-    watcher
-        .watch(&common, RecursiveMode::NonRecursive)
-        .map_err(watched)?;
+    watcher.watch(&common, RecursiveMode::NonRecursive).map_err(watched)?;
     if own != common {
-        watcher
-            .watch(&own, RecursiveMode::NonRecursive)
-            .map_err(watched)?;
+        watcher.watch(&own, RecursiveMode::NonRecursive).map_err(watched)?;
     }
     Ok(LocalWatch { _watcher: watcher })
 }

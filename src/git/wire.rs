@@ -24,34 +24,20 @@ pub(super) struct Request {
 #[derive(Serialize, Deserialize)]
 pub(super) enum WireCredentials {
     None,
-    Basic {
-        user: String,
-        password: String,
-    },
-    Bearer {
-        token: String,
-    },
-    SshKey {
-        private_key: String,
-        passphrase: Option<String>,
-    },
+    Basic { user: String, password: String },
+    Bearer { token: String },
+    SshKey { private_key: String, passphrase: Option<String> },
 }
 
 impl From<&Credentials> for WireCredentials {
     fn from(credentials: &Credentials) -> Self {
         match credentials {
             Credentials::None => Self::None,
-            Credentials::Basic { user, password } => Self::Basic {
-                user: user.clone(),
-                password: password.expose_secret().to_owned(),
-            },
-            Credentials::Bearer { token } => Self::Bearer {
-                token: token.expose_secret().to_owned(),
-            },
-            Credentials::SshKey {
-                private_key,
-                passphrase,
-            } => Self::SshKey {
+            Credentials::Basic { user, password } => {
+                Self::Basic { user: user.clone(), password: password.expose_secret().to_owned() }
+            }
+            Credentials::Bearer { token } => Self::Bearer { token: token.expose_secret().to_owned() },
+            Credentials::SshKey { private_key, passphrase } => Self::SshKey {
                 private_key: private_key.expose_secret().to_owned(),
                 passphrase: passphrase.as_ref().map(|p| p.expose_secret().to_owned()),
             },
@@ -63,18 +49,11 @@ impl From<WireCredentials> for Credentials {
     fn from(wire: WireCredentials) -> Self {
         match wire {
             WireCredentials::None => Self::None,
-            WireCredentials::Basic { user, password } => Self::Basic {
-                user,
-                password: password.into(),
-            },
+            WireCredentials::Basic { user, password } => Self::Basic { user, password: password.into() },
             WireCredentials::Bearer { token } => Self::Bearer { token: token.into() },
-            WireCredentials::SshKey {
-                private_key,
-                passphrase,
-            } => Self::SshKey {
-                private_key: private_key.into(),
-                passphrase: passphrase.map(Into::into),
-            },
+            WireCredentials::SshKey { private_key, passphrase } => {
+                Self::SshKey { private_key: private_key.into(), passphrase: passphrase.map(Into::into) }
+            }
         }
     }
 }

@@ -30,11 +30,8 @@ pub(super) fn autoscaler(subject: &Subject<'_>) -> Assessment {
         .and_then(|json| serde_json::from_str(json).ok())
         .unwrap_or_default();
     let from_annotation = Conditions::from_list(annotated.as_array().map_or(&[], Vec::as_slice));
-    let conditions = if subject.conditions.iter().next().is_some() {
-        &subject.conditions
-    } else {
-        &from_annotation
-    };
+    let conditions =
+        if subject.conditions.iter().next().is_some() { &subject.conditions } else { &from_annotation };
     if let Some(broken) = conditions.iter().find(|c| BROKEN.contains(&(c.kind, c.reason))) {
         return Assessment::new(Health::Degraded, broken.explain());
     }
@@ -47,12 +44,8 @@ pub(super) fn autoscaler(subject: &Subject<'_>) -> Assessment {
 /// kstatus: healthy when the controller has seen it. Argo CD: Degraded when it cannot be computed at all
 /// (`SyncFailed`); too few pods is a fact about the pods, not a fault of the budget (argo-cd#20171).
 pub(super) fn disruption_budget(subject: &Subject<'_>) -> Assessment {
-    let refusals = || {
-        subject
-            .conditions
-            .iter()
-            .filter(|c| c.kind == "DisruptionAllowed" && c.status == "False")
-    };
+    let refusals =
+        || subject.conditions.iter().filter(|c| c.kind == "DisruptionAllowed" && c.status == "False");
     if let Some(failed) = refusals().find(|condition| condition.reason != "InsufficientPods") {
         return Assessment::new(
             Health::Degraded,
@@ -64,9 +57,5 @@ pub(super) fn disruption_budget(subject: &Subject<'_>) -> Assessment {
     }
     let seen = subject.body.pointer("/status/observedGeneration").is_some()
         || subject.conditions.get("DisruptionAllowed").is_some();
-    if seen {
-        Assessment::healthy()
-    } else {
-        Assessment::new(Health::Progressing, "not yet observed")
-    }
+    if seen { Assessment::healthy() } else { Assessment::new(Health::Progressing, "not yet observed") }
 }

@@ -20,22 +20,13 @@ pub(super) fn job(subject: &Subject<'_>) -> Assessment {
         return Assessment::new(Health::Degraded, if why.is_empty() { tried } else { why });
     }
     if conditions.is_true("Complete") {
-        return Assessment::new(
-            Health::Healthy,
-            format!("completed: {succeeded} of {wanted} succeeded"),
-        );
+        return Assessment::new(Health::Healthy, format!("completed: {succeeded} of {wanted} succeeded"));
     }
     if is_true(body, "/spec/suspend") {
-        let why = conditions
-            .with_status("Suspended", "True")
-            .map_or("", |c| c.message);
+        let why = conditions.with_status("Suspended", "True").map_or("", |c| c.message);
         return Assessment::new(
             Health::Suspended,
-            if why.is_empty() {
-                "suspended".into()
-            } else {
-                one_line(why)
-            },
+            if why.is_empty() { "suspended".into() } else { one_line(why) },
         );
     }
     if text(body, "/status/startTime").is_empty() {
@@ -74,14 +65,7 @@ pub(super) fn cron_job(subject: &Subject<'_>) -> Assessment {
         }
         _ => false,
     };
-    Assessment::new(
-        Health::Healthy,
-        if failed {
-            "the last run did not succeed"
-        } else {
-            ""
-        },
-    )
+    Assessment::new(Health::Healthy, if failed { "the last run did not succeed" } else { "" })
 }
 
 /// Argo CD's rule for its Workflow, by phase.

@@ -61,9 +61,7 @@ impl<'a> Conditions<'a> {
 
     /// The condition of that type, when its status is the given one.
     pub(super) fn with_status(&self, kind: &str, status: &str) -> Option<&Condition<'a>> {
-        self.0
-            .iter()
-            .find(|condition| condition.kind == kind && condition.status == status)
+        self.0.iter().find(|condition| condition.kind == kind && condition.status == status)
     }
 
     /// Whether there is a condition of that type with status `True`.

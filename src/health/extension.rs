@@ -11,16 +11,10 @@ pub(super) fn definition(subject: &Subject<'_>) -> Assessment {
         return Assessment::new(Health::Progressing, explain("terminating", terminating.message));
     }
     if let Some(refused) = conditions.with_status("NamesAccepted", "False") {
-        return Assessment::new(
-            Health::Degraded,
-            explain("names not accepted", &refused.explain()),
-        );
+        return Assessment::new(Health::Degraded, explain("names not accepted", &refused.explain()));
     }
     if let Some(schema) = conditions.with_status("NonStructuralSchema", "True") {
-        return Assessment::new(
-            Health::Degraded,
-            explain("schema is not structural", schema.message),
-        );
+        return Assessment::new(Health::Degraded, explain("schema is not structural", schema.message));
     }
     match conditions.get("Established") {
         Some(condition) if condition.holds() => Assessment::healthy(),
@@ -35,10 +29,9 @@ pub(super) fn definition(subject: &Subject<'_>) -> Assessment {
 pub(super) fn api_service(subject: &Subject<'_>) -> Assessment {
     match subject.conditions.get("Available") {
         Some(condition) if condition.holds() => Assessment::healthy(),
-        Some(condition) => Assessment::new(
-            Health::Progressing,
-            explain("not available", &condition.explain()),
-        ),
+        Some(condition) => {
+            Assessment::new(Health::Progressing, explain("not available", &condition.explain()))
+        }
         None => Assessment::new(Health::Progressing, "not yet observed"),
     }
 }

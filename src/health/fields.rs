@@ -22,9 +22,7 @@ pub(super) fn is_true(body: &Value, pointer: &str) -> bool {
 
 /// The list at a JSON pointer, else an empty one.
 pub(super) fn list<'a>(body: &'a Value, pointer: &str) -> &'a [Value] {
-    body.pointer(pointer)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    body.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// `Reason: message` as one short line; either part may be empty.
@@ -68,10 +66,7 @@ mod tests {
     #[test]
     fn wrong_types_count_as_absent() {
         let body = json!({"a": "1", "b": 2, "c": 1e300, "d": "true"});
-        assert_eq!(
-            (int(&body, "/a", 7), int(&body, "/b", 7), int(&body, "/c", 7)),
-            (7, 2, 7)
-        );
+        assert_eq!((int(&body, "/a", 7), int(&body, "/b", 7), int(&body, "/c", 7)), (7, 2, 7));
         assert_eq!((text(&body, "/b"), text(&body, "/a")), ("", "1"));
         assert!(!is_true(&body, "/d") && list(&body, "/a").is_empty());
     }

@@ -19,10 +19,8 @@ pub(super) fn terminating(subject: &Subject<'_>) -> Option<Assessment> {
     if text(subject.body, "/metadata/deletionTimestamp").is_empty() {
         return None;
     }
-    let mut finalizers: Vec<&str> = list(subject.body, "/metadata/finalizers")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
+    let mut finalizers: Vec<&str> =
+        list(subject.body, "/metadata/finalizers").iter().filter_map(Value::as_str).collect();
     finalizers.sort_unstable();
     // A namespace says in its conditions what is left in it.
     let left: Vec<&str> = ["NamespaceContentRemaining", "NamespaceFinalizersRemaining"]
@@ -51,10 +49,7 @@ pub(super) fn suspended(subject: &Subject<'_>, gvk: &Gvk) -> Option<Assessment> 
         ("apps" | "extensions", "Deployment") => is_true(subject.body, "/spec/paused").then_some("paused"),
         ("batch", "CronJob") => is_true(subject.body, "/spec/suspend").then_some("suspended"),
         (group, _) if is_builtin(group) => None,
-        _ if ["/spec/suspend", "/spec/suspended"]
-            .iter()
-            .any(|field| is_true(subject.body, field)) =>
-        {
+        _ if ["/spec/suspend", "/spec/suspended"].iter().any(|field| is_true(subject.body, field)) => {
             Some("suspended")
         }
         _ => is_true(subject.body, "/spec/paused").then_some("paused"),
@@ -98,23 +93,15 @@ fn not_yet_observed(generation: i64, observed: i64) -> Assessment {
 /// With both `True`, kstatus takes whichever comes first in the list; here Stalled wins, so that the order of the
 /// conditions does not matter. A condition that speaks of an older generation is not believed.
 pub(super) fn standard_conditions(subject: &Subject<'_>) -> Option<Assessment> {
-    for (kind, health, fallback) in [
-        ("Stalled", Health::Degraded, "stalled"),
-        ("Reconciling", Health::Progressing, "reconciling"),
-    ] {
+    for (kind, health, fallback) in
+        [("Stalled", Health::Degraded, "stalled"), ("Reconciling", Health::Progressing, "reconciling")]
+    {
         let Some(condition) = subject.conditions.with_status(kind, "True") else {
             continue;
         };
         return Some(stale(subject, condition.observed_generation).unwrap_or_else(|| {
             let message = condition.explain();
-            Assessment::new(
-                health,
-                if message.is_empty() {
-                    fallback.to_owned()
-                } else {
-                    message
-                },
-            )
+            Assessment::new(health, if message.is_empty() { fallback.to_owned() } else { message })
         }));
     }
     None
@@ -140,11 +127,7 @@ pub(super) fn custom(subject: &Subject<'_>) -> Assessment {
             return Assessment::new(Health::Degraded, or_type(condition.explain(), kind));
         }
     }
-    let summaries: &[&str] = if conditions.get("Ready").is_some() {
-        &["Ready"]
-    } else {
-        &SUMMARIES
-    };
+    let summaries: &[&str] = if conditions.get("Ready").is_some() { &["Ready"] } else { &SUMMARIES };
     let mut summed_up = false;
     for kind in summaries {
         let Some(condition) = conditions.get(kind) else {
@@ -179,9 +162,5 @@ fn phase_message(subject: &Subject<'_>, phase: &str) -> String {
 }
 
 fn or_type(message: String, fallback: &str) -> String {
-    if message.is_empty() {
-        fallback.to_owned()
-    } else {
-        message
-    }
+    if message.is_empty() { fallback.to_owned() } else { message }
 }

@@ -75,12 +75,7 @@ fn rule(group: &str, kind: &str) -> Option<Rule> {
 #[must_use]
 pub fn assess(object: &Object, now: i64) -> Assessment {
     let body = object.body();
-    let subject = Subject {
-        object,
-        body,
-        conditions: Conditions::of(body),
-        now,
-    };
+    let subject = Subject { object, body, conditions: Conditions::of(body), now };
     let gvk = object.gvk();
     let rule = rule(&gvk.group, &gvk.kind);
     let assessment = generic::terminating(&subject)
@@ -89,10 +84,7 @@ pub fn assess(object: &Object, now: i64) -> Assessment {
         .or_else(|| generic::standard_conditions(&subject))
         .unwrap_or_else(|| rule.map_or_else(|| generic::custom(&subject), |rule| rule(&subject)));
     // Names, phases and reasons are the controllers' text as much as messages are.
-    Assessment {
-        message: fields::one_line(&assessment.message),
-        ..assessment
-    }
+    Assessment { message: fields::one_line(&assessment.message), ..assessment }
 }
 
 /// The health of many objects taken together: that of the worst, with its name and reason.
@@ -134,14 +126,9 @@ mod tests {
 
     #[test]
     fn the_worst_object_speaks_and_the_order_does_not_matter() {
-        let healthy = (
-            ResourceId::new("", "ConfigMap", "shop", "a"),
-            Assessment::healthy(),
-        );
-        let web = (
-            ResourceId::new("apps", "Deployment", "shop", "web"),
-            Assessment::new(Health::Degraded, "no"),
-        );
+        let healthy = (ResourceId::new("", "ConfigMap", "shop", "a"), Assessment::healthy());
+        let web =
+            (ResourceId::new("apps", "Deployment", "shop", "web"), Assessment::new(Health::Degraded, "no"));
         let api = (
             ResourceId::new("apps", "Deployment", "shop", "api"),
             Assessment::new(Health::Degraded, "quota"),
@@ -151,10 +138,8 @@ mod tests {
             Assessment::new(Health::Progressing, "not started"),
         );
         let all = [&healthy, &web, &api, &job];
-        let expected = Assessment::new(
-            Health::Degraded,
-            "Deployment.apps shop/api: quota (and 1 more Degraded)",
-        );
+        let expected =
+            Assessment::new(Health::Degraded, "Deployment.apps shop/api: quota (and 1 more Degraded)");
         assert_eq!(worst(all.iter().map(|(id, a)| (id, a))), expected);
         assert_eq!(worst(all.iter().rev().map(|(id, a)| (id, a))), expected);
         assert_eq!(worst([]), Assessment::healthy());

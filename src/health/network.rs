@@ -17,14 +17,7 @@ pub(super) fn service(subject: &Subject<'_>) -> Assessment {
         return Assessment::new(Health::Progressing, "no cluster IP yet");
     }
     let addressed = !list(body, "/status/loadBalancer/ingress").is_empty();
-    Assessment::new(
-        Health::Healthy,
-        if addressed {
-            ""
-        } else {
-            "no load balancer address yet"
-        },
-    )
+    Assessment::new(Health::Healthy, if addressed { "" } else { "no load balancer address yet" })
 }
 
 /// Healthy as soon as it exists: many controllers never write an address (kstatus has no rule; Argo CD waits for ever).

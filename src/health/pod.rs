@@ -33,10 +33,7 @@ pub(super) fn pod(subject: &Subject<'_>) -> Assessment {
         }
         "Running" if subject.conditions.is_true("Ready") => Assessment::healthy(),
         "Running" => {
-            if let Some(why) = Some(stuck(body))
-                .filter(|why| !why.is_empty())
-                .or_else(|| ended(body))
-            {
+            if let Some(why) = Some(stuck(body)).filter(|why| !why.is_empty()).or_else(|| ended(body)) {
                 return Assessment::new(Health::Degraded, why);
             }
             let unready = subject.conditions.get("Ready").map_or("", |c| c.message);
@@ -57,17 +54,12 @@ fn pending(subject: &Subject<'_>, endless: bool) -> Assessment {
     match scheduled {
         Some(condition) if condition.reason == "Unschedulable" => {
             let patient = window_ends(subject.object).is_some_and(|end| subject.now < end);
-            let health = if patient {
-                Health::Progressing
-            } else {
-                Health::Degraded
-            };
+            let health = if patient { Health::Progressing } else { Health::Degraded };
             Assessment::new(health, condition.explain())
         }
-        Some(condition) => Assessment::new(
-            Health::Progressing,
-            explain("not scheduled", &condition.explain()),
-        ),
+        Some(condition) => {
+            Assessment::new(Health::Progressing, explain("not scheduled", &condition.explain()))
+        }
         None => Assessment::new(Health::Progressing, explain("pending", &why)),
     }
 }
@@ -84,11 +76,7 @@ pub fn reassess_at(object: &Object, now: i64) -> Option<i64> {
         && Conditions::of(body)
             .with_status("PodScheduled", "False")
             .is_some_and(|condition| condition.reason == "Unschedulable");
-    if waits {
-        window_ends(object).filter(|end| now < *end)
-    } else {
-        None
-    }
+    if waits { window_ends(object).filter(|end| now < *end) } else { None }
 }
 
 /// The end of the scheduling window; `None` without a creation time, which kstatus reads as long ago.
@@ -119,9 +107,7 @@ pub(super) fn is_stuck(reason: &str) -> bool {
 
 /// Every container of a Pod, the init containers first.
 pub(super) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
-    list(pod, "/status/initContainerStatuses")
-        .iter()
-        .chain(list(pod, "/status/containerStatuses"))
+    list(pod, "/status/initContainerStatuses").iter().chain(list(pod, "/status/containerStatuses"))
 }
 
 /// The containers that cannot be started, each with its reason; empty when there is none.
@@ -129,10 +115,8 @@ fn stuck(pod: &Value) -> String {
     let mut reasons: Vec<String> = containers(pod)
         .filter(|status| is_stuck(text(status, "/state/waiting/reason")))
         .map(|status| {
-            let reason = explain(
-                text(status, "/state/waiting/reason"),
-                text(status, "/state/waiting/message"),
-            );
+            let reason =
+                explain(text(status, "/state/waiting/reason"), text(status, "/state/waiting/message"));
             format!("container {}: {reason}", text(status, "/name"))
         })
         .collect();
@@ -143,9 +127,7 @@ fn stuck(pod: &Value) -> String {
 /// The first container that ended, now or before its last restart, in a Pod whose containers should not end.
 fn ended(pod: &Value) -> Option<String> {
     list(pod, "/status/containerStatuses").iter().find_map(|status| {
-        let end = ["/state/terminated", "/lastState/terminated"]
-            .iter()
-            .find_map(|at| status.pointer(at))?;
+        let end = ["/state/terminated", "/lastState/terminated"].iter().find_map(|at| status.pointer(at))?;
         Some(format!("container {}: {}", text(status, "/name"), exit(end)?))
     })
 }
@@ -154,11 +136,7 @@ fn ended(pod: &Value) -> Option<String> {
 pub(super) fn exit(terminated: &Value) -> Option<String> {
     let code = terminated.get("exitCode").and_then(Value::as_i64);
     let (reason, message) = (text(terminated, "/reason"), text(terminated, "/message"));
-    let known = if reason.is_empty() || reason == "Error" {
-        "ended"
-    } else {
-        reason
-    };
+    let known = if reason.is_empty() || reason == "Error" { "ended" } else { reason };
     match code {
         None if reason.is_empty() && message.is_empty() => None,
         None => Some(explain(known, message)),

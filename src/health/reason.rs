@@ -73,10 +73,8 @@ fn lack(pod: &Value) -> Option<Lack> {
     }
     let mut faults: Vec<String> = containers(pod).filter_map(fault).collect();
     if phase == "Failed" && faults.is_empty() {
-        faults.push(explain(
-            "pod failed",
-            &explain(text(pod, "/status/reason"), text(pod, "/status/message")),
-        ));
+        faults
+            .push(explain("pod failed", &explain(text(pod, "/status/reason"), text(pod, "/status/message"))));
     }
     if !faults.is_empty() {
         faults.sort();
@@ -100,11 +98,7 @@ fn lack(pod: &Value) -> Option<Lack> {
         })
         .collect();
     waiting.sort();
-    Some(Lack::Time(if waiting.is_empty() {
-        explain("pod is not ready", phase)
-    } else {
-        waiting.join(", ")
-    }))
+    Some(Lack::Time(if waiting.is_empty() { explain("pod is not ready", phase) } else { waiting.join(", ") }))
 }
 
 /// Why one container cannot be started, or how it last ended when it keeps ending.
@@ -130,10 +124,8 @@ fn last_warning(events: &[Value], troubled: &BTreeSet<&str>, told: &str) -> Opti
         .iter()
         .filter(|event| text(event, "/type") == "Warning")
         .filter(|event| {
-            let about = event
-                .get("involvedObject")
-                .or_else(|| event.get("regarding"))
-                .unwrap_or(&Value::Null);
+            let about =
+                event.get("involvedObject").or_else(|| event.get("regarding")).unwrap_or(&Value::Null);
             text(about, "/kind") != "Pod" || troubled.contains(text(about, "/name"))
         })
         .filter_map(|event| {

@@ -22,10 +22,7 @@ pub(super) fn volume(subject: &Subject<'_>) -> Assessment {
             Health::Degraded,
             explain(
                 phase,
-                &explain(
-                    text(subject.body, "/status/reason"),
-                    text(subject.body, "/status/message"),
-                ),
+                &explain(text(subject.body, "/status/reason"), text(subject.body, "/status/message")),
             ),
         ),
         _ => Assessment::healthy(),

@@ -27,9 +27,8 @@ fn surplus(have: i64, want: i64) -> Option<Assessment> {
 /// it is added to the message, while the verdict stays Progressing until the deadline, as kstatus has it.
 pub(super) fn deployment(subject: &Subject<'_>) -> Assessment {
     let (body, conditions) = (subject.body, &subject.conditions);
-    if let Some(late) = conditions
-        .iter()
-        .find(|c| c.kind == "Progressing" && c.reason == "ProgressDeadlineExceeded")
+    if let Some(late) =
+        conditions.iter().find(|c| c.kind == "Progressing" && c.reason == "ProgressDeadlineExceeded")
     {
         return Assessment::new(Health::Degraded, late.explain());
     }
@@ -56,10 +55,7 @@ pub(super) fn deployment(subject: &Subject<'_>) -> Assessment {
         return progressing("new ReplicaSet not yet available");
     }
     if !conditions.is_true("Available") {
-        let why = conditions
-            .get("Available")
-            .map(|c| c.explain())
-            .unwrap_or_default();
+        let why = conditions.get("Available").map(|c| c.explain()).unwrap_or_default();
         return progressing(explain("not yet available", &why));
     }
     Assessment::healthy()
@@ -73,11 +69,7 @@ pub(super) fn stateful_set(subject: &Subject<'_>) -> Assessment {
     let body = subject.body;
     let wanted = int(body, "/spec/replicas", 1);
     let count = |field: &str| int(body, &format!("/status/{field}"), 0);
-    let (replicas, ready, updated) = (
-        count("replicas"),
-        count("readyReplicas"),
-        count("updatedReplicas"),
-    );
+    let (replicas, ready, updated) = (count("replicas"), count("readyReplicas"), count("updatedReplicas"));
     if text(body, "/spec/updateStrategy/type") == "OnDelete" {
         let message = format!("update strategy OnDelete: {ready} of {wanted} ready, {updated} updated");
         return Assessment::new(Health::Healthy, message);
@@ -134,10 +126,7 @@ fn replicas(subject: &Subject<'_>, created: &str) -> Assessment {
 pub(super) fn daemon_set(subject: &Subject<'_>) -> Assessment {
     let body = subject.body;
     let by_hand = text(body, "/spec/updateStrategy/type") == "OnDelete";
-    let observed = |pointer: &str| {
-        body.pointer(pointer)
-            .is_some_and(|value| value.as_i64().is_some())
-    };
+    let observed = |pointer: &str| body.pointer(pointer).is_some_and(|value| value.as_i64().is_some());
     if !observed("/status/observedGeneration") || (!by_hand && !observed("/metadata/generation")) {
         return progressing("not yet observed by the controller");
     }
@@ -147,13 +136,7 @@ pub(super) fn daemon_set(subject: &Subject<'_>) -> Assessment {
     }
     let count = |field: &str| int(body, &format!("/status/{field}"), 0);
     short_of(count("currentNumberScheduled"), wanted, "scheduled")
-        .or_else(|| {
-            if by_hand {
-                None
-            } else {
-                short_of(count("updatedNumberScheduled"), wanted, "updated")
-            }
-        })
+        .or_else(|| if by_hand { None } else { short_of(count("updatedNumberScheduled"), wanted, "updated") })
         .or_else(|| short_of(count("numberAvailable"), wanted, "available"))
         .or_else(|| short_of(count("numberReady"), wanted, "ready"))
         .unwrap_or_else(Assessment::healthy)

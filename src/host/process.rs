@@ -17,10 +17,8 @@ pub struct ProcessRunner;
 impl CommandRunner for ProcessRunner {
     async fn run(&self, command: &Command) -> Result<CommandOutput, CommandFailure> {
         let name = || command.program.display().to_string();
-        let not_started = |error: std::io::Error| CommandFailure::NotStarted {
-            program: name(),
-            reason: error.to_string(),
-        };
+        let not_started =
+            |error: std::io::Error| CommandFailure::NotStarted { program: name(), reason: error.to_string() };
         let mut child = tokio::process::Command::new(&command.program)
             .args(&command.arguments)
             .current_dir(&command.directory)
@@ -36,44 +34,25 @@ impl CommandRunner for ProcessRunner {
         let group = Group::of(&child);
         group.limit_memory(command.memory_limit);
 
-        let stdout = child
-            .stdout
-            .take()
-            .expect("standard output was asked for as a pipe");
-        let stderr = child
-            .stderr
-            .take()
-            .expect("standard error was asked for as a pipe");
+        let stdout = child.stdout.take().expect("standard output was asked for as a pipe");
+        let stderr = child.stderr.take().expect("standard error was asked for as a pipe");
         let all = async {
             // Both pipes are drained at once, or a program that fills the other one would wait for ever.
             let output = async {
-                let read = read_up_to(stdout, command.output_limit)
-                    .await
-                    .map_err(not_started)?;
-                read.ok_or_else(|| CommandFailure::TooMuch {
-                    program: name(),
-                    limit: command.output_limit,
-                })
+                let read = read_up_to(stdout, command.output_limit).await.map_err(not_started)?;
+                read.ok_or_else(|| CommandFailure::TooMuch { program: name(), limit: command.output_limit })
             };
             let errors = async { Ok(read_end(stderr).await) };
             let (output, errors) = tokio::try_join!(output, errors)?;
             let status = child.wait().await.map_err(not_started)?;
-            Ok(CommandOutput {
-                code: status.code(),
-                stdout: output,
-                stderr: errors,
-            })
+            Ok(CommandOutput { code: status.code(), stdout: output, stderr: errors })
         };
         let outcome = tokio::time::timeout(command.time_limit, all).await;
         drop(group);
         // The leader is dead by now in every case; waiting for it leaves no zombie.
         let _ = child.wait().await;
-        outcome.unwrap_or_else(|_| {
-            Err(CommandFailure::TooSlow {
-                program: name(),
-                limit: command.time_limit,
-            })
-        })
+        outcome
+            .unwrap_or_else(|_| Err(CommandFailure::TooSlow { program: name(), limit: command.time_limit }))
     }
 }
 
@@ -82,21 +61,13 @@ struct Group(Option<Pid>);
 
 impl Group {
     fn of(child: &tokio::process::Child) -> Self {
-        Self(
-            child
-                .id()
-                .and_then(|id| i32::try_from(id).ok())
-                .and_then(Pid::from_raw),
-        )
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
     }
 
     /// Set after the start, because doing it in between needs `unsafe`: the first milliseconds of a program are not
     /// where it takes gigabytes.
     fn limit_memory(&self, bytes: u64) {
-        let limit = Rlimit {
-            current: Some(bytes),
-            maximum: Some(bytes),
-        };
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
         if self.0.is_some() {
             // A failure means that the process has ended already.
             let _ = prlimit(self.0, Resource::As, limit);

@@ -52,7 +52,9 @@ impl Pages {
             "/healthz" => (StatusCode::OK, TEXT, "ok\n".into()),
             "/readyz" => match view {
                 Some(view) if view.is_ready() => (StatusCode::OK, TEXT, "ok\n".into()),
-                _ => (StatusCode::SERVICE_UNAVAILABLE, TEXT, "not every repository has been read yet\n".into()),
+                _ => {
+                    (StatusCode::SERVICE_UNAVAILABLE, TEXT, "not every repository has been read yet\n".into())
+                }
             },
             "/metrics" => {
                 let applications = view.map(|view| view.applications()).unwrap_or_default();
@@ -64,7 +66,11 @@ impl Pages {
                 let text = serde_json::to_string(&applications).unwrap_or_else(|_| "[]".into());
                 (StatusCode::OK, "application/json", text)
             }
-            _ => (StatusCode::NOT_FOUND, TEXT, "there are /healthz, /readyz, /metrics and /api/v1/applications\n".into()),
+            _ => (
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "there are /healthz, /readyz, /metrics and /api/v1/applications\n".into(),
+            ),
         }
     }
 }
@@ -86,7 +92,9 @@ pub async fn serve(listener: TcpListener, pages: Pages, mut stop: watch::Receive
                 async move {
                     let mut response = Response::new(Full::new(Bytes::from(text)));
                     *response.status_mut() = status;
-                    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+                    response
+                        .headers_mut()
+                        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
                     Ok::<_, Infallible>(response)
                 }
             });

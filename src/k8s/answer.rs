@@ -17,11 +17,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn new(head: response::Parts, body: Bytes) -> Self {
-        Self {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        }
+        Self { status: head.status.as_u16(), headers: head.headers, body }
     }
 
     /// The body as JSON. The error never quotes the body.
@@ -47,20 +43,14 @@ impl Answer {
 
 /// `serde_json`'s message may quote what it met; line, column and category may not.
 pub(super) fn place(error: &serde_json::Error) -> String {
-    format!(
-        "not the JSON that was expected, at line {} column {}",
-        error.line(),
-        error.column()
-    )
+    format!("not the JSON that was expected, at line {} column {}", error.line(), error.column())
 }
 
 /// An item of a list as an object: built-in lists leave `apiVersion` and `kind` to the list itself.
 pub(super) fn list_item(kind: &ServedKind, mut body: Value) -> Result<Object, ApiFailure> {
     if let Some(map) = body.as_object_mut() {
-        map.entry("apiVersion")
-            .or_insert_with(|| Value::String(kind.gvk.api_version()));
-        map.entry("kind")
-            .or_insert_with(|| Value::String(kind.gvk.kind.clone()));
+        map.entry("apiVersion").or_insert_with(|| Value::String(kind.gvk.api_version()));
+        map.entry("kind").or_insert_with(|| Value::String(kind.gvk.kind.clone()));
     }
     Object::new(body).map_err(|error| failure::unreadable(&format!("a list of {}", kind.gvk), &error))
 }

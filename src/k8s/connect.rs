@@ -1,10 +1,10 @@
 //! How an API server is reached: kubeconfig, the pod's own ServiceAccount, or an endpoint with a token.
 
-use crate::ports::RequestObserver;
 use super::server::ApiServer;
 use super::unanswered;
 use super::wire::Wire;
 use crate::ports::ApiFailure;
+use crate::ports::RequestObserver;
 use async_trait::async_trait;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -78,12 +78,7 @@ pub struct ConnectOptions {
 
 impl std::fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "ConnectOptions(observer: {}, token: {})",
-            self.observer.is_some(),
-            self.token.is_some()
-        )
+        write!(f, "ConnectOptions(observer: {}, token: {})", self.observer.is_some(), self.token.is_some())
     }
 }
 
@@ -129,18 +124,10 @@ pub async fn connect(source: &Source, options: ConnectOptions) -> Result<ApiServ
     let namespace = config.default_namespace.clone();
     // A kubeconfig's credential plugin is run by this, and waited for.
     let client = tokio::task::spawn_blocking(|| Client::try_from(config)).await;
-    let settings = |reason: String| ConnectError::Settings {
-        address: address.clone(),
-        reason,
-    };
+    let settings = |reason: String| ConnectError::Settings { address: address.clone(), reason };
     let client = client.map_err(|error| settings(error.to_string()))?;
     let client = client.map_err(|error| settings(unanswered::settings(&error, &address)))?;
-    let wire = Wire {
-        client,
-        address: address.into(),
-        observer: options.observer,
-        token: options.token,
-    };
+    let wire = Wire { client, address: address.into(), observer: options.observer, token: options.token };
     Ok(ApiServer::new(wire, namespace))
 }
 
@@ -159,11 +146,7 @@ async fn load(source: &Source) -> Result<Config, ConnectError> {
         Source::InCluster => {
             Config::incluster().map_err(|error| ConnectError::NotInCluster(error.to_string()))
         }
-        Source::Endpoint {
-            url,
-            ca_pem,
-            tls_server_name,
-        } => {
+        Source::Endpoint { url, ca_pem, tls_server_name } => {
             let document = endpoint(url, ca_pem.as_deref(), tls_server_name.as_deref());
             let kubeconfig =
                 Kubeconfig::from_yaml(&document).map_err(|error| kubeconfig_error(url, &error))?;
@@ -177,11 +160,7 @@ async fn from_kubeconfig(
     context: Option<&str>,
     place: &str,
 ) -> Result<Config, ConnectError> {
-    let options = KubeConfigOptions {
-        context: context.map(str::to_owned),
-        cluster: None,
-        user: None,
-    };
+    let options = KubeConfigOptions { context: context.map(str::to_owned), cluster: None, user: None };
     Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(|error| kubeconfig_error(place, &error))
@@ -212,8 +191,5 @@ fn kubeconfig_error(place: &str, error: &kube::config::KubeconfigError) -> Conne
         kube::config::KubeconfigError::Parse(_) => "it is not YAML of kind Config".into(),
         other => other.to_string(),
     };
-    ConnectError::Kubeconfig {
-        place: place.into(),
-        reason,
-    }
+    ConnectError::Kubeconfig { place: place.into(), reason }
 }

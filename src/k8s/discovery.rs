@@ -38,10 +38,7 @@ impl Discoverer {
 
     /// Fills what is missing from the last complete answers.
     fn settle(&self, version: String, groups: Vec<Group>) -> Discovery {
-        let mut discovery = Discovery {
-            version,
-            ..Discovery::default()
-        };
+        let mut discovery = Discovery { version, ..Discovery::default() };
         let mut remembered = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
         for group in &groups {
             if group.complete {
@@ -65,14 +62,8 @@ impl Discoverer {
 /// Adds what is not there yet: the first resource of a kind, and the first version, are the ones to use.
 fn add(discovery: &mut Discovery, group: &Group) {
     for kind in group.versions.iter().flat_map(|(_, kinds)| kinds) {
-        discovery
-            .preferred
-            .entry(kind.gvk.group_kind())
-            .or_insert_with(|| kind.gvk.clone());
-        discovery
-            .kinds
-            .entry(kind.gvk.clone())
-            .or_insert_with(|| kind.clone());
+        discovery.preferred.entry(kind.gvk.group_kind()).or_insert_with(|| kind.gvk.clone());
+        discovery.kinds.entry(kind.gvk.clone()).or_insert_with(|| kind.clone());
     }
 }
 
@@ -82,9 +73,7 @@ async fn version(wire: &Wire) -> Result<String, ApiFailure> {
     struct Version {
         git_version: String,
     }
-    let answer = wire
-        .exchange(Call::get("/version".into(), Query::default()))
-        .await?;
+    let answer = wire.exchange(Call::get("/version".into(), Query::default())).await?;
     Ok(answer.json::<Version>("/version")?.git_version)
 }
 
@@ -94,10 +83,7 @@ async fn ask(wire: &Wire) -> Result<Vec<Group>, ApiFailure> {
 }
 
 async fn ask_root(wire: &Wire, root: &str) -> Result<Vec<Group>, ApiFailure> {
-    let call = Call {
-        accept: ACCEPT,
-        ..Call::get(root.into(), Query::default())
-    };
+    let call = Call { accept: ACCEPT, ..Call::get(root.into(), Query::default()) };
     let answer = wire.exchange(call).await?;
     match answer.json::<Root>(root)? {
         Root { kind, items, .. } if kind == "APIGroupDiscoveryList" => {
@@ -163,10 +149,7 @@ struct ResponseKind {
 
 fn group(discovered: GroupDiscovery) -> Group {
     let name = discovered.metadata.name;
-    let complete = discovered
-        .versions
-        .iter()
-        .all(|version| version.freshness != "Stale");
+    let complete = discovered.versions.iter().all(|version| version.freshness != "Stale");
     let versions = discovered.versions.into_iter().map(|version| {
         let kinds = version
             .resources
@@ -176,11 +159,7 @@ fn group(discovered: GroupDiscovery) -> Group {
         (version.version, kinds)
     });
     let versions = versions.collect();
-    Group {
-        name,
-        versions,
-        complete,
-    }
+    Group { name, versions, complete }
 }
 
 fn served(group: &str, version: &str, resource: ResourceDiscovery) -> Option<ServedKind> {
@@ -205,28 +184,16 @@ mod tests {
 
     fn group(name: &str, complete: bool, versions: &[(&str, &[&str])]) -> Group {
         let kinds = |version: &str, names: &[&str]| {
-            names
-                .iter()
-                .map(|kind| kinds::served(name, version, kind, &kind.to_lowercase(), true))
-                .collect()
+            names.iter().map(|kind| kinds::served(name, version, kind, &kind.to_lowercase(), true)).collect()
         };
-        let versions = versions
-            .iter()
-            .map(|(v, names)| ((*v).to_owned(), kinds(v, names)))
-            .collect();
-        Group {
-            name: name.into(),
-            versions,
-            complete,
-        }
+        let versions = versions.iter().map(|(v, names)| ((*v).to_owned(), kinds(v, names))).collect();
+        Group { name: name.into(), versions, complete }
     }
 
     #[test]
     fn the_first_version_that_has_the_kind_is_preferred() {
-        let discovery = Discoverer::default().settle(
-            "v1".into(),
-            vec![group("x", true, &[("v2", &["New"]), ("v1", &["New", "Old"])])],
-        );
+        let discovery = Discoverer::default()
+            .settle("v1".into(), vec![group("x", true, &[("v2", &["New"]), ("v1", &["New", "Old"])])]);
         assert_eq!(discovery.preferred[&GroupKind::new("x", "New")].version, "v2");
         assert_eq!(discovery.preferred[&GroupKind::new("x", "Old")].version, "v1");
         assert_eq!(discovery.kinds.len(), 3);
@@ -242,15 +209,8 @@ mod tests {
         discoverer.settle(String::new(), vec![core.clone(), up]);
         for _ in 0..2 {
             let discovery = discoverer.settle(String::new(), vec![core.clone(), down.clone()]);
-            assert_eq!(
-                discovery.unavailable,
-                BTreeSet::from(["metrics.k8s.io".to_owned()])
-            );
-            assert!(
-                discovery
-                    .preferred(&GroupKind::new("metrics.k8s.io", "PodMetrics"))
-                    .is_some()
-            );
+            assert_eq!(discovery.unavailable, BTreeSet::from(["metrics.k8s.io".to_owned()]));
+            assert!(discovery.preferred(&GroupKind::new("metrics.k8s.io", "PodMetrics")).is_some());
         }
         // Gone altogether is not the same as down.
         let discovery = discoverer.settle(String::new(), vec![core]);

@@ -52,11 +52,7 @@ impl<'a> EventNote<'a> {
     /// The reference's fields of a live object: its `apiVersion` and uid.
     #[must_use]
     pub fn about(object: &'a Object) -> (&'a str, &'a str) {
-        let version = object
-            .body()
-            .get("apiVersion")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let version = object.body().get("apiVersion").and_then(Value::as_str).unwrap_or_default();
         (version, object.uid().unwrap_or_default())
     }
 }
@@ -102,17 +98,10 @@ pub fn event_body(event: &EventNote<'_>) -> Value {
 /// A prefix that the server completes to a name. Names of roles and the like hold what an Event's may not.
 fn prefix(name: &str) -> String {
     let plain = |c: char| {
-        if c.is_ascii_lowercase() || c.is_ascii_digit() {
-            c
-        } else {
-            '-'
-        }
+        if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }
     };
-    let mut prefix: String = name
-        .chars()
-        .take(LONGEST_PREFIX)
-        .map(|c| plain(c.to_ascii_lowercase()))
-        .collect();
+    let mut prefix: String =
+        name.chars().take(LONGEST_PREFIX).map(|c| plain(c.to_ascii_lowercase())).collect();
     prefix.push('-');
     // A name begins with a letter or digit.
     prefix.insert(0, 'e');
@@ -125,10 +114,7 @@ fn cut(text: &str, longest: usize) -> String {
     if text.len() <= longest {
         return text.to_owned();
     }
-    let end = (0..=longest - '…'.len_utf8())
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or(0);
+    let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}…", &text[..end])
 }
 
@@ -139,11 +125,7 @@ mod tests {
     #[test]
     fn a_note_is_cut_at_a_character() {
         assert_eq!(cut("short", LONGEST_NOTE), "short");
-        for text in [
-            "ä".repeat(1000),
-            "x".repeat(1025),
-            format!("x{}", "€".repeat(500)),
-        ] {
+        for text in ["ä".repeat(1000), "x".repeat(1025), format!("x{}", "€".repeat(500))] {
             let cut = cut(&text, LONGEST_NOTE);
             assert!(
                 cut.len() <= LONGEST_NOTE && cut.len() > LONGEST_NOTE - 6 && cut.ends_with('…'),

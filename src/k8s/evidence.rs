@@ -15,10 +15,7 @@ const EVENTS: usize = 10;
 /// Gathers the evidence for a workload. A pod or an Event that cannot be read is left out: the rest still helps.
 pub(super) async fn gather(wire: &Wire, id: &ResourceId) -> Result<Evidence, ApiFailure> {
     let Some(kind) = workload(id) else {
-        return Ok(Evidence {
-            pods: Vec::new(),
-            events: recent(events(wire, id, None).await?),
-        });
+        return Ok(Evidence { pods: Vec::new(), events: recent(events(wire, id, None).await?) });
     };
     let Some(workload) = read::get(wire, &kind, id).await? else {
         return Ok(Evidence::default());
@@ -35,10 +32,7 @@ pub(super) async fn gather(wire: &Wire, id: &ResourceId) -> Result<Evidence, Api
     let asked = join_all(subjects.iter().map(|(id, uid)| events(wire, id, *uid))).await;
     let events = asked.into_iter().filter_map(Result::ok).flatten().collect();
     let pods = troubled.into_iter().map(shown).collect();
-    Ok(Evidence {
-        pods,
-        events: recent(events),
-    })
+    Ok(Evidence { pods, events: recent(events) })
 }
 
 /// The kinds that run pods.
@@ -84,18 +78,8 @@ async fn replica_sets(wire: &Wire, workload: &Object) -> Result<Vec<Object>, Api
         true,
     )
     .await?;
-    let wanted = |set: &Object| {
-        set.body()
-            .pointer("/spec/replicas")
-            .and_then(Value::as_u64)
-            .unwrap_or(1)
-            > 0
-    };
-    Ok(page
-        .objects(&kinds::replica_set())?
-        .filter_map(Result::ok)
-        .filter(wanted)
-        .collect())
+    let wanted = |set: &Object| set.body().pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1) > 0;
+    Ok(page.objects(&kinds::replica_set())?.filter_map(Result::ok).filter(wanted).collect())
 }
 
 /// `spec.selector` as a query. A ReplicationController's is a plain map.
@@ -106,17 +90,9 @@ fn selector(workload: &Object) -> Option<String> {
         None if workload.kind() == "ReplicationController" => Some(selector),
         None => None,
     };
-    let mut terms: Vec<String> = labels
-        .into_iter()
-        .flatten()
-        .filter_map(|(k, v)| Some(format!("{k}={}", v.as_str()?)))
-        .collect();
-    for expression in selector
-        .get("matchExpressions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    let mut terms: Vec<String> =
+        labels.into_iter().flatten().filter_map(|(k, v)| Some(format!("{k}={}", v.as_str()?))).collect();
+    for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
         let key = expression.get("key")?.as_str()?;
         let values = expression
             .get("values")
@@ -141,10 +117,7 @@ fn is_ready(pod: &Object) -> bool {
     let status = pod.body().get("status");
     let phase = status.and_then(|s| s.get("phase")).and_then(Value::as_str);
     let conditions = status.and_then(|s| s.get("conditions")).and_then(Value::as_array);
-    let ready = conditions
-        .into_iter()
-        .flatten()
-        .any(|c| c["type"] == "Ready" && c["status"] == "True");
+    let ready = conditions.into_iter().flatten().any(|c| c["type"] == "Ready" && c["status"] == "True");
     phase == Some("Succeeded") || ready
 }
 
@@ -154,43 +127,25 @@ fn shown(pod: &Object) -> Value {
 }
 
 async fn events(wire: &Wire, about: &ResourceId, uid: Option<&str>) -> Result<Vec<Value>, ApiFailure> {
-    let mut fields = format!(
-        "involvedObject.kind={},involvedObject.name={},type=Warning",
-        about.kind, about.name
-    );
+    let mut fields =
+        format!("involvedObject.kind={},involvedObject.name={},type=Warning", about.kind, about.name);
     if let Some(uid) = uid {
         fields.push_str(&format!(",involvedObject.uid={uid}"));
     }
     // Events about cluster-scoped objects are kept in `default`.
     let namespace = about.namespace.as_deref().unwrap_or("default");
-    let which = Selection {
-        namespace: Some(namespace.into()),
-        fields,
-        ..Selection::default()
-    };
+    let which = Selection { namespace: Some(namespace.into()), fields, ..Selection::default() };
     let kind = kinds::served("", "v1", "Event", "events", true);
     let page = read::page(wire, &kind, &which, "", true).await?;
-    Ok(page
-        .objects(&kind)?
-        .filter_map(Result::ok)
-        .map(Object::into_body)
-        .collect())
+    Ok(page.objects(&kind)?.filter_map(Result::ok).map(Object::into_body).collect())
 }
 
 /// The newest of them, the newest last.
 fn recent(mut events: Vec<Value>) -> Vec<Value> {
     // RFC 3339 in UTC sorts as text; newer clients write `eventTime` and no `lastTimestamp`.
     let time = |event: &Value| {
-        let text = |path: &str| {
-            event
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        text("/series/lastObservedTime")
-            .max(text("/lastTimestamp"))
-            .max(text("/eventTime"))
+        let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        text("/series/lastObservedTime").max(text("/lastTimestamp")).max(text("/eventTime"))
     };
     events.sort_by_key(time);
     events.drain(..events.len().saturating_sub(EVENTS));
@@ -210,23 +165,14 @@ mod tests {
         let expressions = json!([{"key": "tier", "operator": "In", "values": ["a", "b"]}, {"key": "old", "operator": "DoesNotExist"}]);
         let full = deployment(&json!({"matchLabels": {"app": "web"}, "matchExpressions": expressions}));
         assert_eq!(selector(&full).as_deref(), Some("app=web,tier in (a,b),!old"));
-        assert_eq!(
-            selector(&deployment(&json!({}))),
-            None,
-            "an empty selector must not name every pod"
-        );
+        assert_eq!(selector(&deployment(&json!({}))), None, "an empty selector must not name every pod");
     }
 
     #[test]
     fn the_newest_events_come_last() {
-        let events = (0..15)
-            .rev()
-            .map(|n| json!({"lastTimestamp": format!("2026-01-01T00:00:{n:02}Z")}))
-            .collect();
+        let events =
+            (0..15).rev().map(|n| json!({"lastTimestamp": format!("2026-01-01T00:00:{n:02}Z")})).collect();
         let kept = recent(events);
-        assert_eq!(
-            (kept.len(), &kept[9]["lastTimestamp"]),
-            (10, &json!("2026-01-01T00:00:14Z"))
-        );
+        assert_eq!((kept.len(), &kept[9]["lastTimestamp"]), (10, &json!("2026-01-01T00:00:14Z")));
     }
 }

@@ -46,10 +46,8 @@ struct Cause {
 
 /// Reads a refusal: status code, `Retry-After`, and the `Status` in the body when there is one.
 pub(super) fn from_answer(code: u16, headers: &HeaderMap, body: &[u8]) -> ApiFailure {
-    let status: Status = serde_json::from_slice(body)
-        .ok()
-        .filter(|s: &Status| s.kind == "Status")
-        .unwrap_or_default();
+    let status: Status =
+        serde_json::from_slice(body).ok().filter(|s: &Status| s.kind == "Status").unwrap_or_default();
     let header = headers
         .get(http::header::RETRY_AFTER)
         .and_then(|v| v.to_str().ok())
@@ -69,19 +67,9 @@ fn from_status(code: u16, retry_after: Option<u64>, status: Status, body: &[u8])
     let causes: Vec<ApiCause> = details
         .causes
         .into_iter()
-        .map(|c| ApiCause {
-            field: c.field,
-            message: c.message,
-            reason: c.reason,
-        })
+        .map(|c| ApiCause { field: c.field, message: c.message, reason: c.reason })
         .collect();
-    let kind = classify(
-        code,
-        &status.reason,
-        &status.message,
-        &causes,
-        retry_after.is_some(),
-    );
+    let kind = classify(code, &status.reason, &status.message, &causes, retry_after.is_some());
     let message = match status.message {
         empty if empty.is_empty() => no_status(code, body),
         patch if patch == PATCH_DOES_NOT_FIT => {
@@ -89,13 +77,7 @@ fn from_status(code: u16, retry_after: Option<u64>, status: Status, body: &[u8])
         }
         words => words,
     };
-    ApiFailure {
-        kind,
-        status: Some(code),
-        message,
-        causes,
-        retry_after: seconds.map(Duration::from_secs),
-    }
+    ApiFailure { kind, status: Some(code), message, causes, retry_after: seconds.map(Duration::from_secs) }
 }
 
 fn classify(
@@ -139,11 +121,7 @@ fn classify(
 /// A proxy or load balancer answers in its own words; a line of them says which.
 fn no_status(code: u16, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(400)]);
-    let line = text
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or("an empty answer");
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("an empty answer");
     let line: String = line.chars().take(160).collect();
     format!("HTTP {code} without a Kubernetes status, from the API server or something before it: {line}")
 }
@@ -183,24 +161,12 @@ mod tests {
             (403, plain("Forbidden", "no"), K::Forbidden),
             (404, plain("NotFound", "no"), K::NotFound),
             (409, plain("AlreadyExists", "there"), K::AlreadyExists),
-            (
-                409,
-                plain("Conflict", "the object has been modified"),
-                K::Conflict,
-            ),
+            (409, plain("Conflict", "the object has been modified"), K::Conflict),
             (410, plain("Expired", "too old"), K::Expired),
-            (
-                413,
-                plain("RequestEntityTooLarge", "limit is 3145728"),
-                K::TooLarge,
-            ),
+            (413, plain("RequestEntityTooLarge", "limit is 3145728"), K::TooLarge),
             (500, plain("", "etcdserver: request is too large"), K::TooLarge),
             (422, plain("Invalid", "bad"), K::Invalid),
-            (
-                400,
-                plain("BadRequest", "strict decoding error: unknown field \"spec.x\""),
-                K::Invalid,
-            ),
+            (400, plain("BadRequest", "strict decoding error: unknown field \"spec.x\""), K::Invalid),
             (405, plain("MethodNotAllowed", "no"), K::Invalid),
             (415, plain("UnsupportedMediaType", "no"), K::Invalid),
             (
@@ -233,11 +199,7 @@ mod tests {
         ];
         for (code, body, kind) in table {
             let failure = answered(code, &body);
-            assert_eq!(
-                (failure.kind, failure.status),
-                (kind, Some(code)),
-                "{code} {body}"
-            );
+            assert_eq!((failure.kind, failure.status), (kind, Some(code)), "{code} {body}");
         }
     }
 
@@ -250,10 +212,7 @@ mod tests {
         );
         assert_eq!(failure.kind, ApiFailureKind::FieldConflict);
         assert_eq!(
-            (
-                failure.causes[0].field.as_str(),
-                failure.causes[0].message.as_str()
-            ),
+            (failure.causes[0].field.as_str(), failure.causes[0].message.as_str()),
             (".spec.replicas", "conflict with \"kubectl-edit\"")
         );
     }
@@ -263,15 +222,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("Retry-After", http::HeaderValue::from_static("7"));
         let busy = from_answer(503, &headers, b"<html>busy</html>");
-        assert_eq!(
-            (busy.kind, busy.retry_after),
-            (ApiFailureKind::Throttled, Some(Duration::from_secs(7)))
-        );
+        assert_eq!((busy.kind, busy.retry_after), (ApiFailureKind::Throttled, Some(Duration::from_secs(7))));
         assert!(busy.message.contains("<html>busy"), "{}", busy.message);
-        let body = answered(
-            429,
-            &json!({"kind": "Status", "message": "slow", "details": {"retryAfterSeconds": 2}}),
-        );
+        let body =
+            answered(429, &json!({"kind": "Status", "message": "slow", "details": {"retryAfterSeconds": 2}}));
         assert_eq!(body.retry_after, Some(Duration::from_secs(2)));
     }
 }

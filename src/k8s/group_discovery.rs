@@ -50,15 +50,8 @@ pub(super) async fn ask(
     core_versions: Vec<String>,
 ) -> Result<Vec<Group>, ApiFailure> {
     if !core_versions.is_empty() {
-        let versions = core_versions
-            .into_iter()
-            .map(|version| GroupVersion { version })
-            .collect();
-        groups.push(GroupHead {
-            name: String::new(),
-            versions,
-            ..GroupHead::default()
-        });
+        let versions = core_versions.into_iter().map(|version| GroupVersion { version }).collect();
+        groups.push(GroupHead { name: String::new(), versions, ..GroupHead::default() });
     }
     let wanted: Vec<(usize, String)> = groups
         .iter()
@@ -67,11 +60,7 @@ pub(super) async fn ask(
         .collect();
     let mut found: Vec<Group> = groups
         .into_iter()
-        .map(|head| Group {
-            name: head.name,
-            versions: Vec::new(),
-            complete: true,
-        })
+        .map(|head| Group { name: head.name, versions: Vec::new(), complete: true })
         .collect();
     let names: Vec<String> = found.iter().map(|group| group.name.clone()).collect();
     let mut answers = stream::iter(wanted)
@@ -95,11 +84,7 @@ pub(super) async fn ask(
 
 /// Whether only this group is down: the API server answered in place of the one behind it.
 fn is_of_the_group(failure: &ApiFailure) -> bool {
-    failure.status.is_some()
-        && !matches!(
-            failure.kind,
-            ApiFailureKind::Forbidden | ApiFailureKind::Throttled
-        )
+    failure.status.is_some() && !matches!(failure.kind, ApiFailureKind::Forbidden | ApiFailureKind::Throttled)
 }
 
 fn in_order(group: &GroupHead) -> Vec<String> {
@@ -110,17 +95,10 @@ fn in_order(group: &GroupHead) -> Vec<String> {
 }
 
 async fn ask_version(wire: &Wire, group: &str, version: &str) -> Result<Vec<ServedKind>, ApiFailure> {
-    let path = if group.is_empty() {
-        format!("/api/{version}")
-    } else {
-        format!("/apis/{group}/{version}")
-    };
+    let path = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
     let answer = wire.exchange(Call::get(path.clone(), Query::default())).await?;
     let list: ResourceList = answer.json(&path)?;
-    let usable = list
-        .resources
-        .into_iter()
-        .filter(|r| !r.name.contains('/') && !r.kind.is_empty());
+    let usable = list.resources.into_iter().filter(|r| !r.name.contains('/') && !r.kind.is_empty());
     Ok(usable
         .map(|r| ServedKind {
             gvk: Gvk::new(group, version, &r.kind),

@@ -32,7 +32,7 @@ mod watch_lines;
 mod wire;
 mod write;
 
-pub use connect::{BearerToken, ConnectError, ConnectOptions, Source, connect};
 pub use crate::ports::{ObservedRequest, RequestObserver};
+pub use connect::{BearerToken, ConnectError, ConnectOptions, Source, connect};
 pub use server::ApiServer;
 pub use store::ClusterStateStore;

@@ -36,11 +36,7 @@ pub(super) async fn keep(place: &Place, pruned: &[Pruned]) -> Result<(), StateFa
         }
     }
     let touched: BTreeSet<&str> = destinations.into_keys().collect();
-    if touched.is_empty() {
-        Ok(())
-    } else {
-        forget(place, &touched).await
-    }
+    if touched.is_empty() { Ok(()) } else { forget(place, &touched).await }
 }
 
 pub(super) async fn kept(place: &Place) -> Result<Vec<(String, Pruned)>, StateFailure> {
@@ -50,10 +46,7 @@ pub(super) async fn kept(place: &Place) -> Result<Vec<(String, Pruned)>, StateFa
     for secret in &secrets {
         match unpack(secret) {
             Ok(objects) => kept.extend(
-                objects
-                    .into_iter()
-                    .enumerate()
-                    .map(|(n, object)| (format!("{}.{n}", secret.name()), object)),
+                objects.into_iter().enumerate().map(|(n, object)| (format!("{}.{n}", secret.name()), object)),
             ),
             Err(reason) => tracing::warn!(
                 secret = secret.name(),
@@ -67,32 +60,16 @@ pub(super) async fn kept(place: &Place) -> Result<Vec<(String, Pruned)>, StateFa
 }
 
 async fn store(place: &Place, batch: &Batch<'_>) -> Result<(), StateFailure> {
-    let newest = batch
-        .objects
-        .iter()
-        .map(|object| object.at.as_str())
-        .max()
-        .unwrap_or_default();
-    let destination = batch
-        .objects
-        .first()
-        .map_or("", |object| object.destination.as_str());
-    let mut shown = batch
-        .objects
-        .iter()
-        .take(20)
-        .map(|object| object.id.to_string())
-        .collect::<Vec<_>>()
-        .join(", ");
+    let newest = batch.objects.iter().map(|object| object.at.as_str()).max().unwrap_or_default();
+    let destination = batch.objects.first().map_or("", |object| object.destination.as_str());
+    let mut shown =
+        batch.objects.iter().take(20).map(|object| object.id.to_string()).collect::<Vec<_>>().join(", ");
     if batch.objects.len() > 20 {
         shown.push_str(&format!(" and {} more", batch.objects.len() - 20));
     }
     // Named by content: the same objects kept twice, because an answer was lost, are kept once.
-    let digest: String = Sha256::digest(&batch.packed)
-        .iter()
-        .take(10)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest: String =
+        Sha256::digest(&batch.packed).iter().take(10).map(|byte| format!("{byte:02x}")).collect();
     let body = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "portolan.dev/pruned", "immutable": true,
         "metadata": {
@@ -113,36 +90,22 @@ async fn store(place: &Place, batch: &Batch<'_>) -> Result<(), StateFailure> {
 
 /// Removes what is over the bounds, for these destinations. Metadata is enough to know.
 async fn forget(place: &Place, destinations: &BTreeSet<&str>) -> Result<(), StateFailure> {
-    let which = Selection {
-        metadata_only: true,
-        ..all(place)
-    };
+    let which = Selection { metadata_only: true, ..all(place) };
     let secrets = read::list(&place.wire, &kinds::secret(), &which).await;
     let secrets =
         secrets.map_err(|failure| place.failed("the pruned manifests cannot be counted", &failure))?;
     for destination in destinations {
-        let found = secrets
-            .iter()
-            .filter(|secret| secret.annotation(DESTINATION) == Some(destination));
+        let found = secrets.iter().filter(|secret| secret.annotation(DESTINATION) == Some(destination));
         let found = found.map(|secret| Kept {
             name: secret.name(),
-            at: secret
-                .annotation(AT)
-                .and_then(|at| at.parse().ok())
-                .unwrap_or(Timestamp::UNIX_EPOCH),
-            bytes: secret
-                .annotation(BYTES)
-                .and_then(|bytes| bytes.parse().ok())
-                .unwrap_or(LARGEST),
+            at: secret.annotation(AT).and_then(|at| at.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH),
+            bytes: secret.annotation(BYTES).and_then(|bytes| bytes.parse().ok()).unwrap_or(LARGEST),
         });
         for name in too_many(found.collect()) {
             let removed =
                 write::delete_record(&place.wire, &kinds::secret(), &place.id("Secret", name)).await;
             removed.map_err(|failure| {
-                place.failed(
-                    &format!("the old manifests in {name} cannot be removed"),
-                    &failure,
-                )
+                place.failed(&format!("the old manifests in {name} cannot be removed"), &failure)
             })?;
         }
     }
@@ -162,9 +125,7 @@ fn too_many(mut kept: Vec<Kept<'_>>) -> Vec<&str> {
     let Some(newest) = kept.first().map(|k| k.at) else {
         return Vec::new();
     };
-    let oldest = newest
-        .checked_sub(SignedDuration::from_hours(24 * DAYS))
-        .unwrap_or(Timestamp::MIN);
+    let oldest = newest.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(Timestamp::MIN);
     let mut bytes = 0;
     let over = kept.iter().enumerate().filter(|(place, k)| {
         bytes += k.bytes;
@@ -182,11 +143,7 @@ mod tests {
     use super::*;
 
     fn kept(name: &str, at: &str, bytes: usize) -> Kept<'static> {
-        Kept {
-            name: name.to_owned().leak(),
-            at: at.parse().unwrap(),
-            bytes,
-        }
+        Kept { name: name.to_owned().leak(), at: at.parse().unwrap(), bytes }
     }
 
     #[test]
@@ -200,24 +157,12 @@ mod tests {
         ];
         assert_eq!(too_many(aged), ["old"]);
         let many: Vec<_> = (0..250)
-            .map(|n| {
-                kept(
-                    &format!("s{n:03}"),
-                    &format!("2026-01-01T{:02}:{:02}:00Z", n / 60, n % 60),
-                    1,
-                )
-            })
+            .map(|n| kept(&format!("s{n:03}"), &format!("2026-01-01T{:02}:{:02}:00Z", n / 60, n % 60), 1))
             .collect();
         let over = too_many(many);
         assert_eq!((over.len(), over[0]), (50, "s049"));
         let large: Vec<_> = (0..4)
-            .map(|n| {
-                kept(
-                    &format!("s{n}"),
-                    &format!("2026-01-0{}T00:00:00Z", n + 1),
-                    MOST_BYTES / 2,
-                )
-            })
+            .map(|n| kept(&format!("s{n}"), &format!("2026-01-0{}T00:00:00Z", n + 1), MOST_BYTES / 2))
             .collect();
         assert_eq!(too_many(large), ["s1", "s0"]);
     }

@@ -39,10 +39,7 @@ pub(super) fn batches<'a>(objects: &[&'a Pruned]) -> Result<Vec<Batch<'a>>, Stat
         transient: false,
     })?;
     if packed.len() <= LARGEST {
-        return Ok(vec![Batch {
-            objects: objects.to_vec(),
-            packed,
-        }]);
+        return Ok(vec![Batch { objects: objects.to_vec(), packed }]);
     }
     let (first, second) = objects.split_at(objects.len() / 2);
     if first.is_empty() {
@@ -51,10 +48,7 @@ pub(super) fn batches<'a>(objects: &[&'a Pruned]) -> Result<Vec<Batch<'a>>, Stat
             objects[0].id,
             packed.len()
         );
-        return Err(StateFailure {
-            message,
-            transient: false,
-        });
+        return Err(StateFailure { message, transient: false });
     }
     let mut all = batches(first)?;
     all.extend(batches(second)?);
@@ -76,27 +70,15 @@ fn pack(objects: &[&Pruned]) -> std::io::Result<Vec<u8>> {
 
 /// Reads a Secret's objects. The reason never quotes them.
 pub(super) fn unpack(secret: &Object) -> Result<Vec<Pruned>, String> {
-    let packed = secret
-        .body()
-        .get("data")
-        .and_then(|data| data.get(ENTRY))
-        .ok_or("it has no manifests")?;
+    let packed = secret.body().get("data").and_then(|data| data.get(ENTRY)).ok_or("it has no manifests")?;
     let packed: ByteString = serde_json::from_value(packed.clone()).map_err(|_| "it is not base64")?;
     let mut text = String::new();
-    let read = GzDecoder::new(packed.0.as_slice())
-        .take(LARGEST_UNPACKED)
-        .read_to_string(&mut text);
+    let read = GzDecoder::new(packed.0.as_slice()).take(LARGEST_UNPACKED).read_to_string(&mut text);
     read.map_err(|error| format!("it cannot be decompressed: {error}"))?;
     let stored: Vec<Stored> = serde_json::from_str(&text).map_err(|error| super::answer::place(&error))?;
     let pruned = stored.into_iter().map(|s| {
         let manifest = Object::new(s.manifest).map_err(|error| format!("{}: {error}", s.id))?;
-        Ok(Pruned {
-            application: s.application,
-            destination: s.destination,
-            at: s.at,
-            id: s.id,
-            manifest,
-        })
+        Ok(Pruned { application: s.application, destination: s.destination, at: s.at, id: s.id, manifest })
     });
     pruned.collect()
 }
@@ -111,9 +93,8 @@ mod tests {
         let noise = |seed: u64| {
             let mut state = seed;
             let next = |state: &mut u64| {
-                *state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                *state =
+                    state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 char::from(b'a' + (*state >> 59) as u8 % 26)
             };
             (0..700_000).map(|_| next(&mut state)).collect::<String>()
@@ -126,11 +107,7 @@ mod tests {
             })
             .collect();
         let batches = batches(&pruned.iter().collect::<Vec<_>>()).unwrap();
-        assert!(
-            batches.len() > 1 && batches.iter().all(|b| b.packed.len() <= LARGEST),
-            "{}",
-            batches.len()
-        );
+        assert!(batches.len() > 1 && batches.iter().all(|b| b.packed.len() <= LARGEST), "{}", batches.len());
         let mut names = Vec::new();
         for batch in batches {
             let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {ENTRY: ByteString(batch.packed)}});

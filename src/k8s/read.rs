@@ -29,17 +29,11 @@ pub(super) struct Selection {
 
 impl Selection {
     pub(super) fn labels(namespace: Option<&str>, selector: &str) -> Self {
-        Self {
-            namespace: namespace.map(str::to_owned),
-            labels: selector.into(),
-            ..Self::default()
-        }
+        Self { namespace: namespace.map(str::to_owned), labels: selector.into(), ..Self::default() }
     }
 
     pub(super) fn query(&self) -> Query {
-        Query::default()
-            .with("labelSelector", &self.labels)
-            .with("fieldSelector", &self.fields)
+        Query::default().with("labelSelector", &self.labels).with("fieldSelector", &self.fields)
     }
 }
 
@@ -111,21 +105,14 @@ pub(super) async fn page(
     next: &str,
     paged: bool,
 ) -> Result<Page, ApiFailure> {
-    let query = which
-        .query()
-        .with("limit", if paged { PAGE } else { "" })
-        .with("continue", next);
+    let query = which.query().with("limit", if paged { PAGE } else { "" }).with("continue", next);
     let mut call = Call::get(url::collection(kind, which.namespace.as_deref()), query);
     if which.metadata_only {
         call.accept = METADATA_ONLY;
     }
     let answer = wire.exchange(call).await?;
     let head: PageHead = answer.json(&format!("a list of {}", kind.gvk))?;
-    Ok(Page {
-        body: answer.body,
-        resource_version: head.metadata.resource_version,
-        next: head.metadata.next,
-    })
+    Ok(Page { body: answer.body, resource_version: head.metadata.resource_version, next: head.metadata.next })
 }
 
 /// Lists to the end. A list that expires between two pages begins again: half of an old one and half of a new one
@@ -141,10 +128,7 @@ pub(super) async fn list(
             done => return done,
         }
     }
-    Err(ApiFailure::new(
-        ApiFailureKind::Expired,
-        format!("the list of {} expired again and again", kind.gvk),
-    ))
+    Err(ApiFailure::new(ApiFailureKind::Expired, format!("the list of {} expired again and again", kind.gvk)))
 }
 
 async fn collect(

@@ -37,10 +37,7 @@ impl Records {
             shards.map_err(|failure| place.failed("the application records cannot be read", &failure))?;
         let mut records = BTreeMap::new();
         let mut written = BTreeMap::new();
-        for (entry, text) in shards
-            .iter()
-            .filter_map(|shard| shard.body().get("data")?.as_object())
-            .flatten()
+        for (entry, text) in shards.iter().filter_map(|shard| shard.body().get("data")?.as_object()).flatten()
         {
             let text = text.as_str().unwrap_or_default();
             match serde_json::from_str::<ApplicationRecord>(text) {
@@ -83,18 +80,12 @@ impl Records {
         });
         let patch = json!({ "data": body["data"] });
         let mut outcome = write::merge_patch(&place.wire, &kind, &id, &patch).await;
-        if outcome
-            .as_ref()
-            .is_err_and(|failure| failure.kind == ApiFailureKind::NotFound)
-        {
+        if outcome.as_ref().is_err_and(|failure| failure.kind == ApiFailureKind::NotFound) {
             if let Some(data) = body["data"].as_object_mut() {
                 data.retain(|_, value| !value.is_null());
             }
             outcome = write::create(&place.wire, &kind, &body, None).await;
-            if outcome
-                .as_ref()
-                .is_err_and(|failure| failure.kind == ApiFailureKind::AlreadyExists)
-            {
+            if outcome.as_ref().is_err_and(|failure| failure.kind == ApiFailureKind::AlreadyExists) {
                 outcome = write::merge_patch(&place.wire, &kind, &id, &patch).await;
             }
         }
@@ -136,18 +127,14 @@ fn text(record: &ApplicationRecord) -> String {
         .map(|(place, words)| (cut(&place, 256), cut(&words, 512)))
         .collect();
     if all > short.problems.len() {
-        short
-            .problems
-            .insert("…".into(), format!("and {} more", all - short.problems.len()));
+        short.problems.insert("…".into(), format!("and {} more", all - short.problems.len()));
     }
     short.message = cut(&short.message, 2048);
     if let Some(waiting) = &mut short.waiting {
         let all = waiting.objects.len();
         waiting.objects.truncate(40);
         if all > waiting.objects.len() {
-            waiting
-                .objects
-                .push(format!("… and {} more", all - waiting.objects.len()));
+            waiting.objects.push(format!("… and {} more", all - waiting.objects.len()));
         }
     }
     json(&short)
@@ -175,11 +162,7 @@ fn entry(key: &str) -> String {
     }
     // The longest key is 253 characters.
     if entry.len() > 253 {
-        let digest: String = Sha256::digest(key)
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest: String = Sha256::digest(key).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         entry.truncate(200);
         entry.push_str("_._");
         entry.push_str(&digest);
@@ -204,9 +187,8 @@ mod tests {
     use crate::model::{Health, SyncStatus};
 
     fn record(name: &str, problems: usize) -> ApplicationRecord {
-        let problems: BTreeMap<_, _> = (0..problems)
-            .map(|n| (format!("Deployment.apps shop/web-{n}"), "x".repeat(900)))
-            .collect();
+        let problems: BTreeMap<_, _> =
+            (0..problems).map(|n| (format!("Deployment.apps shop/web-{n}"), "x".repeat(900))).collect();
         serde_json::from_value(json!({
             "name": name, "destination": "in-cluster", "sync": SyncStatus::Synced, "health": Health::Healthy, "problems": problems,
         }))
@@ -221,17 +203,11 @@ mod tests {
         for key in ["a/ü", "x y/z", &"n".repeat(400)] {
             let entry = entry(key);
             assert!(
-                entry.len() <= 253
-                    && entry
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+                entry.len() <= 253 && entry.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
                 "{entry}"
             );
         }
-        assert_ne!(
-            entry(&format!("{}a", "n".repeat(400))),
-            entry(&format!("{}b", "n".repeat(400)))
-        );
+        assert_ne!(entry(&format!("{}a", "n".repeat(400))), entry(&format!("{}b", "n".repeat(400))));
     }
 
     #[test]

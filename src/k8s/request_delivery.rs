@@ -29,14 +29,7 @@ pub(super) enum Delivered {
 
 impl<'a> Delivery<'a> {
     pub(super) const fn new(requests: &'a Requests, place: &'a Place, sink: &'a mpsc::Sender<Asked>) -> Self {
-        Self {
-            requests,
-            place,
-            sink,
-            delivered: BTreeSet::new(),
-            listed: BTreeMap::new(),
-            listing: true,
-        }
+        Self { requests, place, sink, delivered: BTreeSet::new(), listed: BTreeMap::new(), listing: true }
     }
 
     pub(super) async fn take(&mut self, event: WatchEvent) -> Delivered {
@@ -77,11 +70,7 @@ impl<'a> Delivery<'a> {
         }
         if object.annotation(ANSWER).is_some() {
             let lasting = matches!(request, Ok(UserRequest::Approve(_)));
-            return if lasting {
-                Delivered::Nothing
-            } else {
-                Delivered::Answered(key)
-            };
+            return if lasting { Delivered::Nothing } else { Delivered::Answered(key) };
         }
         if !self.delivered.insert(key.clone()) {
             return Delivered::Nothing;

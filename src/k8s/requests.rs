@@ -73,10 +73,7 @@ impl Requests {
         let which = Selection::labels(Some(&place.namespace), &format!("{LABEL}=approve"));
         let found = read::list(&place.wire, &kinds::config_map(), &which).await;
         let found = found.map_err(|failure| place.failed("the approvals cannot be read", &failure))?;
-        Ok(found
-            .iter()
-            .filter_map(|object| Some((object.name().to_owned(), approval(object)?)))
-            .collect())
+        Ok(found.iter().filter_map(|object| Some((object.name().to_owned(), approval(object)?))).collect())
     }
 
     pub(super) async fn use_up(&self, place: &Place, spent: &Approval) -> Result<(), StateFailure> {
@@ -84,12 +81,7 @@ impl Requests {
             (&a.application, &a.destination, &a.digest)
                 == (&spent.application, &spent.destination, &spent.digest)
         };
-        for (key, _) in self
-            .approvals(place)
-            .await?
-            .iter()
-            .filter(|(_, approval)| same(approval))
-        {
+        for (key, _) in self.approvals(place).await?.iter().filter(|(_, approval)| same(approval)) {
             self.remove(place, key).await?;
             if let Some(watched) = self.watched().as_mut() {
                 watched.remove(key);
@@ -104,13 +96,7 @@ impl Requests {
             .find(|end| answer.is_char_boundary(*end))
             .unwrap_or(0);
         let patch = json!({ "metadata": { "annotations": { ANSWER: &answer[..end] } } });
-        match write::merge_patch(
-            &place.wire,
-            &kinds::config_map(),
-            &place.id("ConfigMap", key),
-            &patch,
-        )
-        .await
+        match write::merge_patch(&place.wire, &kinds::config_map(), &place.id("ConfigMap", key), &patch).await
         {
             // Withdrawn by whoever asked: nobody waits for the answer.
             Err(failure) if failure.kind != ApiFailureKind::NotFound => {
@@ -208,14 +194,8 @@ fn follow(
     which: Selection,
 ) -> (mpsc::Receiver<(crate::model::GroupKind, WatchEvent)>, WatchGuard) {
     let (sender, events) = mpsc::channel(BOUND);
-    let task = tokio::spawn(watch::run(
-        place.wire.clone(),
-        Watched {
-            kind: kinds::config_map(),
-            which,
-        },
-        sender,
-    ));
+    let task =
+        tokio::spawn(watch::run(place.wire.clone(), Watched { kind: kinds::config_map(), which }, sender));
     (events, WatchGuard::new(move || task.abort()))
 }
 
@@ -249,14 +229,8 @@ async fn user_name(place: &Place) -> Option<String> {
     let body = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
     let content = Some(("application/json", Bytes::from(body.to_string())));
     let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews".to_owned();
-    let answer = place
-        .wire
-        .exchange(Call::write(Method::POST, path, Query::default(), content))
-        .await
-        .ok()?;
+    let answer =
+        place.wire.exchange(Call::write(Method::POST, path, Query::default(), content)).await.ok()?;
     let review: Value = answer.json("the review of who we are").ok()?;
-    review
-        .pointer("/status/userInfo/username")?
-        .as_str()
-        .map(str::to_owned)
+    review.pointer("/status/userInfo/username")?.as_str().map(str::to_owned)
 }

@@ -37,9 +37,9 @@ impl BackOff {
 /// A number from a name, the same in every run.
 pub(super) fn seed(name: &str) -> u64 {
     // FNV-1a, 64 bit (the constants are its published ones).
-    mix(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    }))
+    mix(name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
 }
 
 /// Spreads neighbouring numbers: the finaliser of SplitMix64.
@@ -70,14 +70,8 @@ mod tests {
     #[test]
     fn the_server_is_heard_within_reason() {
         let mut back_off = BackOff::new(1);
-        assert_eq!(
-            back_off.next(Some(Duration::from_secs(9))),
-            Duration::from_secs(9)
-        );
-        assert_eq!(
-            back_off.next(Some(Duration::from_secs(86_400))),
-            Duration::from_secs(60)
-        );
+        assert_eq!(back_off.next(Some(Duration::from_secs(9))), Duration::from_secs(9));
+        assert_eq!(back_off.next(Some(Duration::from_secs(86_400))), Duration::from_secs(60));
         back_off.reset();
         assert!(back_off.next(None) <= Duration::from_millis(250));
     }

@@ -34,35 +34,20 @@ pub(super) fn hide(failure: &mut ApiFailure, subject: &str, body: &[u8]) {
         }
     };
     cut(&mut failure.message);
-    failure
-        .causes
-        .iter_mut()
-        .for_each(|cause| cut(&mut cause.message));
+    failure.causes.iter_mut().for_each(|cause| cut(&mut cause.message));
 }
 
 fn without_words(failure: &ApiFailure, subject: &str) -> String {
-    let status = failure
-        .status
-        .map_or_else(String::new, |status| format!(" (HTTP {status})"));
-    let fields: Vec<&str> = failure
-        .causes
-        .iter()
-        .map(|cause| cause.field.as_str())
-        .filter(|f| !f.is_empty())
-        .collect();
-    let place = if fields.is_empty() {
-        String::new()
-    } else {
-        format!(" at {}", fields.join(", "))
-    };
+    let status = failure.status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
+    let fields: Vec<&str> =
+        failure.causes.iter().map(|cause| cause.field.as_str()).filter(|f| !f.is_empty()).collect();
+    let place = if fields.is_empty() { String::new() } else { format!(" at {}", fields.join(", ")) };
     // The webhook's name is the cluster's own configuration and the one thing a person needs to go on.
     let hook = failure
         .message
         .split_once("admission webhook \"")
         .and_then(|(_, rest)| rest.split_once('"'))
-        .map_or_else(String::new, |(name, _)| {
-            format!(" by the admission webhook {name}")
-        });
+        .map_or_else(String::new, |(name, _)| format!(" by the admission webhook {name}"));
     format!(
         "{subject} was refused{hook}{place}{status}; the server's words are left out because they may hold the Secret's \
          values: `kubectl apply --server-side --dry-run=server` shows them"
@@ -105,11 +90,7 @@ mod tests {
             message: "Invalid value: \"hunter2\"".into(),
             reason: "FieldValueInvalid".into(),
         };
-        ApiFailure {
-            causes: vec![cause],
-            status: Some(422),
-            ..ApiFailure::new(kind, message)
-        }
+        ApiFailure { causes: vec![cause], status: Some(422), ..ApiFailure::new(kind, message) }
     }
 
     #[test]
@@ -142,15 +123,10 @@ mod tests {
 
     #[test]
     fn other_messages_lose_the_values_alone() {
-        let mut forbidden = failure(
-            ApiFailureKind::Conflict,
-            "user may not use hunter2, aHVudGVyMg== or 4711-0815 here",
-        );
+        let mut forbidden =
+            failure(ApiFailureKind::Conflict, "user may not use hunter2, aHVudGVyMg== or 4711-0815 here");
         hide(&mut forbidden, "Secret shop/s", BODY);
-        assert_eq!(
-            forbidden.message,
-            "user may not use (sensitive), (sensitive) or (sensitive) here"
-        );
+        assert_eq!(forbidden.message, "user may not use (sensitive), (sensitive) or (sensitive) here");
         assert_eq!(forbidden.causes[0].message, "Invalid value: \"(sensitive)\"");
     }
 }

@@ -7,8 +7,8 @@ use super::wire::Wire;
 use super::{apply, events, evidence, write};
 use crate::model::{GroupKind, Object, ResourceId};
 use crate::ports::{
-    Announcement, ApiFailure, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence, Impersonation,
-    ServedKind, WatchEvent, WatchGuard,
+    Announcement, ApiFailure, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence,
+    Impersonation, ServedKind, WatchEvent, WatchGuard,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -31,11 +31,7 @@ impl std::fmt::Debug for ApiServer {
 
 impl ApiServer {
     pub(super) fn new(wire: Wire, namespace: String) -> Self {
-        Self {
-            wire,
-            namespace: namespace.into(),
-            discoverer: Arc::default(),
-        }
+        Self { wire, namespace: namespace.into(), discoverer: Arc::default() }
     }
 
     /// The server's address, `https://host:port`.
@@ -107,10 +103,7 @@ impl Cluster for ApiServer {
         selector: &str,
         events: mpsc::Sender<(GroupKind, WatchEvent)>,
     ) -> WatchGuard {
-        let watched = Watched {
-            kind: kind.clone(),
-            which: Selection::labels(None, selector),
-        };
+        let watched = Watched { kind: kind.clone(), which: Selection::labels(None, selector) };
         let task = tokio::spawn(watch::run(self.wire.clone(), watched, events));
         WatchGuard::new(move || task.abort())
     }

@@ -45,10 +45,7 @@ impl Place {
             _ => String::new(),
         };
         let transient = failure.is_transient() || failure.kind == ApiFailureKind::Conflict;
-        StateFailure {
-            message: format!("{doing} in the namespace {namespace}: {failure}{hint}"),
-            transient,
-        }
+        StateFailure { message: format!("{doing} in the namespace {namespace}: {failure}{hint}"), transient }
     }
 }
 
@@ -61,11 +58,7 @@ pub struct ClusterStateStore {
 
 impl std::fmt::Debug for ClusterStateStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "ClusterStateStore({} {})",
-            self.place.wire.address, self.place.namespace
-        )
+        write!(f, "ClusterStateStore({} {})", self.place.wire.address, self.place.namespace)
     }
 }
 
@@ -73,15 +66,8 @@ impl ClusterStateStore {
     /// The store in a namespace, which has to exist.
     #[must_use]
     pub fn new(server: &ApiServer, namespace: impl Into<String>) -> Self {
-        let place = Place {
-            wire: server.wire.clone(),
-            namespace: namespace.into(),
-        };
-        Self {
-            place,
-            records: Records::default(),
-            requests: Requests::default(),
-        }
+        let place = Place { wire: server.wire.clone(), namespace: namespace.into() };
+        Self { place, records: Records::default(), requests: Requests::default() }
     }
 }
 
@@ -96,12 +82,7 @@ impl StateStore for ClusterStateStore {
     }
 
     async fn approvals(&self) -> Result<Vec<Approval>, StateFailure> {
-        Ok(self
-            .requests
-            .approvals(&self.place)
-            .await?
-            .into_values()
-            .collect())
+        Ok(self.requests.approvals(&self.place).await?.into_values().collect())
     }
 
     async fn use_up(&self, approval: &Approval) -> Result<(), StateFailure> {

@@ -9,15 +9,8 @@ pub(super) fn from_client(error: &kube::Error, server: &str) -> ApiFailure {
     if let kube::Error::Auth(auth) = error {
         return ApiFailure::new(ApiFailureKind::Unreachable, credentials(auth, server));
     }
-    let kind = if timed_out(error) {
-        ApiFailureKind::Timeout
-    } else {
-        ApiFailureKind::Unreachable
-    };
-    ApiFailure::new(
-        kind,
-        format!("the API server {server} cannot be reached: {}", chain(error)),
-    )
+    let kind = if timed_out(error) { ApiFailureKind::Timeout } else { ApiFailureKind::Unreachable };
+    ApiFailure::new(kind, format!("the API server {server} cannot be reached: {}", chain(error)))
 }
 
 /// Why a client cannot be made of connection settings.
@@ -32,10 +25,7 @@ pub(super) fn settings(error: &kube::Error, server: &str) -> String {
 pub(super) fn cut(error: &(dyn StdError + 'static), server: &str) -> ApiFailure {
     ApiFailure::new(
         ApiFailureKind::Unreachable,
-        format!(
-            "the connection to the API server {server} was cut: {}",
-            chain(error)
-        ),
+        format!("the connection to the API server {server} was cut: {}", chain(error)),
     )
 }
 
@@ -43,10 +33,7 @@ pub(super) fn cut(error: &(dyn StdError + 'static), server: &str) -> ApiFailure 
 pub(super) fn timeout(server: &str, what: &str, limit: Duration) -> ApiFailure {
     ApiFailure::new(
         ApiFailureKind::Timeout,
-        format!(
-            "no answer from the API server {server} within {} s: {what}",
-            limit.as_secs()
-        ),
+        format!("no answer from the API server {server} within {} s: {what}", limit.as_secs()),
     )
 }
 

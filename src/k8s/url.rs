@@ -86,18 +86,9 @@ mod tests {
     #[test]
     fn paths_follow_group_and_scope() {
         let deployment = served("apps", "v1", "Deployment", "deployments", true);
-        assert_eq!(
-            object(&deployment, Some("shop"), "web"),
-            "/apis/apps/v1/namespaces/shop/deployments/web"
-        );
+        assert_eq!(object(&deployment, Some("shop"), "web"), "/apis/apps/v1/namespaces/shop/deployments/web");
         assert_eq!(collection(&deployment, None), "/apis/apps/v1/deployments");
-        let role = served(
-            "rbac.authorization.k8s.io",
-            "v1",
-            "ClusterRole",
-            "clusterroles",
-            false,
-        );
+        let role = served("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", false);
         assert_eq!(
             object(&role, Some("ignored"), "system:x/y?"),
             "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:x%2Fy%3F"
@@ -110,13 +101,8 @@ mod tests {
 
     #[test]
     fn a_selector_survives_the_query() {
-        let query = Query::default()
-            .with("labelSelector", "a in (b, c),d!=e")
-            .with("continue", "")
-            .dry_run(true);
-        assert_eq!(
-            query.as_str(),
-            "labelSelector=a%20in%20%28b,%20c%29,d%21%3De&dryRun=All"
-        );
+        let query =
+            Query::default().with("labelSelector", "a in (b, c),d!=e").with("continue", "").dry_run(true);
+        assert_eq!(query.as_str(), "labelSelector=a%20in%20%28b,%20c%29,d%21%3De&dryRun=All");
     }
 }

@@ -108,16 +108,13 @@ impl Watch {
         let mut next = String::new();
         let mut begun = false;
         loop {
-            let page = read::page(&self.wire, kind, which, &next, true)
-                .await
-                .map_err(stopped)?;
+            let page = read::page(&self.wire, kind, which, &next, true).await.map_err(stopped)?;
             if !begun {
                 self.send(WatchEvent::Restarted).await?;
                 begun = true;
             }
             for object in page.objects(kind).map_err(Stop::Refused)? {
-                self.send(WatchEvent::Initial(object.map_err(Stop::Refused)?))
-                    .await?;
+                self.send(WatchEvent::Initial(object.map_err(Stop::Refused)?)).await?;
             }
             next = page.next;
             if next.is_empty() {
@@ -129,15 +126,8 @@ impl Watch {
 
     async fn follow(&mut self, version: &mut String) -> Stop {
         let term = term(&self.name);
-        let query = self
-            .watched
-            .which
-            .query()
-            .with("watch", "true")
-            .with("allowWatchBookmarks", "true");
-        let query = query
-            .with("resourceVersion", version)
-            .with("timeoutSeconds", &term.to_string());
+        let query = self.watched.which.query().with("watch", "true").with("allowWatchBookmarks", "true");
+        let query = query.with("resourceVersion", version).with("timeoutSeconds", &term.to_string());
         let path = url::collection(&self.watched.kind, self.watched.which.namespace.as_deref());
         let response = match self.wire.open(Call::get(path, query)).await {
             Ok(response) => response,
@@ -176,19 +166,12 @@ impl Watch {
         if line.event == "ERROR" {
             return Err(stopped(failure::from_status_object(&line.object)));
         }
-        let at = line
-            .object
-            .get("metadata")
-            .and_then(|m| m.get("resourceVersion"))
-            .and_then(|v| v.as_str());
+        let at = line.object.get("metadata").and_then(|m| m.get("resourceVersion")).and_then(|v| v.as_str());
         let at = at.unwrap_or_default().to_owned();
         if line.event != "BOOKMARK" {
             let object = list_item(&self.watched.kind, line.object).map_err(Stop::Refused)?;
-            let event = if line.event == "DELETED" {
-                WatchEvent::Gone(object)
-            } else {
-                WatchEvent::Changed(object)
-            };
+            let event =
+                if line.event == "DELETED" { WatchEvent::Gone(object) } else { WatchEvent::Changed(object) };
             self.send(event).await?;
         }
         // Only what was delivered moves the position.
@@ -218,17 +201,10 @@ impl Watch {
     }
 
     async fn send(&self, event: WatchEvent) -> Result<(), Stop> {
-        self.events
-            .send((self.name.clone(), event))
-            .await
-            .map_err(|_| Stop::Unwanted)
+        self.events.send((self.name.clone(), event)).await.map_err(|_| Stop::Unwanted)
     }
 }
 
 fn stopped(failure: ApiFailure) -> Stop {
-    if failure.kind == ApiFailureKind::Expired {
-        Stop::Expired
-    } else {
-        Stop::Refused(failure)
-    }
+    if failure.kind == ApiFailureKind::Expired { Stop::Expired } else { Stop::Refused(failure) }
 }

@@ -33,22 +33,14 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(body: Body, server: &'a str) -> Self {
-        Self {
-            body,
-            buffer: BytesMut::new(),
-            searched: 0,
-            server,
-        }
+        Self { body, buffer: BytesMut::new(), searched: 0, server }
     }
 
     /// The next line; `None` at the orderly end. A silence longer than the limit is a dead connection.
     /// Dropping the future loses nothing.
     pub(super) async fn next(&mut self, silence: Duration) -> Result<Option<Line>, ApiFailure> {
         loop {
-            if let Some(end) = self.buffer[self.searched..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-            {
+            if let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
                 let line = self.buffer.split_to(self.searched + end + 1);
                 self.searched = 0;
                 if line.iter().all(u8::is_ascii_whitespace) {
@@ -63,18 +55,13 @@ impl<'a> Lines<'a> {
             if self.searched > LONGEST_LINE {
                 return Err(failure::unreadable("a watch event", &"it is longer than 32 MiB"));
             }
-            let frame = tokio::time::timeout(silence, self.body.frame())
-                .await
-                .map_err(|_| {
-                    let seconds = silence.as_secs();
-                    ApiFailure::new(
-                        ApiFailureKind::Timeout,
-                        format!(
-                            "the API server {} was silent on a watch for {seconds} s",
-                            self.server
-                        ),
-                    )
-                })?;
+            let frame = tokio::time::timeout(silence, self.body.frame()).await.map_err(|_| {
+                let seconds = silence.as_secs();
+                ApiFailure::new(
+                    ApiFailureKind::Timeout,
+                    format!("the API server {} was silent on a watch for {seconds} s", self.server),
+                )
+            })?;
             match frame {
                 // A line that was begun and not ended belongs to a connection that was cut; it comes again.
                 None => return Ok(None),

@@ -2,10 +2,10 @@
 
 use super::answer::Answer;
 use super::connect::BearerToken;
-use crate::ports::{ObservedRequest, RequestObserver};
 use super::url::Query;
 use super::{failure, sensitive, unanswered};
 use crate::ports::{ApiFailure, ApiFailureKind, Impersonation};
+use crate::ports::{ObservedRequest, RequestObserver};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
@@ -66,12 +66,7 @@ impl<'a> Call<'a> {
         query: Query,
         content: Option<(&'static str, Bytes)>,
     ) -> Self {
-        Self {
-            method,
-            content,
-            limit: WRITE_LIMIT,
-            ..Call::get(path, query)
-        }
+        Self { method, content, limit: WRITE_LIMIT, ..Call::get(path, query) }
     }
 
     pub(super) fn impersonating(mut self, who: Option<&'a Impersonation>) -> Self {
@@ -85,11 +80,7 @@ impl<'a> Call<'a> {
     }
 
     fn observed(&self) -> ObservedRequest<'_> {
-        ObservedRequest {
-            method: self.method.as_str(),
-            path: &self.path,
-            query: self.query.as_str(),
-        }
+        ObservedRequest { method: self.method.as_str(), path: &self.path, query: self.query.as_str() }
     }
 
     fn shown(&self) -> String {
@@ -104,11 +95,8 @@ impl Wire {
         let answer = tokio::time::timeout(call.limit, async {
             let response = self.send(&call).await?;
             let (head, body) = response.into_parts();
-            let body = body
-                .collect()
-                .await
-                .map_err(|error| unanswered::cut(&error, &self.address))?
-                .to_bytes();
+            let body =
+                body.collect().await.map_err(|error| unanswered::cut(&error, &self.address))?.to_bytes();
             Ok(Answer::new(head, body))
         });
         let answer = answer
@@ -133,11 +121,8 @@ impl Wire {
         }
         let (head, body) = response.into_parts();
         let body = tokio::time::timeout(call.limit, body.collect()).await;
-        let body = body
-            .ok()
-            .and_then(Result::ok)
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default();
+        let body =
+            body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Err(refusal(&call, &Answer::new(head, body)))
     }
 
@@ -157,10 +142,7 @@ impl Wire {
 
     async fn send(&self, call: &Call<'_>) -> Result<Response<Body>, ApiFailure> {
         let request = self.request(call).await?;
-        self.client
-            .send(request)
-            .await
-            .map_err(|error| unanswered::from_client(&error, &self.address))
+        self.client.send(request).await.map_err(|error| unanswered::from_client(&error, &self.address))
     }
 
     async fn request(&self, call: &Call<'_>) -> Result<Request<Body>, ApiFailure> {
@@ -168,28 +150,20 @@ impl Wire {
             "" => call.path.clone(),
             query => format!("{}?{query}", call.path),
         };
-        let mut request = Request::builder()
-            .method(call.method.clone())
-            .uri(uri)
-            .header(ACCEPT, call.accept);
+        let mut request = Request::builder().method(call.method.clone()).uri(uri).header(ACCEPT, call.accept);
         if let Some((media_type, _)) = &call.content {
             request = request.header(CONTENT_TYPE, *media_type);
         }
         if let Some(who) = call.impersonate {
             // No `Impersonate-Group`: for a ServiceAccount the server adds its groups itself, and naming them
             // would need the right to impersonate groups, which is the right to become system:masters.
-            request = request.header(
-                "Impersonate-User",
-                format!("system:serviceaccount:{}:{}", who.namespace, who.name),
-            );
+            request = request
+                .header("Impersonate-User", format!("system:serviceaccount:{}:{}", who.namespace, who.name));
         }
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, bearer(&token.token().await?)?);
         }
-        let body = call
-            .content
-            .as_ref()
-            .map_or_else(Body::empty, |(_, body)| Body::from(body.clone()));
+        let body = call.content.as_ref().map_or_else(Body::empty, |(_, body)| Body::from(body.clone()));
         request.body(body).map_err(|error| {
             ApiFailure::new(
                 ApiFailureKind::Invalid,

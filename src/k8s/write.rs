@@ -16,9 +16,7 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// Every write names its manager, and has unknown fields refused instead of dropped.
 pub(super) fn query() -> Query {
-    Query::default()
-        .with("fieldManager", FIELD_MANAGER)
-        .with("fieldValidation", "Strict")
+    Query::default().with("fieldManager", FIELD_MANAGER).with("fieldValidation", "Strict")
 }
 
 /// How messages name a Secret; `None` for other kinds.
@@ -34,15 +32,9 @@ pub(super) async fn create(
     body: &Value,
     who: Option<&Impersonation>,
 ) -> Result<Object, ApiFailure> {
-    let metadata = |key: &str| {
-        body.get("metadata")
-            .and_then(|m| m.get(key))
-            .and_then(Value::as_str)
-    };
+    let metadata = |key: &str| body.get("metadata").and_then(|m| m.get(key)).and_then(Value::as_str);
     let namespace = metadata("namespace");
-    let name = metadata("name")
-        .or_else(|| metadata("generateName"))
-        .unwrap_or_default();
+    let name = metadata("name").or_else(|| metadata("generateName")).unwrap_or_default();
     if kind.namespaced && namespace.is_none() {
         let message = format!("{} {name} has no namespace: set metadata.namespace", kind.gvk);
         return Err(ApiFailure::new(ApiFailureKind::Invalid, message));
@@ -83,14 +75,9 @@ async fn patched(
     who: Option<&Impersonation>,
 ) -> Result<Object, ApiFailure> {
     let path = url::object(kind, id.namespace.as_deref(), &id.name);
-    let call = Call::write(
-        Method::PATCH,
-        path,
-        query(),
-        Some((media_type, Bytes::from(patch.to_string()))),
-    )
-    .impersonating(who)
-    .secret(secret_subject(&kind.gvk, id.namespace.as_deref(), &id.name));
+    let call = Call::write(Method::PATCH, path, query(), Some((media_type, Bytes::from(patch.to_string()))))
+        .impersonating(who)
+        .secret(secret_subject(&kind.gvk, id.namespace.as_deref(), &id.name));
     wire.exchange(call).await?.object(&id.to_string())
 }
 
@@ -103,10 +90,7 @@ pub(super) async fn delete(wire: &Wire, request: &DeleteRequest) -> Result<(), A
         },
     });
     // An empty precondition would be compared as an empty uid, which no object has.
-    for (key, value) in [
-        ("uid", &request.uid),
-        ("resourceVersion", &request.resource_version),
-    ] {
+    for (key, value) in [("uid", &request.uid), ("resourceVersion", &request.resource_version)] {
         if !value.is_empty() {
             options["preconditions"][key] = Value::String(value.clone());
         }
@@ -117,18 +101,9 @@ pub(super) async fn delete(wire: &Wire, request: &DeleteRequest) -> Result<(), A
     let id = &request.id;
     let path = url::object(&request.kind, id.namespace.as_deref(), &id.name);
     let query = Query::default().dry_run(request.dry_run);
-    let call = Call::write(
-        Method::DELETE,
-        path,
-        query,
-        Some((JSON, Bytes::from(options.to_string()))),
-    )
-    .impersonating(request.impersonate.as_ref())
-    .secret(secret_subject(
-        &request.kind.gvk,
-        id.namespace.as_deref(),
-        &id.name,
-    ));
+    let call = Call::write(Method::DELETE, path, query, Some((JSON, Bytes::from(options.to_string()))))
+        .impersonating(request.impersonate.as_ref())
+        .secret(secret_subject(&request.kind.gvk, id.namespace.as_deref(), &id.name));
     match wire.exchange(call).await {
         Err(failure) if failure.kind != ApiFailureKind::NotFound || failure::is_unserved(&failure) => {
             Err(failure)

@@ -61,12 +61,8 @@ async fn build(
         fs::write(&path, text).map_err(Error::io("write", &path))?;
     }
     let packages = go.packages(staging, report).await?;
-    go.install(staging, &bin, &release.ldflags(), packages, report)
-        .await?;
-    for program in Program::ALL
-        .into_iter()
-        .filter(|program| release.builds(*program))
-    {
+    go.install(staging, &bin, &release.ldflags(), packages, report).await?;
+    for program in Program::ALL.into_iter().filter(|program| release.builds(*program)) {
         let installed = bin.join(program.installed_as());
         let named = bin.join(program.file());
         if installed != named {
@@ -83,12 +79,8 @@ async fn build(
 }
 
 fn is_complete(folder: &Path, release: &Release) -> bool {
-    let programs = Program::ALL
-        .into_iter()
-        .filter(|program| release.builds(*program));
-    programs
-        .into_iter()
-        .all(|program| is_executable(&built_path(folder, program)))
+    let programs = Program::ALL.into_iter().filter(|program| release.builds(*program));
+    programs.into_iter().all(|program| is_executable(&built_path(folder, program)))
         && (!release.builds(Program::Kwok) || folder.join("kwok").is_dir())
 }
 

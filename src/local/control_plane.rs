@@ -80,10 +80,7 @@ impl ControlPlane {
     /// The process ids of its programs at this moment. One that is killed is started again within a second.
     pub fn pids(&self) -> BTreeMap<Program, u32> {
         let processes = Records::at(&self.instance.folder).processes();
-        processes
-            .into_iter()
-            .map(|(program, identity)| (program, identity.pid))
-            .collect()
+        processes.into_iter().map(|(program, identity)| (program, identity.pid)).collect()
     }
 
     /// The process id of its supervisor.
@@ -98,9 +95,9 @@ impl ControlPlane {
     pub async fn stop(mut self) -> Result<(), Error> {
         drop(self.leash.take());
         match tokio::time::timeout(STOP_LIMIT, self.supervisor.wait()).await {
-            Ok(status) => status
-                .map(|_| ())
-                .map_err(Error::io("wait for the supervisor of", &self.instance.folder)),
+            Ok(status) => {
+                status.map(|_| ()).map_err(Error::io("wait for the supervisor of", &self.instance.folder))
+            }
             Err(_) => {
                 let _ = self.supervisor.kill().await;
                 Err(Error::TimedOut {
@@ -168,25 +165,14 @@ async fn launch(
     match outcome {
         Ok(()) => {
             let instance = Records::at(&folder).instance()?;
-            Ok((
-                ControlPlane {
-                    instance,
-                    programs,
-                    supervisor: child,
-                    leash,
-                },
-                events,
-            ))
+            Ok((ControlPlane { instance, programs, supervisor: child, leash }, events))
         }
         Err(message) => {
             drop(leash);
             let _ = tokio::time::timeout(STOP_LIMIT, child.wait()).await;
             // The supervisor removes it; unless it could not even begin.
             let _ = instance::discard(&folder);
-            Err(Error::Start {
-                name: spec.name,
-                message,
-            })
+            Err(Error::Start { name: spec.name, message })
         }
     }
 }
@@ -235,9 +221,5 @@ fn invent_name() -> String {
     // The start time makes it unique beyond the life of this process id.
     let started = Identity::own().map(|own| own.started).unwrap_or_default();
     let started: String = started.chars().filter(char::is_ascii_digit).collect();
-    format!(
-        "p{}-{started}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!("p{}-{started}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }

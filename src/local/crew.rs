@@ -42,12 +42,7 @@ pub(crate) struct Crew {
 impl Crew {
     pub(crate) fn new(records: Records) -> Crew {
         let (ended, exits) = mpsc::unbounded_channel();
-        Crew {
-            records,
-            running: BTreeMap::new(),
-            exits,
-            ended,
-        }
+        Crew { records, running: BTreeMap::new(), exits, ended }
     }
 
     /// Starts a program of the layout, its output appended to its log.
@@ -81,12 +76,7 @@ impl Crew {
                 Err(error) => error.to_string(),
             };
             // Nobody listens any more when the supervisor is on its way out.
-            let _ = ended.send(Exit {
-                program,
-                status,
-                lived: since.elapsed(),
-                pid,
-            });
+            let _ = ended.send(Exit { program, status, lived: since.elapsed(), pid });
         });
         Ok(())
     }
@@ -95,9 +85,7 @@ impl Crew {
     pub(crate) async fn next_exit(&mut self) -> Exit {
         loop {
             // `ended` is ours, so the channel cannot close.
-            let Some(exit) = self.exits.recv().await else {
-                std::future::pending().await
-            };
+            let Some(exit) = self.exits.recv().await else { std::future::pending().await };
             if self.forget(&exit) {
                 return exit;
             }
@@ -137,10 +125,7 @@ impl Crew {
 
     /// Strikes an ended program off; false when a newer process of the same program runs meanwhile.
     fn forget(&mut self, exit: &Exit) -> bool {
-        let known = self
-            .running
-            .get(&exit.program)
-            .is_some_and(|identity| identity.pid == exit.pid);
+        let known = self.running.get(&exit.program).is_some_and(|identity| identity.pid == exit.pid);
         if known {
             self.running.remove(&exit.program);
         }
@@ -156,11 +141,7 @@ impl Crew {
 fn command(program: &Path, folder: &Path) -> Result<Command, Error> {
     let mut command = Command::new(super::process::own_program()?);
     command
-        .args([
-            super::supervise::SUBCOMMAND,
-            super::supervise::EXEC,
-            &std::process::id().to_string(),
-        ])
+        .args([super::supervise::SUBCOMMAND, super::supervise::EXEC, &std::process::id().to_string()])
         .arg(program);
     clean(&mut command, folder);
     Ok(command)

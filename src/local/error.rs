@@ -166,20 +166,16 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.as_ref().to_path_buf();
         move |source| match source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::DiskFull {
-                cache: path,
-                tail: source.to_string(),
-            },
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Error::DiskFull { cache: path, tail: source.to_string() }
+            }
             _ => Error::Io { action, path, source },
         }
     }
 }
 
 fn indent(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("    {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
 fn known_instances(known: &[String]) -> String {
@@ -204,15 +200,9 @@ mod tests {
 
     #[test]
     fn a_missing_instance_names_those_that_run() {
-        let none = Error::NoSuchInstance {
-            name: "a".into(),
-            known: vec![],
-        };
+        let none = Error::NoSuchInstance { name: "a".into(), known: vec![] };
         assert!(none.to_string().contains("portolan local up"));
-        let some = Error::NoSuchInstance {
-            name: "a".into(),
-            known: vec!["b".into(), "c".into()],
-        };
+        let some = Error::NoSuchInstance { name: "a".into(), known: vec!["b".into(), "c".into()] };
         assert!(some.to_string().ends_with("running: b, c."));
     }
 }

@@ -35,10 +35,7 @@ impl Ports {
         let mut next = || -> Result<u16, Error> {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
                 .map_err(Error::io("bind a port of", "127.0.0.1"))?;
-            let port = listener
-                .local_addr()
-                .map_err(Error::io("read the port of", "127.0.0.1"))?
-                .port();
+            let port = listener.local_addr().map_err(Error::io("read the port of", "127.0.0.1"))?.port();
             held.push(listener);
             Ok(port)
         };
@@ -204,13 +201,7 @@ impl Layout {
             format!("--server-address=127.0.0.1:{}", self.ports.kwok),
         ];
         // Without Stage files it exits with "no stages found".
-        flags.extend(
-            self.spec
-                .programs
-                .kwok_stages
-                .iter()
-                .map(|file| flag("config", file)),
-        );
+        flags.extend(self.spec.programs.kwok_stages.iter().map(|file| flag("config", file)));
         flags
     }
 }
@@ -227,9 +218,7 @@ fn override_with(defaults: Vec<String>, own: &[String]) -> Vec<String> {
     if replaced.iter().any(|flag| flag == "--authorization-config") {
         replaced.push("--authorization-mode".to_owned());
     }
-    let kept = defaults
-        .into_iter()
-        .filter(|flag| !replaced.contains(&name(flag)));
+    let kept = defaults.into_iter().filter(|flag| !replaced.contains(&name(flag)));
     kept.chain(own.iter().cloned()).collect()
 }
 
@@ -253,16 +242,8 @@ mod tests {
 
     #[test]
     fn a_flag_of_the_caller_replaces_ours() {
-        let defaults = vec![
-            "--a=1".to_owned(),
-            "--authorization-mode=RBAC".to_owned(),
-            "--ab=2".to_owned(),
-        ];
-        let own = [
-            "--a=3".to_owned(),
-            "--a=4".to_owned(),
-            "--authorization-config=f".to_owned(),
-        ];
+        let defaults = vec!["--a=1".to_owned(), "--authorization-mode=RBAC".to_owned(), "--ab=2".to_owned()];
+        let own = ["--a=3".to_owned(), "--a=4".to_owned(), "--authorization-config=f".to_owned()];
         assert_eq!(
             override_with(defaults.clone(), &own),
             ["--ab=2", "--a=3", "--a=4", "--authorization-config=f"]

@@ -42,36 +42,17 @@ impl Go {
             return Err(Error::NoGo {
                 version: release.version.to_owned(),
                 needed: needed.to_owned(),
-                missing: wanted
-                    .iter()
-                    .map(|program| program.file())
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                missing: wanted.iter().map(|program| program.file()).collect::<Vec<_>>().join(", "),
             });
         };
-        let go = Go {
-            program,
-            places: places.clone(),
-        };
+        let go = Go { program, places: places.clone() };
         // Outside of any module, or GOTOOLCHAIN=auto would already switch.
-        let answer = go
-            .run(Path::new("/"), ["env", "GOVERSION", "GOTOOLCHAIN"], &mut |_| {})
-            .await?;
+        let answer = go.run(Path::new("/"), ["env", "GOVERSION", "GOTOOLCHAIN"], &mut |_| {}).await?;
         let mut lines = answer.lines().map(str::trim);
-        let found = lines
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("go")
-            .to_owned();
-        let local = lines
-            .next()
-            .is_some_and(|toolchain| toolchain.starts_with("local"));
+        let found = lines.next().unwrap_or_default().trim_start_matches("go").to_owned();
+        let local = lines.next().is_some_and(|toolchain| toolchain.starts_with("local"));
         if older(&found, needed) && (local || older(&found, "1.21")) {
-            return Err(Error::GoTooOld {
-                path: go.program,
-                found,
-                needed: needed.to_owned(),
-            });
+            return Err(Error::GoTooOld { path: go.program, found, needed: needed.to_owned() });
         }
         Ok(go)
     }
@@ -81,15 +62,13 @@ impl Go {
         let mut meter = Meter::new(Phase::Download, None);
         meter.show("module list", report);
         let packages = self
-            .run(
-                module,
-                ["list", "-mod=readonly", "-deps", "tool"],
-                &mut |line| match line.map(|line| line.strip_prefix("go: downloading ")) {
-                    Some(Some(what)) => meter.step(what, report),
-                    Some(None) => {}
-                    None => meter.again(report),
-                },
-            )
+            .run(module, ["list", "-mod=readonly", "-deps", "tool"], &mut |line| match line
+                .map(|line| line.strip_prefix("go: downloading "))
+            {
+                Some(Some(what)) => meter.step(what, report),
+                Some(None) => {}
+                None => meter.again(report),
+            })
             .await?;
         Ok(packages.lines().count())
     }
@@ -107,15 +86,7 @@ impl Go {
         meter.show("", report);
         let ldflags = format!("-ldflags={ldflags}");
         // -v names each package when its compilation begins; what go finds in its own cache is not named.
-        let arguments = [
-            "install",
-            "-mod=readonly",
-            "-buildvcs=false",
-            "-trimpath",
-            "-v",
-            &ldflags,
-            "tool",
-        ];
+        let arguments = ["install", "-mod=readonly", "-buildvcs=false", "-trimpath", "-v", &ldflags, "tool"];
         let environment: [(&str, &OsStr); 1] = [("GOBIN", bin.as_os_str())];
         self.run_with(module, arguments, &environment, &mut |line| {
             match line {
@@ -131,13 +102,8 @@ impl Go {
 
     /// The folder of a module's sources.
     pub(crate) async fn module_folder(&self, module: &Path, name: &str) -> Result<PathBuf, Error> {
-        let answer = self
-            .run(
-                module,
-                ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", name],
-                &mut |_| {},
-            )
-            .await?;
+        let answer =
+            self.run(module, ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", name], &mut |_| {}).await?;
         Ok(PathBuf::from(answer.trim()))
     }
 
@@ -169,12 +135,7 @@ impl Go {
             .env("GOFLAGS", "")
             .env_remove("GOOS")
             .env_remove("GOARCH")
-            .envs(
-                self.places
-                    .go_environment
-                    .iter()
-                    .map(|(name, value)| (name, value)),
-            )
+            .envs(self.places.go_environment.iter().map(|(name, value)| (name, value)))
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -205,8 +166,7 @@ impl Go {
             Ok::<(), std::io::Error>(())
         };
         let (read, errors) = tokio::join!(stdout.read_to_string(&mut text), errors);
-        read.and(errors.map(|()| 0))
-            .map_err(Error::io("read the output of", &self.program))?;
+        read.and(errors.map(|()| 0)).map_err(Error::io("read the output of", &self.program))?;
         let status = child.wait().await.map_err(Error::io("wait for", &self.program))?;
         if status.success() {
             return Ok(text);
@@ -241,10 +201,7 @@ fn classify(command: String, tail: String, cache: &Path) -> Error {
     ];
     let has = |signs: &[&str]| signs.iter().any(|sign| tail.contains(sign));
     if has(&DISK) {
-        Error::DiskFull {
-            cache: cache.to_path_buf(),
-            tail,
-        }
+        Error::DiskFull { cache: cache.to_path_buf(), tail }
     } else if has(&NETWORK) || tail.contains("reading http") || tail.contains("Get \"http") {
         Error::Download { tail }
     } else {
@@ -291,10 +248,7 @@ mod tests {
             of("compile: writing output: write $WORK/b1: no space left on device"),
             Error::DiskFull { .. }
         ));
-        assert!(matches!(
-            of("go: x@v1: module lookup disabled by GOPROXY=off"),
-            Error::Download { .. }
-        ));
+        assert!(matches!(of("go: x@v1: module lookup disabled by GOPROXY=off"), Error::Download { .. }));
         assert!(matches!(
             of("go: x@v1: Get \"https://p/x\": dial tcp: lookup p: no such host"),
             Error::Download { .. }
@@ -306,13 +260,7 @@ mod tests {
     fn package_names_are_told_from_messages() {
         assert!(is_package("k8s.io/api/core/v1"));
         assert!(is_package("fmt"));
-        for line in [
-            "# k8s.io/api",
-            "go: downloading x v1",
-            "x.go:1:2: bad",
-            "",
-            "\tindented",
-        ] {
+        for line in ["# k8s.io/api", "go: downloading x v1", "x.go:1:2: bad", "", "\tindented"] {
             assert!(!is_package(line), "{line}");
         }
     }

@@ -73,9 +73,7 @@ pub(crate) async fn create(places: &Places, spec: &Spec) -> Result<PathBuf, Erro
             let _ = fs::remove_dir_all(&fresh);
             match error.kind() {
                 std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::AlreadyExists => {
-                    Err(Error::NameTaken {
-                        name: spec.name.clone(),
-                    })
+                    Err(Error::NameTaken { name: spec.name.clone() })
                 }
                 _ => Err(Error::io("create", &folder)(error)),
             }
@@ -127,10 +125,7 @@ pub async fn find(places: &Places, name: &str) -> Result<Instance, Error> {
         Some(index) => Ok(instances.swap_remove(index)),
         None => {
             let known = instances.into_iter().map(|instance| instance.name).collect();
-            Err(Error::NoSuchInstance {
-                name: name.to_owned(),
-                known,
-            })
+            Err(Error::NoSuchInstance { name: name.to_owned(), known })
         }
     }
 }
@@ -175,13 +170,8 @@ pub(crate) async fn sweep(places: &Places) -> Result<(), Error> {
     }
     // Half-made and half-removed folders of processes that died in the middle.
     for folder in hidden(places)? {
-        let owner = folder
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.split('-').nth(1));
-        let alive = owner
-            .and_then(|pid| pid.parse().ok())
-            .is_some_and(|pid| Identity::of(pid).is_some());
+        let owner = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('-').nth(1));
+        let alive = owner.and_then(|pid| pid.parse().ok()).is_some_and(|pid| Identity::of(pid).is_some());
         if !alive {
             remove(&folder)?;
         }
@@ -218,11 +208,7 @@ fn remove(folder: &Path) -> Result<(), Error> {
 /// A hidden name that tells whose it is: `.new-<pid>-<number>`.
 fn marker(what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        ".{what}-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!(".{what}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn folders(places: &Places) -> Result<Vec<PathBuf>, Error> {
@@ -230,9 +216,7 @@ fn folders(places: &Places) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn hidden(places: &Places) -> Result<Vec<PathBuf>, Error> {
-    entries(places, |name| {
-        name.starts_with(".new-") || name.starts_with(".gone-")
-    })
+    entries(places, |name| name.starts_with(".new-") || name.starts_with(".gone-"))
 }
 
 fn entries(places: &Places, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, Error> {
@@ -257,14 +241,6 @@ fn entries(places: &Places, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf
 fn check_name(name: &str) -> Result<(), Error> {
     let fits = (1..=40).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if fits {
-        Ok(())
-    } else {
-        Err(Error::InvalidName {
-            name: name.to_owned(),
-        })
-    }
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if fits { Ok(()) } else { Err(Error::InvalidName { name: name.to_owned() }) }
 }

@@ -15,9 +15,7 @@ use super::pki;
 pub(crate) fn random_token() -> Result<String, Error> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0u8; 16];
-    File::open(source)
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(Error::io("read", source))?;
+    File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::io("read", source))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -25,11 +23,7 @@ pub(crate) fn random_token() -> Result<String, Error> {
 ///
 /// Each program has a name of its own, so that audit logs and managedFields tell them apart.
 pub(crate) fn administrator(user: &str) -> Result<TokenUser, Error> {
-    Ok(TokenUser {
-        token: random_token()?,
-        user: user.to_owned(),
-        groups: vec!["system:masters".to_owned()],
-    })
+    Ok(TokenUser { token: random_token()?, user: user.to_owned(), groups: vec!["system:masters".to_owned()] })
 }
 
 /// Writes the file for `--token-auth-file`: token, user, uid, "groups".
@@ -39,12 +33,7 @@ pub(crate) fn write_tokens(path: &Path, users: &[TokenUser]) -> Result<(), Error
         .iter()
         .enumerate()
         .map(|(uid, user)| {
-            format!(
-                "{},{},{uid},{}\n",
-                csv(&user.token),
-                csv(&user.user),
-                csv(&user.groups.join(","))
-            )
+            format!("{},{},{uid},{}\n", csv(&user.token), csv(&user.user), csv(&user.groups.join(",")))
         })
         .collect();
     pki::write(path, &text)
@@ -94,11 +83,8 @@ mod tests {
     fn groups_are_one_quoted_field() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.csv");
-        let user = TokenUser {
-            token: "abc".into(),
-            user: "ann".into(),
-            groups: vec!["a".into(), "b".into()],
-        };
+        let user =
+            TokenUser { token: "abc".into(), user: "ann".into(), groups: vec!["a".into(), "b".into()] };
         write_tokens(&path, &[user]).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "\"abc\",\"ann\",0,\"a,b\"\n");
     }

@@ -69,15 +69,8 @@ mod tests {
 
     #[test]
     fn a_token_is_never_printed() {
-        let user = TokenUser {
-            token: "t0ps3cret".into(),
-            user: "ann".into(),
-            groups: vec![],
-        };
-        let options = Options {
-            extra_tokens: vec![user],
-            ..Options::default()
-        };
+        let user = TokenUser { token: "t0ps3cret".into(), user: "ann".into(), groups: vec![] };
+        let options = Options { extra_tokens: vec![user], ..Options::default() };
         assert!(!format!("{options:?}").contains("t0ps3cret"));
     }
 }

@@ -95,16 +95,10 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let pem = params.self_signed(&key)?.pem();
-        Ok(Authority {
-            issuer: Issuer::new(params, key),
-            pem,
-        })
+        Ok(Authority { issuer: Issuer::new(params, key), pem })
     }
 
     /// A certificate for `name` and its key, both PEM.
@@ -147,25 +141,11 @@ mod tests {
     fn every_file_is_there_and_private() {
         let folder = tempfile::tempdir().unwrap();
         Pki::create(folder.path()).unwrap();
-        let files: Vec<_> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .collect();
+        let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap()).collect();
         assert_eq!(files.len(), 9);
         for file in files {
-            assert_eq!(
-                file.metadata().unwrap().permissions().mode() & 0o077,
-                0,
-                "{:?}",
-                file.path()
-            );
-            assert!(
-                fs::read_to_string(file.path())
-                    .unwrap()
-                    .starts_with("-----BEGIN "),
-                "{:?}",
-                file.path()
-            );
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+            assert!(fs::read_to_string(file.path()).unwrap().starts_with("-----BEGIN "), "{:?}", file.path());
         }
     }
 }

@@ -29,11 +29,7 @@ impl Places {
     /// # Errors
     /// [`Error::NoCacheFolder`] when no variable says where the cache may be.
     pub fn from_env() -> Result<Places, Error> {
-        let folder = |name: &str| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let cache = folder("PORTOLAN_CACHE")
             .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("portolan")))
             .or_else(|| Some(folder("HOME")?.join(".cache").join("portolan")))
@@ -68,15 +64,12 @@ impl Places {
     pub(crate) fn on_path(&self, name: &str) -> Option<PathBuf> {
         // An empty entry means the working folder to a shell; a program from there is nobody's intention.
         let folders = std::env::split_paths(&self.path).filter(|folder| !folder.as_os_str().is_empty());
-        folders
-            .map(|folder| folder.join(name))
-            .find(|file| is_executable(file))
+        folders.map(|folder| folder.join(name)).find(|file| is_executable(file))
     }
 }
 
 /// Whether the path is a file that somebody may execute.
 pub(crate) fn is_executable(path: &std::path::Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

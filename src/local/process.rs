@@ -21,18 +21,12 @@ pub struct Identity {
 impl Identity {
     /// Looks at a running process; `None` when there is none of this id, or only its unreaped remains.
     pub fn of(pid: u32) -> Option<Identity> {
-        Some(Identity {
-            pid,
-            started: start_of(pid)?,
-        })
+        Some(Identity { pid, started: start_of(pid)? })
     }
 
     /// A child that nobody has waited for yet. It may have ended already: until then its id is not given away.
     pub(crate) fn of_child(pid: u32) -> Identity {
-        Identity {
-            pid,
-            started: look(pid).map(|(_, started)| started).unwrap_or_default(),
-        }
+        Identity { pid, started: look(pid).map(|(_, started)| started).unwrap_or_default() }
     }
 
     /// Our own.
@@ -118,10 +112,7 @@ mod tests {
     #[test]
     fn the_start_is_field_22_whatever_the_name_holds() {
         let tail = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
-        assert_eq!(
-            parse_stat(&format!("12 (a) b) ({tail}) {tail}")),
-            Some(('S', "4711".to_owned()))
-        );
+        assert_eq!(parse_stat(&format!("12 (a) b) ({tail}) {tail}")), Some(('S', "4711".to_owned())));
         assert_eq!(parse_stat(""), None);
         assert_eq!(parse_stat("12 (a) S 1"), None);
     }
@@ -142,10 +133,7 @@ mod tests {
     fn we_are_alive_and_a_reused_id_is_not_us() {
         let own = Identity::own().unwrap();
         assert!(own.is_alive());
-        let other = Identity {
-            started: "0".to_owned(),
-            ..own
-        };
+        let other = Identity { started: "0".to_owned(), ..own };
         assert!(!other.is_alive());
         other.signal(Signal::SIGKILL);
     }

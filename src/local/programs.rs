@@ -149,9 +149,8 @@ pub async fn programs_in(
     let assets = Assets::look(places, release).await;
     let default = Release::default_release();
     for source in [release, default] {
-        let wanted = Program::ALL
-            .into_iter()
-            .filter(|program| source_of(*program, release).version == source.version);
+        let wanted =
+            Program::ALL.into_iter().filter(|program| source_of(*program, release).version == source.version);
         let missing: Vec<Program> = wanted.filter(|program| assets.find(*program).is_none()).collect();
         if !missing.is_empty() {
             build::ensure(places, source, &missing, report).await?;
@@ -189,11 +188,7 @@ pub(crate) fn built_path(folder: &Path, program: Program) -> PathBuf {
 
 /// The release whose module builds the program: the asked one, or the default where the asked one has no such tool.
 fn source_of(program: Program, release: &'static Release) -> &'static Release {
-    if release.builds(program) {
-        release
-    } else {
-        Release::default_release()
-    }
+    if release.builds(program) { release } else { Release::default_release() }
 }
 
 fn stage_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -217,17 +212,10 @@ struct Assets {
 impl Assets {
     async fn look(places: &Places, release: &Release) -> Assets {
         let Some(folder) = places.assets.clone() else {
-            return Assets {
-                folder: None,
-                fits: false,
-            };
+            return Assets { folder: None, fits: false };
         };
         let server = folder.join(Program::ApiServer.file());
-        let answer = tokio::process::Command::new(&server)
-            .arg("--version")
-            .kill_on_drop(true)
-            .output()
-            .await;
+        let answer = tokio::process::Command::new(&server).arg("--version").kill_on_drop(true).output().await;
         // "Kubernetes v1.36.0": a patch more or less is what people mean, another minor is not.
         let (major, minor) = release.major_minor();
         let fits = answer.is_ok_and(|output| {
@@ -235,10 +223,7 @@ impl Assets {
                 .trim()
                 .starts_with(&format!("Kubernetes v{major}.{minor}."))
         });
-        Assets {
-            folder: Some(folder),
-            fits,
-        }
+        Assets { folder: Some(folder), fits }
     }
 
     fn find(&self, program: Program) -> Option<PathBuf> {
@@ -248,9 +233,7 @@ impl Assets {
 
     /// Stage files beside the programs, in `kwok/`.
     fn stages(&self) -> Option<Vec<PathBuf>> {
-        stage_files(&self.folder.as_ref()?.join("kwok"))
-            .ok()
-            .filter(|files| !files.is_empty())
+        stage_files(&self.folder.as_ref()?.join("kwok")).ok().filter(|files| !files.is_empty())
     }
 }
 

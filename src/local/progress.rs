@@ -45,13 +45,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(phase: Phase, total: Option<usize>) -> Meter {
-        Meter {
-            phase,
-            since: Instant::now(),
-            done: 0,
-            total,
-            what: String::new(),
-        }
+        Meter { phase, since: Instant::now(), done: 0, total, what: String::new() }
     }
 
     /// One more step is through.

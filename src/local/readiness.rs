@@ -37,31 +37,13 @@ pub(crate) async fn components(layout: &Layout) {
     for port in [layout.ports.controller_manager, layout.ports.scheduler] {
         listening(port).await;
         // Their certificate is the API server's.
-        until(
-            layout,
-            &[
-                "get",
-                "--raw=/healthz",
-                &format!("--server=https://127.0.0.1:{port}"),
-            ],
-        )
-        .await;
+        until(layout, &["get", "--raw=/healthz", &format!("--server=https://127.0.0.1:{port}")]).await;
     }
 }
 
 /// Waits until a Pod could be created in the namespace `default`: it needs the ServiceAccount.
 pub(crate) async fn default_service_account(layout: &Layout) {
-    until(
-        layout,
-        &[
-            "get",
-            "serviceaccount",
-            "default",
-            "--namespace=default",
-            "--output=name",
-        ],
-    )
-    .await;
+    until(layout, &["get", "serviceaccount", "default", "--namespace=default", "--output=name"]).await;
 }
 
 /// Creates the nodes that KWOK will play, and waits until every one is Ready.
@@ -72,33 +54,20 @@ pub(crate) async fn nodes(layout: &Layout) -> Result<(), String> {
     if layout.spec.nodes == 0 {
         return Ok(());
     }
-    let mut child = kubectl(
-        layout,
-        &["create", "--validate=false", "--output=name", "--filename=-"],
-    )
-    .stdin(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .map_err(|error| error.to_string())?;
+    let mut child = kubectl(layout, &["create", "--validate=false", "--output=name", "--filename=-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
     if let Some(mut stdin) = child.stdin.take() {
         // If kubectl ends without reading, its exit code and its words say more than the broken pipe.
         let _ = stdin.write_all(node_list(layout.spec.nodes).as_bytes()).await;
     }
-    let output = child
-        .wait_with_output()
-        .await
-        .map_err(|error| error.to_string())?;
+    let output = child.wait_with_output().await.map_err(|error| error.to_string())?;
     if !output.status.success() {
-        return Err(format!(
-            "creating the nodes failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ));
+        return Err(format!("creating the nodes failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
-    until(
-        layout,
-        &["wait", "node", "--all", "--for=condition=Ready", "--timeout=10s"],
-    )
-    .await;
+    until(layout, &["wait", "node", "--all", "--for=condition=Ready", "--timeout=10s"]).await;
     Ok(())
 }
 
@@ -141,10 +110,7 @@ async fn until(layout: &Layout, arguments: &[&str]) {
 
 /// kubectl as the administrator; what it complains about goes to its log.
 fn kubectl(layout: &Layout, arguments: &[&str]) -> Command {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(layout.log(Program::Kubectl));
+    let log = File::options().create(true).append(true).open(layout.log(Program::Kubectl));
 
     let mut command = Command::new(layout.spec.programs.path(Program::Kubectl));
     clean(&mut command, &layout.folder);
@@ -188,12 +154,8 @@ mod tests {
     #[test]
     fn nodes_have_distinct_names() {
         let list: serde_json::Value = serde_json::from_str(&node_list(3)).unwrap();
-        let names: Vec<_> = list["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|n| n["metadata"]["name"].clone())
-            .collect();
+        let names: Vec<_> =
+            list["items"].as_array().unwrap().iter().map(|n| n["metadata"]["name"].clone()).collect();
         assert_eq!(names, ["node-1", "node-2", "node-3"]);
     }
 }

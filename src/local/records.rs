@@ -23,9 +23,7 @@ pub(crate) struct Records {
 impl Records {
     /// The records of a folder.
     pub(crate) fn at(folder: &Path) -> Records {
-        Records {
-            folder: folder.to_path_buf(),
-        }
+        Records { folder: folder.to_path_buf() }
     }
 
     /// Writes down who makes the folder, and the order to the supervisor.
@@ -80,20 +78,15 @@ impl Records {
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
         let path = self.folder.join(name);
         let text = fs::read(&path).map_err(Error::io("read", &path))?;
-        serde_json::from_slice(&text).map_err(|error| Error::Record {
-            path,
-            detail: error.to_string(),
-        })
+        serde_json::from_slice(&text).map_err(|error| Error::Record { path, detail: error.to_string() })
     }
 
     /// Replaces the file in one step, so that nobody reads half of it.
     fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Error> {
         let path = self.folder.join(name);
         let fresh = self.folder.join(format!(".{name}.new"));
-        let text = serde_json::to_string_pretty(value).map_err(|error| Error::Record {
-            path: path.clone(),
-            detail: error.to_string(),
-        })?;
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Error::Record { path: path.clone(), detail: error.to_string() })?;
         pki::write(&fresh, &text)?;
         fs::rename(&fresh, &path).map_err(Error::io("replace", &path))
     }

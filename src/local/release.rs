@@ -68,10 +68,7 @@ impl Release {
     /// The name of the folder in the cache: the version and the beginning of the hash over go.mod and go.sum,
     /// so that a changed pin never meets an old program.
     pub(crate) fn key(&self) -> String {
-        let digest = Sha256::new()
-            .chain_update(self.go_mod)
-            .chain_update(self.go_sum)
-            .finalize();
+        let digest = Sha256::new().chain_update(self.go_mod).chain_update(self.go_sum).finalize();
         let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{hex}", self.version)
     }
@@ -90,11 +87,7 @@ impl Release {
 
     /// The oldest Go that reads the go.mod, e.g. `1.26.0`.
     pub(crate) fn go_needed(&self) -> &'static str {
-        self.go_mod
-            .lines()
-            .find_map(|line| line.strip_prefix("go "))
-            .unwrap_or("1.26.0")
-            .trim()
+        self.go_mod.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or("1.26.0").trim()
     }
 
     /// The version that go.mod requires of a module.
@@ -102,13 +95,7 @@ impl Release {
         self.go_mod
             .lines()
             .filter(|line| !line.contains("=>"))
-            .find_map(|line| {
-                line.trim()
-                    .strip_prefix(module)?
-                    .strip_prefix(' ')?
-                    .split(' ')
-                    .next()
-            })
+            .find_map(|line| line.trim().strip_prefix(module)?.strip_prefix(' ')?.split(' ').next())
     }
 
     /// The value of Go's `-ldflags`: no symbol tables, and the versions that upstream's own build stamps in.
@@ -159,18 +146,13 @@ mod tests {
         }
         for release in RELEASES {
             assert_eq!(release.required("k8s.io/kubernetes"), Some(release.version));
-            for program in [
-                Program::ApiServer,
-                Program::ControllerManager,
-                Program::Scheduler,
-                Program::Kubectl,
-            ] {
+            for program in
+                [Program::ApiServer, Program::ControllerManager, Program::Scheduler, Program::Kubectl]
+            {
                 assert!(release.builds(program), "{}: {program:?}", release.version);
             }
             assert!(
-                release
-                    .ldflags()
-                    .contains(&format!("component-base/version.gitVersion={}", release.version))
+                release.ldflags().contains(&format!("component-base/version.gitVersion={}", release.version))
             );
             assert!(release.go_needed().starts_with("1."));
         }
@@ -178,18 +160,8 @@ mod tests {
 
     #[test]
     fn the_key_changes_with_either_file() {
-        let base = Release {
-            version: "v1.0.0",
-            go_mod: "a",
-            go_sum: "b",
-            linker: &[],
-        };
-        let moved = Release {
-            version: "v1.0.0",
-            go_mod: "a",
-            go_sum: "c",
-            linker: &[],
-        };
+        let base = Release { version: "v1.0.0", go_mod: "a", go_sum: "b", linker: &[] };
+        let moved = Release { version: "v1.0.0", go_mod: "a", go_sum: "c", linker: &[] };
         assert_ne!(base.key(), moved.key());
         assert_eq!(base.key().len(), "v1.0.0-".len() + 12);
     }

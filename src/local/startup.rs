@@ -21,19 +21,8 @@ pub(crate) async fn start(crew: &mut Crew, layout: &Layout) -> Result<(), String
     launch(crew, layout, &[Program::Etcd])?;
     reach(crew, layout, deadline, "etcd", done(readiness::etcd(layout))).await?;
     launch(crew, layout, &[Program::ApiServer])?;
-    reach(
-        crew,
-        layout,
-        deadline,
-        "kube-apiserver",
-        done(readiness::api_server(layout)),
-    )
-    .await?;
-    launch(
-        crew,
-        layout,
-        &[Program::ControllerManager, Program::Scheduler, Program::Kwok],
-    )?;
+    reach(crew, layout, deadline, "kube-apiserver", done(readiness::api_server(layout))).await?;
+    launch(crew, layout, &[Program::ControllerManager, Program::Scheduler, Program::Kwok])?;
     let rest = async {
         let ((), (), (), nodes) = tokio::join!(
             readiness::components(layout),
@@ -53,10 +42,7 @@ async fn done(wait: impl Future<Output = ()>) -> Result<(), String> {
 }
 
 fn launch(crew: &mut Crew, layout: &Layout, programs: &[Program]) -> Result<(), String> {
-    programs
-        .iter()
-        .try_for_each(|program| crew.start(layout, *program))
-        .map_err(|error| error.to_string())
+    programs.iter().try_for_each(|program| crew.start(layout, *program)).map_err(|error| error.to_string())
 }
 
 /// Waits for a condition while watching whether a program dies meanwhile.
@@ -84,9 +70,5 @@ async fn reach(
 /// How a program ended, with its last words.
 pub(crate) fn died(layout: &Layout, exit: &Exit) -> String {
     let tail = log_tail(&layout.log(exit.program));
-    format!(
-        "{} {}. The last lines of its log:\n{tail}",
-        exit.program.file(),
-        exit.status
-    )
+    format!("{} {}. The last lines of its log:\n{tail}", exit.program.file(), exit.status)
 }

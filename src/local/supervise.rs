@@ -114,16 +114,8 @@ impl Supervisor {
         }
         let wishes = listen(&folder)?;
         let crew = Crew::new(records.clone());
-        let mut supervisor = Supervisor {
-            folder: folder.clone(),
-            records,
-            crew,
-            wishes,
-        };
-        let end = supervisor
-            .live()
-            .await
-            .unwrap_or_else(|error| End::Failed(error.to_string()));
+        let mut supervisor = Supervisor { folder: folder.clone(), records, crew, wishes };
+        let end = supervisor.live().await.unwrap_or_else(|error| End::Failed(error.to_string()));
         supervisor.crew.stop().await;
         let removed = discard(&folder);
         if let End::Failed(message) = end {
@@ -185,12 +177,7 @@ impl Supervisor {
         let logs = self.folder.join("logs");
         std::fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
         let pki = Pki::create(&self.folder.join("pki"))?;
-        let layout = Layout {
-            folder: self.folder.clone(),
-            spec,
-            ports: Ports::pick()?,
-            pki,
-        };
+        let layout = Layout { folder: self.folder.clone(), spec, ports: Ports::pick()?, pki };
 
         let admin = administrator("portolan-local-admin")?;
         let mut users = vec![admin.clone()];
@@ -198,23 +185,11 @@ impl Supervisor {
         let ca = &layout.pki.ca_cert;
         for program in [Program::ControllerManager, Program::Scheduler, Program::Kwok] {
             let user = administrator(&format!("system:{}", program.file()))?;
-            write_kubeconfig(
-                &layout.kubeconfig_of(program),
-                program.file(),
-                &layout.endpoint(),
-                ca,
-                &user,
-            )?;
+            write_kubeconfig(&layout.kubeconfig_of(program), program.file(), &layout.endpoint(), ca, &user)?;
             users.push(user);
         }
         write_tokens(&layout.tokens(), &users)?;
-        write_kubeconfig(
-            &layout.kubeconfig(),
-            &layout.spec.name,
-            &layout.endpoint(),
-            ca,
-            &admin,
-        )?;
+        write_kubeconfig(&layout.kubeconfig(), &layout.spec.name, &layout.endpoint(), ca, &admin)?;
         if layout.spec.audit {
             let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n";
             pki::write(&self.folder.join("audit-policy.yaml"), policy)?;
@@ -251,11 +226,7 @@ fn listen(folder: &Path) -> Result<mpsc::UnboundedReceiver<()>, Error> {
         }
         let _ = closed.send(());
     });
-    for kind in [
-        SignalKind::terminate(),
-        SignalKind::interrupt(),
-        SignalKind::quit(),
-    ] {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()] {
         let mut stream = signal(kind).map_err(Error::io("listen for signals in", folder))?;
         let wish = wish.clone();
         tokio::spawn(async move {

@@ -100,13 +100,7 @@ pub struct SourceSpec {
 
 impl Default for SourceSpec {
     fn default() -> Self {
-        Self {
-            kind: None,
-            helm: None,
-            include: Vec::new(),
-            exclude: Vec::new(),
-            recurse: true,
-        }
+        Self { kind: None, helm: None, include: Vec::new(), exclude: Vec::new(), recurse: true }
     }
 }
 
@@ -224,11 +218,7 @@ impl Default for PruneGuard {
             "PersistentVolume",
             "PersistentVolumeClaim",
         ];
-        Self {
-            max_objects: 10,
-            max_percent: 50,
-            protected_kinds: protected.map(String::from).to_vec(),
-        }
+        Self { max_objects: 10, max_percent: 50, protected_kinds: protected.map(String::from).to_vec() }
     }
 }
 
@@ -267,11 +257,7 @@ pub struct ReconcileSpec {
 
 impl Default for ReconcileSpec {
     fn default() -> Self {
-        Self {
-            every: Interval::from_secs(3600),
-            cron: None,
-            time_zone: "UTC".into(),
-        }
+        Self { every: Interval::from_secs(3600), cron: None, time_zone: "UTC".into() }
     }
 }
 

@@ -41,29 +41,17 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<Self, NotAByteSize> {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, suffix) = text.split_at(digits);
-        let (_, size) = SUFFIXES
-            .into_iter()
-            .find(|(name, _)| *name == suffix)
-            .ok_or(NotAByteSize)?;
-        let bytes = number
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(size))
-            .ok_or(NotAByteSize)?;
-        if bytes > 0 {
-            Ok(Self(bytes))
-        } else {
-            Err(NotAByteSize)
-        }
+        let (_, size) = SUFFIXES.into_iter().find(|(name, _)| *name == suffix).ok_or(NotAByteSize)?;
+        let bytes =
+            number.parse::<u64>().ok().and_then(|number| number.checked_mul(size)).ok_or(NotAByteSize)?;
+        if bytes > 0 { Ok(Self(bytes)) } else { Err(NotAByteSize) }
     }
 }
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (suffix, size) = SUFFIXES
-            .into_iter()
-            .find(|(_, size)| self.0.is_multiple_of(*size))
-            .unwrap_or(("", 1));
+        let (suffix, size) =
+            SUFFIXES.into_iter().find(|(_, size)| self.0.is_multiple_of(*size)).unwrap_or(("", 1));
         write!(f, "{}{suffix}", self.0 / size)
     }
 }
@@ -108,24 +96,9 @@ mod tests {
             ("2048", 2048, "2Ki"),
         ] {
             let size: ByteSize = text.parse().unwrap();
-            assert_eq!(
-                (size.bytes(), size.to_string().as_str()),
-                (bytes, shown),
-                "{text}"
-            );
+            assert_eq!((size.bytes(), size.to_string().as_str()), (bytes, shown), "{text}");
         }
-        for text in [
-            "",
-            "0",
-            "0Mi",
-            "64M",
-            "64m",
-            "Mi",
-            "-1Mi",
-            "1.5Gi",
-            "64 Mi",
-            "99999999999Gi",
-        ] {
+        for text in ["", "0", "0Mi", "64M", "64m", "Mi", "-1Mi", "1.5Gi", "64 Mi", "99999999999Gi"] {
             assert_eq!(text.parse::<ByteSize>(), Err(NotAByteSize), "{text}");
         }
     }

@@ -15,13 +15,8 @@ use std::time::Duration;
 pub struct Interval(Duration);
 
 /// Units from the longest to the shortest, in milliseconds.
-const UNITS: [(&str, u128); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u128); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Longest interval: a hundred years, so that adding one to a time of day cannot overflow.
 const LONGEST: u128 = 100 * 366 * 86_400_000;
@@ -71,21 +66,14 @@ impl FromStr for Interval {
                 .find(|c: char| !c.is_ascii_digit() && c != '.')
                 .ok_or_else(|| NotAnInterval::Unit(rest.into()))?;
             let (number, tail) = rest.split_at(digits);
-            let unit = &tail[..tail
-                .find(|c: char| c.is_ascii_digit() || c == '.')
-                .unwrap_or(tail.len())];
+            let unit = &tail[..tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len())];
             let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
             if whole.is_empty() || fraction.is_empty() || fraction.len() > 9 || fraction.contains('.') {
                 return Err(NotAnInterval::Form);
             }
-            let (_, size) = UNITS
-                .into_iter()
-                .find(|(name, _)| *name == unit)
-                .ok_or(NotAnInterval::Form)?;
+            let (_, size) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or(NotAnInterval::Form)?;
             let whole: u128 = whole.parse().map_err(|_| NotAnInterval::Range)?;
-            let fraction: u128 = format!("{fraction:0<9}")
-                .parse()
-                .map_err(|_| NotAnInterval::Form)?;
+            let fraction: u128 = format!("{fraction:0<9}").parse().map_err(|_| NotAnInterval::Form)?;
             // Nine digits of fraction fit; the order of the operations keeps `0.1h` exact.
             let part = whole.checked_mul(size).ok_or(NotAnInterval::Range)? + fraction * size / 1_000_000_000;
             total = total.checked_add(part).ok_or(NotAnInterval::Range)?;
@@ -162,9 +150,7 @@ mod tests {
         ] {
             assert_eq!(shown(text).as_deref(), Ok(canonical), "{text}");
         }
-        for text in [
-            "", "s", "5 m", "-1s", "5M", "5min", "1h 30m", "1..5h", ".5h", "1.h", "٣s",
-        ] {
+        for text in ["", "s", "5 m", "-1s", "5M", "5min", "1h 30m", "1..5h", ".5h", "1.h", "٣s"] {
             assert_eq!(shown(text), Err(NotAnInterval::Form), "{text}");
         }
         assert_eq!(shown("30"), Err(NotAnInterval::Unit("30".into())));

@@ -16,13 +16,14 @@ pub mod revision;
 pub mod yaml;
 
 pub use application::{
-    Adopt, ApplicationSpec, Deletion, DriftPolicy, HealthSpec, HelmSpec, IgnoreRule, Propagation, PruneGuard, RendererKind, SourceSpec, SyncSpec,
+    Adopt, ApplicationSpec, Deletion, DriftPolicy, HealthSpec, HelmSpec, IgnoreRule, Propagation, PruneGuard,
+    RendererKind, SourceSpec, SyncSpec,
 };
+pub use byte_size::ByteSize;
 pub use cluster::ClusterSpec;
 pub use health::{Assessment, Health, SyncStatus};
-pub use byte_size::ByteSize;
 pub use interval::Interval;
-pub use permissions::{Denied, Permissions};
 pub use object::{NotAnObject, Object};
+pub use permissions::{Denied, Permissions};
 pub use resource::{GroupKind, Gvk, ResourceId};
 pub use revision::{Refused, Revision, SourceFile};

@@ -213,10 +213,12 @@ mod tests {
 
     #[test]
     fn wrong_metadata_types_are_refused_as_kubectl_refuses_them() {
-        let named = |name: Value| Object::new(json!({"apiVersion": "v1", "kind": "T", "metadata": {"name": name}}));
+        let named =
+            |name: Value| Object::new(json!({"apiVersion": "v1", "kind": "T", "metadata": {"name": name}}));
         assert_eq!(named(json!(123)), Err(NotAnObject::NotAString("metadata.name".into())));
         assert_eq!(named(json!("")), Err(NotAnObject::Missing("metadata.name")));
-        let annotated = json!({"apiVersion": "v1", "kind": "T", "metadata": {"name": "a", "annotations": {"k": true}}});
+        let annotated =
+            json!({"apiVersion": "v1", "kind": "T", "metadata": {"name": "a", "annotations": {"k": true}}});
         assert_eq!(Object::new(annotated), Err(NotAnObject::NotAString("metadata.annotations.k".into())));
     }
 

@@ -64,11 +64,7 @@ impl Permissions {
     /// # Errors
     /// [`Denied::Destination`].
     pub fn destination(&self, cluster: &str) -> Result<(), Denied> {
-        if listed(&self.destinations, cluster) {
-            Ok(())
-        } else {
-            Err(Denied::Destination(cluster.into()))
-        }
+        if listed(&self.destinations, cluster) { Ok(()) } else { Err(Denied::Destination(cluster.into())) }
     }
 
     /// Whether an object may be written, deleted included. Its scope has to be settled: an identity without a
@@ -89,11 +85,7 @@ impl Permissions {
             None if kind == "Namespace" => &id.name,
             None => return Ok(()),
         };
-        if listed(&self.namespaces, namespace) {
-            Ok(())
-        } else {
-            Err(Denied::Namespace(namespace.clone()))
-        }
+        if listed(&self.namespaces, namespace) { Ok(()) } else { Err(Denied::Namespace(namespace.clone())) }
     }
 
     /// Whether an application may be applied as this ServiceAccount, given by its namespace: one of another
@@ -200,10 +192,7 @@ mod tests {
             Err(Denied::Kind("RoleBinding.rbac.authorization.k8s.io".into()))
         );
         assert_eq!(may.service_account(None), Err(Denied::NoServiceAccount));
-        assert_eq!(
-            may.service_account(Some("kube-system")),
-            Err(Denied::Namespace("kube-system".into()))
-        );
+        assert_eq!(may.service_account(Some("kube-system")), Err(Denied::Namespace("kube-system".into())));
         assert_eq!(may.service_account(Some("shop")), Ok(()));
     }
 
@@ -218,13 +207,7 @@ mod tests {
             Err(Denied::ClusterScoped(class.into()))
         );
         assert_eq!(object("", "Namespace", "shop-eu"), Ok(()));
-        assert_eq!(
-            object("", "Namespace", "kube-system"),
-            Err(Denied::Namespace("kube-system".into()))
-        );
-        assert_eq!(
-            Permissions::default().object(&ResourceId::new("", "Node", "", "a")),
-            Ok(())
-        );
+        assert_eq!(object("", "Namespace", "kube-system"), Err(Denied::Namespace("kube-system".into())));
+        assert_eq!(Permissions::default().object(&ResourceId::new("", "Node", "", "a")), Ok(()));
     }
 }

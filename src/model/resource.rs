@@ -69,7 +69,11 @@ impl GroupKind {
 /// `Deployment.apps`, and `Service` for the core group: the form that ApplySet parents list (KEP-3659).
 impl fmt::Display for GroupKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.group.is_empty() { f.write_str(&self.kind) } else { write!(f, "{}.{}", self.kind, self.group) }
+        if self.group.is_empty() {
+            f.write_str(&self.kind)
+        } else {
+            write!(f, "{}.{}", self.kind, self.group)
+        }
     }
 }
 
@@ -137,7 +141,10 @@ mod tests {
 
     #[test]
     fn names_read_as_people_write_them() {
-        assert_eq!(ResourceId::new("apps", "Deployment", "shop", "web").to_string(), "Deployment.apps shop/web");
+        assert_eq!(
+            ResourceId::new("apps", "Deployment", "shop", "web").to_string(),
+            "Deployment.apps shop/web"
+        );
         assert_eq!(ResourceId::new("", "Namespace", "", "shop").to_string(), "Namespace shop");
         assert_eq!(Gvk::from_api_version("apps/v1", "Deployment").api_version(), "apps/v1");
         assert_eq!(Gvk::from_api_version("v1", "Service"), Gvk::new("", "v1", "Service"));

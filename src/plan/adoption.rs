@@ -41,7 +41,8 @@ fn verdict(live: &Object, our_applyset: &str, policy: Adopt) -> Result<(), Strin
     match live.label(PART_OF) {
         Some(set) if set == our_applyset => return Ok(()),
         Some(set) => {
-            let application = live.label(APPLICATION).map(|a| format!(" (application {a})")).unwrap_or_default();
+            let application =
+                live.label(APPLICATION).map(|a| format!(" (application {a})")).unwrap_or_default();
             return Err(format!(
                 "it is part of another ApplySet, {set}{application}; remove it there first: an object has one ApplySet"
             ));
@@ -68,9 +69,9 @@ fn verdict(live: &Object, our_applyset: &str, policy: Adopt) -> Result<(), Strin
 /// Who owns the object, in words, as far as its marks tell.
 fn owner(live: &Object) -> Option<String> {
     let owners = live.body().pointer("/metadata/ownerReferences").and_then(|o| o.as_array());
-    if let Some(controller) =
-        owners.and_then(|owners| owners.iter().find(|o| o.get("controller").and_then(|c| c.as_bool()) == Some(true)))
-    {
+    if let Some(controller) = owners.and_then(|owners| {
+        owners.iter().find(|o| o.get("controller").and_then(|c| c.as_bool()) == Some(true))
+    }) {
         let text = |key: &str| controller.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         return Some(format!("its controller, {} {}", text("kind"), text("name")));
     }

@@ -132,11 +132,8 @@ impl Directives {
         let mut directives = Self::default();
         // Nearly every object carries none of them: no key, no further look.
         let has = |section: &str| {
-            let entries = object
-                .body()
-                .get("metadata")
-                .and_then(|m| m.get(section))
-                .and_then(Value::as_object);
+            let entries =
+                object.body().get("metadata").and_then(|m| m.get(section)).and_then(Value::as_object);
             entries.is_some_and(|entries| entries.keys().any(|key| is_ours_to_read(key)))
         };
         if has("annotations") || has("labels") {
@@ -150,11 +147,7 @@ impl Directives {
     }
 
     fn problem(&mut self, annotation: &'static str, message: impl Into<String>) {
-        self.problems.push(AnnotationProblem {
-            annotation,
-            message: message.into(),
-            fatal: false,
-        });
+        self.problems.push(AnnotationProblem { annotation, message: message.into(), fatal: false });
     }
 
     fn read_waves_and_hooks(&mut self, object: &Object) {
@@ -165,10 +158,7 @@ impl Directives {
             };
             match text.trim().parse::<i32>() {
                 Ok(number) => wave = wave.or(Some(number)),
-                Err(_) => self.problem(
-                    annotation,
-                    format!("`{text}` is no whole number and is not counted"),
-                ),
+                Err(_) => self.problem(annotation, format!("`{text}` is no whole number and is not counted")),
             }
         }
         self.wave = wave.unwrap_or_default();
@@ -182,9 +172,7 @@ impl Directives {
 
     fn read_sync_options(&mut self, object: &Object) {
         for option in csv(object.annotation(SYNC_OPTIONS)) {
-            let (name, value) = option
-                .split_once('=')
-                .map_or((option, ""), |(n, v)| (n.trim(), v.trim()));
+            let (name, value) = option.split_once('=').map_or((option, ""), |(n, v)| (n.trim(), v.trim()));
             let on = value.eq_ignore_ascii_case("true");
             match name {
                 "Prune" => self.prune.restrict(self.removal(option, value)),
@@ -214,10 +202,7 @@ impl Directives {
                 _ => self.problem(SYNC_OPTIONS, format!("`{option}` is not a known option")),
             }
             let protects = matches!(name, "Prune" | "Delete");
-            if protects
-                && !["true", "false", "confirm"]
-                    .iter()
-                    .any(|known| value.eq_ignore_ascii_case(known))
+            if protects && !["true", "false", "confirm"].iter().any(|known| value.eq_ignore_ascii_case(known))
             {
                 let message = format!(
                     "`{option}` is none of {name}=true, {name}=false, {name}=confirm; the object is kept"
@@ -245,9 +230,7 @@ impl Directives {
                 _ => self.problem(COMPARE_OPTIONS, format!("`{option}` is not a known option")),
             }
         }
-        self.ignore_health = object
-            .annotation(IGNORE_HEALTH)
-            .is_some_and(|value| value == "true");
+        self.ignore_health = object.annotation(IGNORE_HEALTH).is_some_and(|value| value == "true");
     }
 
     fn read_flux(&mut self, object: &Object) {
@@ -279,12 +262,7 @@ impl Directives {
             if value.eq_ignore_ascii_case("disabled") {
                 self.leave(FLUX_RECONCILE, value);
             }
-            self.expect_one_of(
-                FLUX_RECONCILE,
-                value,
-                &["enabled", "disabled"],
-                "it is not counted",
-            );
+            self.expect_one_of(FLUX_RECONCILE, value, &["enabled", "disabled"], "it is not counted");
         }
     }
 
@@ -344,10 +322,7 @@ impl Directives {
 
     fn expect_one_of(&mut self, annotation: &'static str, value: &str, known: &[&str], reading: &str) {
         if !known.iter().any(|word| value.eq_ignore_ascii_case(word)) {
-            self.problem(
-                annotation,
-                format!("`{value}` is not one of {}; {reading}", known.join(", ")),
-            );
+            self.problem(annotation, format!("`{value}` is not one of {}; {reading}", known.join(", ")));
         }
     }
 }
@@ -355,12 +330,7 @@ impl Directives {
 /// The values of a comma-separated annotation, without blanks and repetitions, as Argo CD reads them.
 pub(super) fn csv(text: Option<&str>) -> Vec<&str> {
     let mut values: Vec<&str> = Vec::new();
-    for value in text
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|value| !value.is_empty())
-    {
+    for value in text.unwrap_or_default().split(',').map(str::trim).filter(|value| !value.is_empty()) {
         if !values.contains(&value) {
             values.push(value);
         }
@@ -382,8 +352,7 @@ fn is_ours_to_read(key: &str) -> bool {
         "client.lifecycle.config.k8s.io",
         "cli-utils.sigs.k8s.io",
     ];
-    key.split_once('/')
-        .is_some_and(|(domain, _)| DOMAINS.contains(&domain))
+    key.split_once('/').is_some_and(|(domain, _)| DOMAINS.contains(&domain))
 }
 
 /// `<group>/<kind>/<name>` or `<group>/namespaces/<namespace>/<kind>/<name>`; the core group is empty.

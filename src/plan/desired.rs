@@ -43,11 +43,7 @@ pub fn normalize(object: &mut Object) -> Result<(), NotAnObject> {
     {
         body.remove("status");
     }
-    if object.is_secret() {
-        normalize_secret(object)
-    } else {
-        Ok(())
-    }
+    if object.is_secret() { normalize_secret(object) } else { Ok(()) }
 }
 
 fn normalize_secret(object: &mut Object) -> Result<(), NotAnObject> {
@@ -64,10 +60,7 @@ fn normalize_secret(object: &mut Object) -> Result<(), NotAnObject> {
     }
     for (key, value) in texts {
         // A null is an empty text in Go's JSON, and that is what the server would store.
-        data.insert(
-            key,
-            Value::String(base64(value.as_str().unwrap_or_default().as_bytes())),
-        );
+        data.insert(key, Value::String(base64(value.as_str().unwrap_or_default().as_bytes())));
     }
     if !data.is_empty() || body.contains_key("data") {
         body.insert("data".into(), Value::Object(data));
@@ -83,10 +76,7 @@ fn secret_entries(
     match body.get(section) {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(entries)) => {
-            match entries
-                .iter()
-                .find(|(_, value)| !value.is_string() && !value.is_null())
-            {
+            match entries.iter().find(|(_, value)| !value.is_string() && !value.is_null()) {
                 Some((key, _)) => Err(NotAnObject::NotAString(format!("{section}.{key}"))),
                 None => Ok(entries.clone()),
             }
@@ -100,17 +90,11 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let word = chunk
-            .iter()
-            .fold(0u32, |word, byte| (word << 8) | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
+        let word =
+            chunk.iter().fold(0u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for position in 0..4 {
             let sextet = (word >> (18 - 6 * position)) & 63;
-            text.push(if position <= chunk.len() {
-                char::from(ALPHABET[sextet as usize])
-            } else {
-                '='
-            });
+            text.push(if position <= chunk.len() { char::from(ALPHABET[sextet as usize]) } else { '=' });
         }
     }
     text
@@ -134,10 +118,7 @@ pub fn fill_namespaces(
         let gvk = entry.object.gvk();
         let kind = gvk.group_kind();
         // What is served counts first: it is what the object will be sent to.
-        match known
-            .entry(gvk)
-            .or_insert_with_key(|gvk| scope(gvk).or_else(|| declared.get(&kind).copied()))
-        {
+        match known.entry(gvk).or_insert_with_key(|gvk| scope(gvk).or_else(|| declared.get(&kind).copied())) {
             Some(true) if entry.object.namespace().is_none() => entry.object.set_namespace(default_namespace),
             Some(true) => {}
             Some(false) => entry.object.clear_namespace(),
@@ -159,10 +140,8 @@ fn declared_scopes(objects: &[Declared]) -> BTreeMap<GroupKind, bool> {
         })
         .filter_map(|entry| {
             let spec = entry.object.body().get("spec")?;
-            let kind = GroupKind::new(
-                spec.get("group")?.as_str()?,
-                spec.get("names")?.get("kind")?.as_str()?,
-            );
+            let kind =
+                GroupKind::new(spec.get("group")?.as_str()?, spec.get("names")?.get("kind")?.as_str()?);
             Some((kind, spec.get("scope")?.as_str()? == "Namespaced"))
         })
         .collect()
@@ -261,11 +240,7 @@ pub fn duplicates(objects: &[Declared]) -> Vec<Duplicate> {
     for entry in objects {
         let id = entry.object.id();
         match seen.get(&id) {
-            Some(first) => found.push(Duplicate {
-                id,
-                first: (*first).into(),
-                second: entry.origin.clone(),
-            }),
+            Some(first) => found.push(Duplicate { id, first: (*first).into(), second: entry.origin.clone() }),
             None => {
                 seen.insert(id, &entry.origin);
             }

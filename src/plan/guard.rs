@@ -1,8 +1,8 @@
 //! The prune guard: what may not be deleted unasked.
 
+use crate::model::PruneGuard;
 use crate::model::application::names_kind;
 use crate::model::plan::{Action, Change, Verdict, digest_of};
-use crate::model::PruneGuard;
 
 /// Deletions up to this number are not judged by their share: in a small application every object is a large share.
 const SHARE_COUNTS_FROM: usize = 4;
@@ -21,7 +21,8 @@ pub fn hold(
     guard: &PruneGuard,
     approved: &dyn Fn(&str) -> bool,
 ) -> String {
-    let counts = |c: &Change| c.action == Action::Delete && matches!(c.verdict, Verdict::Allowed | Verdict::Held(_));
+    let counts =
+        |c: &Change| c.action == Action::Delete && matches!(c.verdict, Verdict::Allowed | Verdict::Held(_));
     let deletions = changes.iter().filter(|c| counts(c)).count();
     let bulk = bulk_reason(deletions, owned_before, guard);
     for change in changes.iter_mut() {
@@ -62,7 +63,10 @@ fn bulk_reason(deletions: usize, owned_before: usize, guard: &PruneGuard) -> Opt
     }
     let percent = deletions * 100 / owned_before.max(1);
     if deletions >= SHARE_COUNTS_FROM && percent > guard.max_percent as usize {
-        return Some(format!("{deletions} of {owned_before} objects ({percent} %) are more than maxPercent ({} %)", guard.max_percent));
+        return Some(format!(
+            "{deletions} of {owned_before} objects ({percent} %) are more than maxPercent ({} %)",
+            guard.max_percent
+        ));
     }
     None
 }
@@ -78,7 +82,10 @@ mod tests {
             action: Action::Delete,
             id: ResourceId::new("", kind, "shop", name),
             desired: String::new(),
-            precondition: Precondition { uid: Some(format!("uid-{name}")), resource_version: Some("7".into()) },
+            precondition: Precondition {
+                uid: Some(format!("uid-{name}")),
+                resource_version: Some("7".into()),
+            },
             verdict: Verdict::Allowed,
         }
     }
@@ -116,7 +123,12 @@ mod tests {
         assert_ne!(run(&mut all, 2, ""), "");
         let mut claim = [deletion("PersistentVolumeClaim", "data")];
         assert_ne!(run(&mut claim, 50, ""), "");
-        let mut half = [deletion("ConfigMap", "a"), deletion("ConfigMap", "b"), deletion("ConfigMap", "c"), deletion("ConfigMap", "d")];
+        let mut half = [
+            deletion("ConfigMap", "a"),
+            deletion("ConfigMap", "b"),
+            deletion("ConfigMap", "c"),
+            deletion("ConfigMap", "d"),
+        ];
         assert_ne!(run(&mut half, 6, ""), "");
     }
 }

@@ -54,16 +54,9 @@ impl Phase {
     }
 
     fn from_argo(word: &str) -> Option<Self> {
-        [
-            Self::PreSync,
-            Self::Sync,
-            Self::PostSync,
-            Self::SyncFail,
-            Self::PreDelete,
-            Self::PostDelete,
-        ]
-        .into_iter()
-        .find(|phase| phase.as_str() == word)
+        [Self::PreSync, Self::Sync, Self::PostSync, Self::SyncFail, Self::PreDelete, Self::PostDelete]
+            .into_iter()
+            .find(|phase| phase.as_str() == word)
     }
 
     fn from_helm(word: &str) -> Option<Self> {
@@ -147,23 +140,14 @@ pub(super) fn read(object: &Object) -> HookAnnotations {
     }
     if is_hook && !found.skip {
         let delete_policies = delete_policies(object, &mut found);
-        found.hook = Some(Hook {
-            phases,
-            delete_policies,
-        });
+        found.hook = Some(Hook { phases, delete_policies });
     }
     found
 }
 
 /// Helm's hooks that nothing here corresponds to: Argo CD ignores them, too.
-const HELM_HOOKS_WITHOUT_PHASE: [&str; 6] = [
-    "pre-rollback",
-    "post-rollback",
-    "test",
-    "test-success",
-    "test-failure",
-    "crd-install",
-];
+const HELM_HOOKS_WITHOUT_PHASE: [&str; 6] =
+    ["pre-rollback", "post-rollback", "test", "test-success", "test-failure", "crd-install"];
 
 /// Argo CD's and Helm's policies together, as gitops-engine adds them up.
 fn delete_policies(object: &Object, found: &mut HookAnnotations) -> BTreeSet<DeletePolicy> {
@@ -203,11 +187,7 @@ fn delete_policies(object: &Object, found: &mut HookAnnotations) -> BTreeSet<Del
 impl HookAnnotations {
     fn problem(&mut self, annotation: &'static str, word: &str, what: &str) {
         let message = format!("`{word}` is not {what} and is not counted");
-        self.problems.push(AnnotationProblem {
-            annotation,
-            message,
-            fatal: false,
-        });
+        self.problems.push(AnnotationProblem { annotation, message, fatal: false });
     }
 }
 
@@ -264,9 +244,7 @@ pub fn split(declared: Vec<Declared>, render_digest: &str, rank: &dyn Fn(&GroupK
             continue;
         };
         if hook.phases.is_empty() {
-            split
-                .ignored
-                .push((entry, "it is a hook of no phase that a sync has".into()));
+            split.ignored.push((entry, "it is a hook of no phase that a sync has".into()));
             continue;
         }
         for phase in hook.phases {
@@ -286,13 +264,7 @@ pub fn split(declared: Vec<Declared>, render_digest: &str, rank: &dyn Fn(&GroupK
     }
     split.hooks.sort_by_cached_key(|run| {
         let id = run.object.id();
-        (
-            run.phase,
-            run.wave,
-            rank(&id.group_kind()),
-            run.object.name().to_owned(),
-            id,
-        )
+        (run.phase, run.wave, rank(&id.group_kind()), run.object.name().to_owned(), id)
     });
     split
 }

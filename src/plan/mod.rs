@@ -23,7 +23,8 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let mut apply: Vec<Change> = input.desired.iter().map(|desired| judge_desired(input, desired)).collect();
     let mut prune = judge_surplus(input);
 
-    let owned_before = input.live.values().filter(|fact| fact.ours && !fact.hook && !fact.terminating).count();
+    let owned_before =
+        input.live.values().filter(|fact| fact.ours && !fact.hook && !fact.terminating).count();
     let mut dangerous: Vec<&mut Change> = prune.iter_mut().chain(apply.iter_mut()).collect();
     dangerous.sort_by(|a, b| a.id.cmp(&b.id));
     let held = guard::hold(
@@ -64,7 +65,8 @@ fn judge_desired(input: &PlanInput<'_>, desired: &Desired) -> Change {
         change.precondition.uid = Some(fact.uid.clone());
         change.action = if is_as_desired(input, desired, fact) { Action::Unchanged } else { Action::Update };
         if fact.terminating && change.action != Action::Unchanged {
-            change.verdict = Verdict::Deferred("it is being deleted; it is created again when it is gone".into());
+            change.verdict =
+                Verdict::Deferred("it is being deleted; it is created again when it is gone".into());
         }
     } else if let Some(stranger) = input.strangers.get(id) {
         change.action = Action::Adopt;
@@ -93,7 +95,8 @@ fn judge_desired(input: &PlanInput<'_>, desired: &Desired) -> Change {
     if let Some(reason) = input.forbidden.get(id) {
         change.verdict = Verdict::Blocked(reason.clone());
     } else if let Some(other) = input.claimed_by_others.get(id) {
-        change.verdict = Verdict::Blocked(format!("application {other} declares it as well; keep it in one of the two"));
+        change.verdict =
+            Verdict::Blocked(format!("application {other} declares it as well; keep it in one of the two"));
     } else if let Some(reason) = input.deferred.get(id) {
         change.verdict = Verdict::Deferred(reason.clone());
     } else if let Some(why) = input.frozen {
@@ -109,7 +112,9 @@ fn is_left_alone(input: &PlanInput<'_>, desired: &Desired) -> bool {
     match &desired.directives.apply {
         ApplyPolicy::Always => false,
         ApplyPolicy::Never(_) => true,
-        ApplyPolicy::IfNotPresent(_) => input.live.contains_key(&desired.id) || input.strangers.contains_key(&desired.id),
+        ApplyPolicy::IfNotPresent(_) => {
+            input.live.contains_key(&desired.id) || input.strangers.contains_key(&desired.id)
+        }
     }
 }
 
@@ -148,7 +153,7 @@ fn judge_surplus(input: &PlanInput<'_>) -> Vec<Change> {
                 resource_version: Some(fact.resource_version.clone()),
             },
             verdict: surplus_verdict(input, id, fact),
-            })
+        })
         .collect()
 }
 
@@ -159,7 +164,11 @@ const fn own_word<'a>(input: &PlanInput<'_>, fact: &'a LiveFact) -> &'a Prune {
 
 fn surplus_action(input: &PlanInput<'_>, fact: &LiveFact) -> Action {
     let kept = matches!(own_word(input, fact), Prune::Kept(_));
-    if (input.removed && input.deletion == Deletion::Orphan) || kept { Action::Orphan } else { Action::Delete }
+    if (input.removed && input.deletion == Deletion::Orphan) || kept {
+        Action::Orphan
+    } else {
+        Action::Delete
+    }
 }
 
 fn surplus_verdict(input: &PlanInput<'_>, id: &ResourceId, fact: &LiveFact) -> Verdict {
@@ -237,6 +246,3 @@ fn prune_waves(changes: Vec<Change>) -> Vec<Wave> {
     }
     waves
 }
-
-
-

@@ -18,7 +18,12 @@ pub fn rank(kind: &GroupKind) -> u8 {
         ("apiextensions.k8s.io", "CustomResourceDefinition") => FOUNDATION,
         (
             "scheduling.k8s.io" | "storage.k8s.io" | "node.k8s.io" | "policy" | "resource.k8s.io",
-            "PriorityClass" | "StorageClass" | "CSIDriver" | "RuntimeClass" | "PodSecurityPolicy" | "DeviceClass"
+            "PriorityClass"
+            | "StorageClass"
+            | "CSIDriver"
+            | "RuntimeClass"
+            | "PodSecurityPolicy"
+            | "DeviceClass"
             | "VolumeAttributesClass",
         )
         | ("networking.k8s.io", "IngressClass" | "NetworkPolicy")

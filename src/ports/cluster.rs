@@ -1,6 +1,6 @@
 //! One Kubernetes API server, as the engine sees it.
 
-use crate::model::{Gvk, GroupKind, Object, Propagation, ResourceId};
+use crate::model::{GroupKind, Gvk, Object, Propagation, ResourceId};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,18 +191,39 @@ pub trait Cluster: Send + Sync + 'static {
     /// Reads one object, `managedFields` included; `None` when there is none. A kind that is not served is a failure.
     async fn get(&self, kind: &ServedKind, id: &ResourceId) -> Result<Option<Object>, ApiFailure>;
     /// Lists objects by label selector (all namespaces), following pages to the end.
-    async fn list(&self, kind: &ServedKind, namespace: Option<&str>, selector: &str) -> Result<Vec<Object>, ApiFailure>;
+    async fn list(
+        &self,
+        kind: &ServedKind,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<Object>, ApiFailure>;
     /// Server-side apply.
     async fn apply(&self, request: &ApplyRequest) -> Result<Applied, ApiFailure>;
     /// Deletes with precondition. An object that is already gone is a success.
     async fn delete(&self, request: &DeleteRequest) -> Result<(), ApiFailure>;
     /// JSON patch (RFC 6902) of the whole object; the patch carries its own `test` operations.
-    async fn json_patch(&self, kind: &ServedKind, id: &ResourceId, patch: &Value, impersonate: Option<&Impersonation>) -> Result<Object, ApiFailure>;
+    async fn json_patch(
+        &self,
+        kind: &ServedKind,
+        id: &ResourceId,
+        patch: &Value,
+        impersonate: Option<&Impersonation>,
+    ) -> Result<Object, ApiFailure>;
     /// Creates an object as it stands (hooks with `generateName`, Kubernetes Events).
-    async fn create(&self, kind: &ServedKind, body: &Value, impersonate: Option<&Impersonation>) -> Result<Object, ApiFailure>;
+    async fn create(
+        &self,
+        kind: &ServedKind,
+        body: &Value,
+        impersonate: Option<&Impersonation>,
+    ) -> Result<Object, ApiFailure>;
     /// Watches a kind in all namespaces by label selector. Events arrive in order; the channel's bound is the
     /// back-pressure. Losses of history are repaired by listing again.
-    fn watch(&self, kind: &ServedKind, selector: &str, events: mpsc::Sender<(GroupKind, WatchEvent)>) -> WatchGuard;
+    fn watch(
+        &self,
+        kind: &ServedKind,
+        selector: &str,
+        events: mpsc::Sender<(GroupKind, WatchEvent)>,
+    ) -> WatchGuard;
     /// Writes a Kubernetes Event.
     async fn announce(&self, _announcement: &Announcement) -> Result<(), ApiFailure> {
         Ok(())
@@ -281,7 +302,11 @@ impl ApiFailure {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            ApiFailureKind::Throttled | ApiFailureKind::Server | ApiFailureKind::Timeout | ApiFailureKind::Unreachable | ApiFailureKind::Expired
+            ApiFailureKind::Throttled
+                | ApiFailureKind::Server
+                | ApiFailureKind::Timeout
+                | ApiFailureKind::Unreachable
+                | ApiFailureKind::Expired
         )
     }
 }

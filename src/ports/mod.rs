@@ -10,11 +10,13 @@ pub mod state;
 
 pub use clock::Clock;
 pub use cluster::{
-    Announcement, ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence, Impersonation, ServedKind, WatchEvent,
-    WatchGuard,
+    Announcement, ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest,
+    Discovery, Evidence, Impersonation, ServedKind, WatchEvent, WatchGuard,
 };
 pub use observer::{ObservedRequest, RequestObserver};
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};
 pub use repository::{Checkout, Repository, RepositoryFailure, Tip};
 pub use sink::Sink;
-pub use state::{ApplicationRecord, Approval, Asked, Pruned, StateFailure, StateStore, StateUpdate, UserRequest, Waiting};
+pub use state::{
+    ApplicationRecord, Approval, Asked, Pruned, StateFailure, StateStore, StateUpdate, UserRequest, Waiting,
+};

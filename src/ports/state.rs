@@ -167,7 +167,11 @@ pub trait StateStore: Send + Sync + 'static {
     /// Answers a request and removes it.
     async fn answer(&self, key: &str, answer: &str) -> Result<(), StateFailure>;
     /// Waits for the answer to a request (the command line's side).
-    async fn await_answer(&self, key: &str, limit: std::time::Duration) -> Result<Option<String>, StateFailure>;
+    async fn await_answer(
+        &self,
+        key: &str,
+        limit: std::time::Duration,
+    ) -> Result<Option<String>, StateFailure>;
     /// Keeps pruned manifests, bounded in number and age.
     async fn keep(&self, pruned: &[Pruned]) -> Result<(), StateFailure>;
     /// Lists kept manifests: key, what it is, when it went.

@@ -63,21 +63,14 @@ pub(super) async fn inputs(
     tree: String,
     settings: &HelmSpec,
 ) -> Result<ChartInputs, RenderFailure> {
-    let mut inputs = ChartInputs {
-        folder: folder.into(),
-        tree,
-        values: Vec::new(),
-        local: Vec::new(),
-    };
+    let mut inputs = ChartInputs { folder: folder.into(), tree, values: Vec::new(), local: Vec::new() };
     for written in &settings.value_files {
         inputs.values.push(value_file(request, folder, written).await?);
     }
     // Chart folder, where it goes below the application's chart, and how deep that is.
     let mut open = vec![(folder.to_owned(), String::new(), 0)];
     while let Some((source, below, depth)) = open.pop() {
-        let files = Folder::read(request, &source, &[CHART_FILE, REQUIREMENTS_FILE])
-            .await?
-            .files;
+        let files = Folder::read(request, &source, &[CHART_FILE, REQUIREMENTS_FILE]).await?.files;
         let origin = path::join(&source, CHART_FILE);
         for Dependency { name, repository } in dependencies(&files, &source)? {
             let Some(reference) = repository.strip_prefix("file://") else {
@@ -87,10 +80,7 @@ pub(super) async fn inputs(
                 continue;
             }
             let lost = || {
-                failure(
-                    &origin,
-                    format!("dependency {name}: `{repository}` is no folder of the repository"),
-                )
+                failure(&origin, format!("dependency {name}: `{repository}` is no folder of the repository"))
             };
             let folder = path::resolve(&source, reference).ok_or_else(lost)?;
             let tree = tree_id(request, &folder, &origin).await?.ok_or_else(lost)?;
@@ -116,9 +106,7 @@ async fn value_file(
 ) -> Result<ValueFile, RenderFailure> {
     let failure = |message: String| failure("spec.source.helm.valueFiles", message);
     if written.contains("://") {
-        return Err(failure(format!(
-            "`{written}` is on another server; copy it into the repository"
-        )));
+        return Err(failure(format!("`{written}` is on another server; copy it into the repository")));
     }
     let found = match written.strip_prefix('/') {
         Some(from_root) => path::resolve("", from_root),
@@ -130,17 +118,12 @@ async fn value_file(
     let (parent, name) = path::split(&path);
     let read = Folder::read(request, parent, &[name]).await?;
     if let Some(file) = read.files.into_iter().find(|file| file.path == name) {
-        return Ok(ValueFile {
-            path,
-            content: file.content,
-        });
+        return Ok(ValueFile { path, content: file.content });
     }
-    Err(failure(
-        match read.refused.into_iter().find(|refused| refused.origin == path) {
-            Some(refused) => format!("`{written}`: {}", refused.message),
-            None => format!("`{written}` does not exist: there is no {path} in the repository"),
-        },
-    ))
+    Err(failure(match read.refused.into_iter().find(|refused| refused.origin == path) {
+        Some(refused) => format!("`{written}`: {}", refused.message),
+        None => format!("`{written}` does not exist: there is no {path} in the repository"),
+    }))
 }
 
 /// Looks whether all dependencies of a chart are in `charts/`, the way `helm template` will.
@@ -151,9 +134,7 @@ pub(super) fn check_dependencies(
     folder: &str,
 ) -> Result<Vec<RenderFailure>, RenderFailure> {
     let declared = dependencies(files, folder)?;
-    let missing = declared
-        .iter()
-        .filter(|dependency| !is_vendored(files, &dependency.name));
+    let missing = declared.iter().filter(|dependency| !is_vendored(files, &dependency.name));
     let missing: Vec<String> = missing
         .map(|Dependency { name, repository }| match repository.as_str() {
             "" => name.clone(),
@@ -178,10 +159,7 @@ fn lock_warnings(files: &[SourceFile], folder: &str, declared: &[Dependency]) ->
     };
     let origin = path::join(folder, &lock.path);
     let Ok(content) = document(&lock.content, &origin) else {
-        return vec![failure(
-            &origin,
-            "it cannot be read; run `helm dependency update`",
-        )];
+        return vec![failure(&origin, "it cannot be read; run `helm dependency update`")];
     };
     let locked = |name: &str| entries(&content).find(|entry| text(entry, "name") == name);
     let warning = |Dependency { name, repository }: &Dependency| {
@@ -194,11 +172,7 @@ fn lock_warnings(files: &[SourceFile], folder: &str, declared: &[Dependency]) ->
             format!("it names {name} {version}, `charts/` holds another version; run `helm dependency build`")
         })
     };
-    declared
-        .iter()
-        .filter_map(warning)
-        .map(|message| failure(&origin, message))
-        .collect()
+    declared.iter().filter_map(warning).map(|message| failure(&origin, message)).collect()
 }
 
 /// Whether `charts/` holds a chart of this name, as a folder or an archive.
@@ -213,15 +187,11 @@ fn vendored_versions(files: &[SourceFile], name: &str) -> Vec<String> {
         if let Some(archive) = below.strip_suffix(".tgz") {
             let version = archive.strip_prefix(name)?.strip_prefix('-')?;
             // Another chart's name may begin like this one's: `redis` and `redis-cluster`.
-            let is_version = version
-                .trim_start_matches('v')
-                .starts_with(|c: char| c.is_ascii_digit());
+            let is_version = version.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
             return is_version.then(|| version.to_owned());
         }
         let folder = below.strip_suffix(CHART_FILE)?.strip_suffix('/')?;
-        let chart = document(&file.content, &file.path)
-            .ok()
-            .filter(|_| !folder.contains('/'))?;
+        let chart = document(&file.content, &file.path).ok().filter(|_| !folder.contains('/'))?;
         (text(&chart, "name") == name).then(|| text(&chart, "version"))
     };
     files.iter().filter_map(version).collect()
@@ -235,29 +205,21 @@ fn dependencies(files: &[SourceFile], folder: &str) -> Result<Vec<Dependency>, R
             continue;
         };
         let content = document(&file.content, &path::join(folder, name))?;
-        declared.extend(entries(&content).map(|entry| Dependency {
-            name: text(entry, "name"),
-            repository: text(entry, "repository"),
-        }));
+        declared.extend(
+            entries(&content)
+                .map(|entry| Dependency { name: text(entry, "name"), repository: text(entry, "repository") }),
+        );
     }
     declared.retain(|dependency: &Dependency| !dependency.name.is_empty());
     Ok(declared)
 }
 
 fn entries(content: &Value) -> impl Iterator<Item = &Value> {
-    content
-        .get("dependencies")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    content.get("dependencies").and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text(entry: &Value, key: &str) -> String {
-    entry
-        .get(key)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// The first document of a chart's own file.
@@ -265,9 +227,6 @@ fn document(content: &[u8], origin: &str) -> Result<Value, RenderFailure> {
     match read_stream(content, &Limits::default()).into_iter().next() {
         None => Ok(Value::Null),
         Some(Ok(document)) => Ok(document.into_value()),
-        Some(Err(error)) => Err(failure(
-            &format!("{origin}:{}:{}", error.line, error.column),
-            error.message,
-        )),
+        Some(Err(error)) => Err(failure(&format!("{origin}:{}:{}", error.line, error.column), error.message)),
     }
 }

@@ -11,16 +11,8 @@ use std::collections::BTreeSet;
 /// Shorter texts are not masked: they stand in every sentence.
 const SHORTEST: usize = 4;
 /// What a key is called whose value is nobody's business.
-const TELLING: [&str; 8] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "credential",
-    "apikey",
-    "privatekey",
-    "passphrase",
-];
+const TELLING: [&str; 8] =
+    ["password", "passwd", "secret", "token", "credential", "apikey", "privatekey", "passphrase"];
 
 /// The texts of a source that must not be shown.
 #[derive(Default)]
@@ -31,14 +23,9 @@ impl Confidential {
     pub fn collect(&mut self, folder: &str, files: &[SourceFile]) {
         for file in files {
             let name = path::split(&file.path).1;
-            let is_document = [".yaml", ".yml", ".json"]
-                .iter()
-                .any(|ending| name.ends_with(ending));
+            let is_document = [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
             if is_document || KUSTOMIZATION_FILES.contains(&name) {
-                for document in read_stream(&file.content, &Limits::default())
-                    .into_iter()
-                    .flatten()
-                {
+                for document in read_stream(&file.content, &Limits::default()).into_iter().flatten() {
                     self.collect_values(document.value());
                     self.collect_generators(document.value(), &path::join(folder, &file.path), folder, files);
                 }
@@ -72,35 +59,20 @@ impl Confidential {
         let generators = kustomization.get("secretGenerator").and_then(Value::as_array);
         for generator in generators.into_iter().flatten() {
             let texts = |field: &str| {
-                let list = generator
-                    .get(field)
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten();
-                list.filter_map(Value::as_str)
-                    .map(String::from)
-                    .collect::<Vec<_>>()
+                let list = generator.get(field).and_then(Value::as_array).into_iter().flatten();
+                list.filter_map(Value::as_str).map(String::from).collect::<Vec<_>>()
             };
             for literal in texts("literals") {
-                self.add(
-                    literal
-                        .split_once('=')
-                        .map_or(literal.as_str(), |(_, value)| value),
-                );
+                self.add(literal.split_once('=').map_or(literal.as_str(), |(_, value)| value));
             }
             let single = generator.get("env").and_then(Value::as_str).map(String::from);
             for reference in texts("files").into_iter().chain(texts("envs")).chain(single) {
-                let reference = reference
-                    .split_once('=')
-                    .map_or(reference.as_str(), |(_, path)| path);
+                let reference = reference.split_once('=').map_or(reference.as_str(), |(_, path)| path);
                 let Some(target) = path::resolve(path::split(at).0, reference) else {
                     continue;
                 };
                 let read = files.iter().find(|file| path::join(folder, &file.path) == target);
-                for line in read
-                    .into_iter()
-                    .flat_map(|file| file.content.split(|byte| *byte == b'\n'))
-                {
+                for line in read.into_iter().flat_map(|file| file.content.split(|byte| *byte == b'\n')) {
                     let line = String::from_utf8_lossy(line);
                     self.add(&line);
                     self.add(line.split_once('=').map_or("", |(_, value)| value));
@@ -146,10 +118,7 @@ impl Confidential {
 
 /// The lines in which a program that did its work warns all the same.
 pub(super) fn warnings(words: &str) -> impl Iterator<Item = &str> {
-    words
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.to_ascii_lowercase().contains("warning"))
+    words.lines().map(str::trim).filter(|line| line.to_ascii_lowercase().contains("warning"))
 }
 
 #[cfg(test)]
@@ -157,19 +126,13 @@ mod tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> SourceFile {
-        SourceFile {
-            path: path.into(),
-            content: text.as_bytes().into(),
-        }
+        SourceFile { path: path.into(), content: text.as_bytes().into() }
     }
 
     #[test]
     fn secrets_of_every_source_are_masked() {
         let files = [
-            file(
-                "a.yaml",
-                "kind: Secret\nstringData: {k: hunter2, pem: \"first line\\nsecond line\"}\n",
-            ),
+            file("a.yaml", "kind: Secret\nstringData: {k: hunter2, pem: \"first line\\nsecond line\"}\n"),
             file(
                 "kustomization.yaml",
                 "secretGenerator:\n- {name: a, literals: [k=literal1], files: [x=raw.txt], envs: [db.env]}\n",
@@ -181,10 +144,7 @@ mod tests {
         let mut confidential = Confidential::default();
         confidential.collect("app", &files);
         let shown = confidential.mask("hunter2 second line literal1 rawcontent envvalue swordfish database");
-        assert_eq!(
-            shown,
-            "(sensitive) (sensitive) (sensitive) (sensitive) (sensitive) (sensitive) database"
-        );
+        assert_eq!(shown, "(sensitive) (sensitive) (sensitive) (sensitive) (sensitive) (sensitive) database");
     }
 
     #[test]

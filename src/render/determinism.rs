@@ -25,12 +25,7 @@ pub fn nondeterminism(first: &[RenderedObject], second: &[RenderedObject]) -> Ve
             None => found.push((id, String::new())),
             Some(other) => {
                 let mut pointers = Vec::new();
-                differences(
-                    &as_stored(&entry.object),
-                    &as_stored(other),
-                    &mut String::new(),
-                    &mut pointers,
-                );
+                differences(&as_stored(&entry.object), &as_stored(other), &mut String::new(), &mut pointers);
                 found.extend(pointers.into_iter().map(|pointer| (id.clone(), pointer)));
             }
         }
@@ -54,11 +49,7 @@ fn differences(first: &Value, second: &Value, at: &mut String, found: &mut Vec<S
             let keys: std::collections::BTreeSet<&String> = first.keys().chain(second.keys()).collect();
             for key in keys {
                 let name = key.replace('~', "~0").replace('/', "~1");
-                below(
-                    &name,
-                    first.get(key).unwrap_or(&Value::Null),
-                    second.get(key).unwrap_or(&Value::Null),
-                );
+                below(&name, first.get(key).unwrap_or(&Value::Null), second.get(key).unwrap_or(&Value::Null));
             }
         }
         (Value::Array(first), Value::Array(second)) if first.len() == second.len() => {
@@ -83,10 +74,8 @@ pub(super) fn settle(
     namespace: &str,
 ) -> Vec<(ResourceId, String)> {
     for entry in objects.iter_mut() {
-        let mut pointers: Vec<String> = pinned
-            .iter()
-            .flat_map(|pattern| pattern.expand(&entry.object))
-            .collect();
+        let mut pointers: Vec<String> =
+            pinned.iter().flat_map(|pattern| pattern.expand(&entry.object)).collect();
         pointers.sort();
         pointers.dedup();
         entry.create_only = pointers;
@@ -98,22 +87,14 @@ pub(super) fn settle(
         let Some(entry) = by_id.get(id).filter(|_| !pointer.is_empty()) else {
             return true;
         };
-        let is_pinned = entry
-            .create_only
-            .iter()
-            .any(|pinned| is_at_or_below(pointer, pinned));
-        !is_pinned
-            && !ignored
-                .iter()
-                .any(|rule| covers(rule, &entry.object, namespace, pointer))
+        let is_pinned = entry.create_only.iter().any(|pinned| is_at_or_below(pointer, pinned));
+        !is_pinned && !ignored.iter().any(|rule| covers(rule, &entry.object, namespace, pointer))
     });
     left
 }
 
 fn is_at_or_below(pointer: &str, parent: &str) -> bool {
-    pointer
-        .strip_prefix(parent)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    pointer.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The refusal of a chart whose renderings differ in these fields.
@@ -122,13 +103,11 @@ pub(super) fn refusal(different: &[(ResourceId, String)]) -> String {
     let mut named: Vec<String> = different
         .iter()
         .take(MOST_NAMED)
-        .map(|(id, pointer)| {
-            if pointer.is_empty() {
-                format!("{id} (its name)")
-            } else {
-                format!("{id} at {pointer}")
-            }
-        })
+        .map(
+            |(id, pointer)| {
+                if pointer.is_empty() { format!("{id} (its name)") } else { format!("{id} at {pointer}") }
+            },
+        )
         .collect();
     if different.len() > MOST_NAMED {
         named.push(format!("{} more", different.len() - MOST_NAMED));
@@ -153,9 +132,7 @@ pub(super) fn asks_for_time(template: &[u8]) -> bool {
     let text = String::from_utf8_lossy(template);
     text.split("{{").skip(1).any(|rest| {
         let action = rest.split("}}").next().unwrap_or_default();
-        action
-            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-            .any(|word| word == "now")
+        action.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).any(|word| word == "now")
     })
 }
 

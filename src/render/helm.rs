@@ -41,19 +41,14 @@ pub(super) fn release<'a>(
     let message = format!(
         "`{name}` is no release name for Helm: at most {LONGEST_RELEASE} small letters, digits, `-` and `.`; set another"
     );
-    Err(RenderFailure {
-        origin: "spec.source.helm.releaseName".into(),
-        message,
-    })
+    Err(RenderFailure { origin: "spec.source.helm.releaseName".into(), message })
 }
 
 /// The Kubernetes version for `--kube-version`: without a vendor's suffix (`v1.31.2-eks-1a2b3c`), which semver counts
 /// as a prerelease that `kubeVersion: ">=1.25.0"` does not allow. Argo CD cuts it off as well.
 pub(super) fn kube_version(version: &str) -> String {
     let numbers = version.trim_start_matches('v');
-    let end = numbers
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(numbers.len());
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(numbers.len());
     numbers[..end].trim_end_matches('.').to_owned()
 }
 
@@ -66,11 +61,8 @@ pub(super) async fn render(
     inputs: &ChartInputs,
     twice: bool,
 ) -> Result<Rendered, RenderFailure> {
-    let pinned: Vec<Pattern> = settings
-        .pinned
-        .iter()
-        .map(|text| Pattern::parse(text))
-        .collect::<Result<_, _>>()?;
+    let pinned: Vec<Pattern> =
+        settings.pinned.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?;
     let version = program.version(work_dir).await?.to_owned();
     let workspace = Workspace::new(work_dir)?;
     let export = export(&workspace, request, inputs).await?;
@@ -98,22 +90,13 @@ pub(super) async fn render(
             different = determinism::nondeterminism(&taken.objects, &second.objects);
         }
     }
-    let left = determinism::settle(
-        &mut taken.objects,
-        different,
-        &pinned,
-        &request.ignored,
-        &request.namespace,
-    );
+    let left =
+        determinism::settle(&mut taken.objects, different, &pinned, &request.ignored, &request.namespace);
     if !left.is_empty() {
         return Err(failure(&inputs.folder, determinism::refusal(&left)));
     }
 
-    let mut rendered = Rendered {
-        objects: taken.objects,
-        problems: taken.problems,
-        ..Rendered::default()
-    };
+    let mut rendered = Rendered { objects: taken.objects, problems: taken.problems, ..Rendered::default() };
     let told = confidential::warnings(&first.stderr).map(|line| failure(&inputs.folder, hide(line)));
     rendered.warnings = export.warnings.into_iter().chain(told).collect();
     rendered.tools.insert("helm".into(), version);
@@ -134,28 +117,24 @@ async fn export(
 ) -> Result<Export, RenderFailure> {
     let mut files = Vec::new();
     let own = (&inputs.folder, "");
-    let local = inputs
-        .local
-        .iter()
-        .map(|dependency| (&dependency.folder, dependency.below.as_str()));
+    let local = inputs.local.iter().map(|dependency| (&dependency.folder, dependency.below.as_str()));
     for (folder, below) in std::iter::once(own).chain(local) {
         let folder = Folder::read(request, folder, &[]).await?;
         // A template that is left out without a word would be a prune.
         if let Some(refused) = folder.refused.into_iter().next() {
             return Err(refused);
         }
-        files.extend(folder.files.into_iter().map(|file| SourceFile {
-            path: path::join(below, &file.path),
-            content: file.content,
-        }));
+        files.extend(
+            folder
+                .files
+                .into_iter()
+                .map(|file| SourceFile { path: path::join(below, &file.path), content: file.content }),
+        );
     }
     workspace.export(&inputs.folder, &files)?;
     for file in &inputs.values {
         let (parent, name) = path::split(&file.path);
-        let file = SourceFile {
-            path: name.into(),
-            content: Arc::clone(&file.content),
-        };
+        let file = SourceFile { path: name.into(), content: Arc::clone(&file.content) };
         workspace.export(parent, &[file])?;
     }
     let warnings = chart::check_dependencies(&files, &inputs.folder)?;
@@ -164,11 +143,7 @@ async fn export(
         file.path.ends_with(".tgz")
             || (file.path.contains("templates/") && determinism::asks_for_time(&file.content))
     });
-    Ok(Export {
-        files,
-        warnings,
-        asks_for_time,
-    })
+    Ok(Export { files, warnings, asks_for_time })
 }
 
 fn arguments(
@@ -180,10 +155,7 @@ fn arguments(
     let mut arguments: Vec<OsString> = vec!["template".into(), release(request, settings)?.into()];
     arguments.push(workspace.source().join(&inputs.folder).into());
     arguments.extend(["--namespace".into(), request.namespace.clone().into()]);
-    arguments.extend([
-        "--kube-version".into(),
-        kube_version(&request.kube_version).into(),
-    ]);
+    arguments.extend(["--kube-version".into(), kube_version(&request.kube_version).into()]);
     for versions in request.api_versions.chunks(VERSIONS_IN_ARGUMENT) {
         arguments.extend(["--api-versions".into(), versions.join(",").into()]);
     }
@@ -193,10 +165,7 @@ fn arguments(
     }
     if let Some(values) = &settings.values {
         let values = serde_json::Value::Object(values.clone()).to_string();
-        arguments.extend([
-            "--values".into(),
-            workspace.write("values.json", values.as_bytes())?.into(),
-        ]);
+        arguments.extend(["--values".into(), workspace.write("values.json", values.as_bytes())?.into()]);
     }
     Ok(arguments)
 }
@@ -205,10 +174,10 @@ fn arguments(
 fn secrets(settings: &HelmSpec, inputs: &ChartInputs, files: &[SourceFile]) -> Confidential {
     let mut secrets = Confidential::default();
     secrets.collect(&inputs.folder, files);
-    let values = inputs.values.iter().map(|file| SourceFile {
-        path: file.path.clone(),
-        content: Arc::clone(&file.content),
-    });
+    let values = inputs
+        .values
+        .iter()
+        .map(|file| SourceFile { path: file.path.clone(), content: Arc::clone(&file.content) });
     secrets.collect("", &values.collect::<Vec<_>>());
     if let Some(values) = &settings.values {
         secrets.collect_values(&serde_json::Value::Object(values.clone()));
@@ -219,10 +188,7 @@ fn secrets(settings: &HelmSpec, inputs: &ChartInputs, files: &[SourceFile]) -> C
 /// Reads what Helm printed. It names the template before each of its documents.
 fn take(output: &[u8], folder: &str) -> Taken {
     let sources = sources(output, folder);
-    let limits = Limits {
-        max_file_bytes: output.len(),
-        ..Limits::default()
-    };
+    let limits = Limits { max_file_bytes: output.len(), ..Limits::default() };
     let origin = |line: u32| {
         let before = sources.partition_point(|(start, _)| *start <= line);
         match before.checked_sub(1).and_then(|index| sources.get(index)) {

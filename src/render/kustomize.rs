@@ -40,24 +40,15 @@ pub(super) async fn render(
     if output.code != Some(0) {
         return Err(build_failure(root, &workspace, &output.stderr, &folders));
     }
-    let limits = Limits {
-        max_file_bytes: output.stdout.len(),
-        ..Limits::default()
-    };
+    let limits = Limits { max_file_bytes: output.stdout.len(), ..Limits::default() };
     let origin = format!("{} (built)", if root.is_empty() { "." } else { root });
     let taken = objects::take(&output.stdout, &limits, &|line| format!("{origin}:{line}"), "");
-    let mut rendered = Rendered {
-        objects: taken.objects,
-        problems: taken.problems,
-        ..Rendered::default()
-    };
+    let mut rendered = Rendered { objects: taken.objects, problems: taken.problems, ..Rendered::default() };
     let hide = |line: &str| workspace.redact(&secrets(&folders).mask(line));
     let told = confidential::warnings(&output.stderr).map(|line| failure(root, hide(line)));
     rendered.warnings = told.collect();
     // The build did without what the repository refused.
-    rendered
-        .warnings
-        .extend(folders.into_iter().flat_map(|folder| folder.refused));
+    rendered.warnings.extend(folders.into_iter().flat_map(|folder| folder.refused));
     rendered.tools.insert("kustomize".into(), version);
     Ok(rendered)
 }
@@ -66,17 +57,13 @@ pub(super) async fn render(
 fn check_references(closure: &Closure, folders: &[Folder]) -> Result<(), RenderFailure> {
     for reference in &closure.files {
         let refused = folders.iter().flat_map(|folder| &folder.refused);
-        if let Some(refused) = refused
-            .into_iter()
-            .find(|refused| path::is_within(&reference.target, &refused.origin))
+        if let Some(refused) =
+            refused.into_iter().find(|refused| path::is_within(&reference.target, &refused.origin))
         {
             return Err(refused.clone());
         }
         let present = folders.iter().any(|folder| {
-            let paths = folder
-                .files
-                .iter()
-                .map(|file| path::join(&folder.path, &file.path));
+            let paths = folder.files.iter().map(|file| path::join(&folder.path, &file.path));
             paths.into_iter().any(|path| path == reference.target)
         });
         if !present {
@@ -100,8 +87,6 @@ fn build_failure(root: &str, workspace: &Workspace, words: &str, folders: &[Fold
 
 fn secrets(folders: &[Folder]) -> Confidential {
     let mut secrets = Confidential::default();
-    folders
-        .iter()
-        .for_each(|folder| secrets.collect(&folder.path, &folder.files));
+    folders.iter().for_each(|folder| secrets.collect(&folder.path, &folder.files));
     secrets
 }

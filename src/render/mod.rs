@@ -72,14 +72,7 @@ impl FolderRenderer {
     pub fn new(tools: Tools, runner: Arc<dyn CommandRunner>, work_dir: PathBuf, limits: ToolLimits) -> Self {
         let places = Arc::new(Semaphore::new(limits.at_once.max(1)));
         let program = |name, path, version: &'static [&'static str]| {
-            Program::new(
-                name,
-                path,
-                version,
-                Arc::clone(&runner),
-                limits,
-                Arc::clone(&places),
-            )
+            Program::new(name, path, version, Arc::clone(&runner), limits, Arc::clone(&places))
         };
         Self {
             helm: program("helm", tools.helm, &["version", "--template", "{{.Version}}"]),
@@ -97,14 +90,8 @@ impl FolderRenderer {
     /// When a program is there and does not tell its version.
     pub async fn versions(&self) -> Result<BTreeMap<String, String>, RenderFailure> {
         let mut versions = BTreeMap::new();
-        for program in [&self.helm, &self.kustomize]
-            .into_iter()
-            .filter(|program| program.is_installed())
-        {
-            versions.insert(
-                program.name().into(),
-                program.version(&self.work_dir).await?.to_owned(),
-            );
+        for program in [&self.helm, &self.kustomize].into_iter().filter(|program| program.is_installed()) {
+            versions.insert(program.name().into(), program.version(&self.work_dir).await?.to_owned());
         }
         Ok(versions)
     }
@@ -149,9 +136,7 @@ impl FolderRenderer {
             Inputs::Plain { tree } => {
                 let source = &request.source;
                 key = Key::new("plain");
-                key.add("folder", folder)
-                    .add("tree", tree)
-                    .add("recurse", [u8::from(source.recurse)]);
+                key.add("folder", folder).add("tree", tree).add("recurse", [u8::from(source.recurse)]);
                 for (name, globs) in [("include", &source.include), ("exclude", &source.exclude)] {
                     globs.iter().for_each(|glob| {
                         key.add(name, glob);
@@ -160,8 +145,7 @@ impl FolderRenderer {
             }
             Inputs::Kustomize(closure) => {
                 key = Key::new("kustomize");
-                key.add("version", self.kustomize.version(&self.work_dir).await?)
-                    .add("folder", folder);
+                key.add("version", self.kustomize.version(&self.work_dir).await?).add("folder", folder);
                 for (folder, tree) in &closure.trees {
                     key.add("folder", folder).add("tree", tree);
                 }
@@ -172,19 +156,16 @@ impl FolderRenderer {
                 key.add("version", self.helm.version(&self.work_dir).await?)
                     .add("folder", folder)
                     .add("tree", &inputs.tree);
-                key.add("release", helm::release(request, &settings)?)
-                    .add("namespace", &request.namespace);
+                key.add("release", helm::release(request, &settings)?).add("namespace", &request.namespace);
                 key.add("kube-version", helm::kube_version(&request.kube_version));
                 for version in request.api_versions.iter() {
                     key.add("api-version", version);
                 }
                 for file in &inputs.values {
-                    key.add("value-file", &file.path)
-                        .add("content", key::digest(&file.content));
+                    key.add("value-file", &file.path).add("content", key::digest(&file.content));
                 }
                 for dependency in &inputs.local {
-                    key.add("dependency", &dependency.below)
-                        .add("tree", &dependency.tree);
+                    key.add("dependency", &dependency.below).add("tree", &dependency.tree);
                 }
                 let written = serde_json::to_vec(&(&settings, &request.ignored));
                 key.add("settings", written.expect("settings have text keys only"));

@@ -30,20 +30,14 @@ pub(super) fn take(text: &[u8], limits: &Limits, origin: &dyn Fn(u32) -> String,
             Ok(document) => document,
             Err(error) => {
                 let origin = format!("{}:{}", origin(error.line), error.column);
-                taken.problems.push(RenderFailure {
-                    origin,
-                    message: error.message,
-                });
+                taken.problems.push(RenderFailure { origin, message: error.message });
                 continue;
             }
         };
         let line = document.line();
         if let Some(mark) = document.ignored() {
             let message = "kubectl drops the text from here to the next `---`; correct or remove it".into();
-            taken.warnings.push(RenderFailure {
-                origin: exact(origin, mark),
-                message,
-            });
+            taken.warnings.push(RenderFailure { origin: exact(origin, mark), message });
         }
         let mut refused = Vec::new();
         for (pointer, object) in objects_of(document.into_value()) {
@@ -57,11 +51,7 @@ pub(super) fn take(text: &[u8], limits: &Limits, origin: &dyn Fn(u32) -> String,
                 }
                 Ok(object) => {
                     let origin = format!("{} {pointer}", origin(line));
-                    taken.objects.push(RenderedObject {
-                        object,
-                        origin,
-                        create_only: Vec::new(),
-                    });
+                    taken.objects.push(RenderedObject { object, origin, create_only: Vec::new() });
                 }
                 Err(refusal) => refused.push((pointer, refusal)),
             }
@@ -73,14 +63,9 @@ pub(super) fn take(text: &[u8], limits: &Limits, origin: &dyn Fn(u32) -> String,
             let marks = again.as_ref().and_then(|document| document.marks());
             for (pointer, refusal) in refused {
                 let field = format!("{pointer}{}", refusal.pointer());
-                let mark = marks
-                    .as_ref()
-                    .map_or(Mark { line, column: 1 }, |marks| marks.nearest(&field));
+                let mark = marks.as_ref().map_or(Mark { line, column: 1 }, |marks| marks.nearest(&field));
                 let message = refusal.message(hint);
-                taken.problems.push(RenderFailure {
-                    origin: exact(origin, mark),
-                    message,
-                });
+                taken.problems.push(RenderFailure { origin: exact(origin, mark), message });
             }
         }
     }
@@ -109,10 +94,8 @@ impl Refusal {
             Self::NotAnObject(NotAnObject::Missing(field)) => format!("/{}", field.replace('.', "/")),
             Self::NotAnObject(NotAnObject::NotAString(field)) => {
                 // Only the first two dots part levels: what follows is a label's or annotation's key.
-                let parts: Vec<String> = field
-                    .splitn(3, '.')
-                    .map(|part| part.replace('~', "~0").replace('/', "~1"))
-                    .collect();
+                let parts: Vec<String> =
+                    field.splitn(3, '.').map(|part| part.replace('~', "~0").replace('/', "~1")).collect();
                 format!("/{}", parts.join("/"))
             }
             Self::NotAnObject(NotAnObject::NotAMapping) => String::new(),
@@ -167,9 +150,7 @@ fn objects_of(value: Value) -> Vec<(String, Result<Object, Refusal>)> {
                 Value::Null => Vec::new(),
                 Value::Array(items) => {
                     let items = items.into_iter().enumerate();
-                    items
-                        .map(|(index, item)| (format!("/items/{index}"), list_item(&body, item)))
-                        .collect()
+                    items.map(|(index, item)| (format!("/items/{index}"), list_item(&body, item))).collect()
                 }
                 _ => vec![(String::new(), Err(Refusal::ItemsNoList))],
             }
@@ -185,10 +166,7 @@ fn list_item(list: &Map<String, Value>, mut item: Value) -> Result<Object, Refus
             return Err(Refusal::NestedList);
         }
         let text = |map: &Map<String, Value>, key: &str| {
-            map.get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+            map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         if text(body, "kind").is_empty() && text(body, "apiVersion").is_empty() {
             let kind = text(list, "kind");
@@ -201,10 +179,7 @@ fn list_item(list: &Map<String, Value>, mut item: Value) -> Result<Object, Refus
 
 fn object(mut value: Value) -> Result<Object, Refusal> {
     let field = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (group, kind) = (
-        field("apiVersion").split('/').next().unwrap_or_default(),
-        field("kind"),
-    );
+    let (group, kind) = (field("apiVersion").split('/').next().unwrap_or_default(), field("kind"));
     if group == "portolan.dev" {
         return Err(Refusal::OwnDocument(kind.to_owned()));
     }
@@ -226,17 +201,12 @@ fn name_generated(value: &mut Value) {
     let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;
     };
-    let Some(prefix) = metadata
-        .get("generateName")
-        .and_then(Value::as_str)
-        .filter(|prefix| !prefix.is_empty())
+    let Some(prefix) =
+        metadata.get("generateName").and_then(Value::as_str).filter(|prefix| !prefix.is_empty())
     else {
         return;
     };
-    if metadata
-        .get("name")
-        .is_none_or(|name| name.is_null() || name == "")
-    {
+    if metadata.get("name").is_none_or(|name| name.is_null() || name == "") {
         let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let name = format!("{prefix}{hash}");
         metadata.insert("name".into(), name.into());

@@ -27,11 +27,7 @@ pub(super) fn of_application(path: &str) -> Option<String> {
 
 /// Puts a file's path behind its folder's.
 pub(super) fn join(folder: &str, file: &str) -> String {
-    if folder.is_empty() {
-        file.into()
-    } else {
-        format!("{folder}/{file}")
-    }
+    if folder.is_empty() { file.into() } else { format!("{folder}/{file}") }
 }
 
 /// The folder that a file is in, and its name there.
@@ -41,11 +37,7 @@ pub(super) fn split(path: &str) -> (&str, &str) {
 
 /// Whether a path is the folder itself or below it.
 pub(super) fn is_within(path: &str, folder: &str) -> bool {
-    folder.is_empty()
-        || path == folder
-        || path
-            .strip_prefix(folder)
-            .is_some_and(|rest| rest.starts_with('/'))
+    folder.is_empty() || path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The folders that are in no other of the folders, sorted.
@@ -54,10 +46,7 @@ pub(super) fn outermost(folders: impl IntoIterator<Item = String>) -> Vec<String
     folders.sort();
     folders.dedup();
     let all = folders.clone();
-    folders.retain(|folder| {
-        !all.iter()
-            .any(|other| other != folder && is_within(folder, other))
-    });
+    folders.retain(|folder| !all.iter().any(|other| other != folder && is_within(folder, other)));
     folders
 }
 

@@ -28,18 +28,12 @@ impl Pattern {
         if kind.is_empty() || name.is_empty() || pointer.is_empty() {
             return Err(failure());
         }
-        let kind = kind
-            .parse()
-            .unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let kind = kind.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
         let mut segments: Vec<String> = pointer.split('/').map(unescape).collect();
         if kind == GroupKind::new("", "Secret") && segments[0] == "stringData" {
             segments[0] = "data".into();
         }
-        Ok(Self {
-            kind,
-            name: name.into(),
-            segments,
-        })
+        Ok(Self { kind, name: name.into(), segments })
     }
 
     /// The pointers to the fields of an object that the pattern names.
@@ -89,11 +83,9 @@ fn expand(value: &Value, segments: &[String], at: &mut String, found: &mut Vec<S
 fn entries(value: &Value) -> Vec<(String, &Value)> {
     match value {
         Value::Object(map) => map.iter().map(|(key, entry)| (key.clone(), entry)).collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| (index.to_string(), item))
-            .collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -105,15 +97,8 @@ pub(super) fn covers(rule: &IgnoreRule, object: &Object, default_namespace: &str
     let is_meant = (rule.kind == "*" || rule.kind == gvk.kind)
         && rule.group.as_ref().is_none_or(|group| *group == gvk.group)
         && rule.name.as_ref().is_none_or(|name| matches(name, object.name()))
-        && rule
-            .namespace
-            .as_ref()
-            .is_none_or(|pattern| matches(pattern, namespace));
-    is_meant
-        && rule
-            .paths
-            .iter()
-            .any(|path| leads_to(path, &as_stored(object), pointer))
+        && rule.namespace.as_ref().is_none_or(|pattern| matches(pattern, namespace));
+    is_meant && rule.paths.iter().any(|path| leads_to(path, &as_stored(object), pointer))
 }
 
 /// Whether a rule's path matches the beginning of a pointer into a body.
@@ -189,10 +174,7 @@ mod tests {
         let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db-a"}, "data": {"x/y": "1", "b": "2"}});
         let object = Object::new(body).unwrap();
         let pattern = |text: &str| Pattern::parse(text).unwrap();
-        assert_eq!(
-            pattern("Secret/db-*:/data/*").expand(&object),
-            ["/data/b", "/data/x~1y"]
-        );
+        assert_eq!(pattern("Secret/db-*:/data/*").expand(&object), ["/data/b", "/data/x~1y"]);
         assert_eq!(pattern("Secret/db-*:/data/x~1y").expand(&object), ["/data/x~1y"]);
         assert!(pattern("Secret/other:/data/b").expand(&object).is_empty());
         assert!(Pattern::parse("Secret/db").is_err());
@@ -209,29 +191,11 @@ mod tests {
         let body = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
             "spec": {"containers": [{"name": "web", "image": "x"}]}});
         let object = Object::new(body).unwrap();
-        let rule = |path: &str| IgnoreRule {
-            kind: "Pod".into(),
-            paths: vec![path.into()],
-            ..IgnoreRule::default()
-        };
-        assert!(covers(
-            &rule("/spec/containers/name=web/image"),
-            &object,
-            "",
-            "/spec/containers/0/image"
-        ));
+        let rule =
+            |path: &str| IgnoreRule { kind: "Pod".into(), paths: vec![path.into()], ..IgnoreRule::default() };
+        assert!(covers(&rule("/spec/containers/name=web/image"), &object, "", "/spec/containers/0/image"));
         assert!(covers(&rule("/spec/*"), &object, "", "/spec/containers/0/image"));
-        assert!(!covers(
-            &rule("/spec/containers/name=db"),
-            &object,
-            "",
-            "/spec/containers/0/image"
-        ));
-        assert!(!covers(
-            &rule("/spec/containers/0/image/more"),
-            &object,
-            "",
-            "/spec/containers/0/image"
-        ));
+        assert!(!covers(&rule("/spec/containers/name=db"), &object, "", "/spec/containers/0/image"));
+        assert!(!covers(&rule("/spec/containers/0/image/more"), &object, "", "/spec/containers/0/image"));
     }
 }

@@ -35,16 +35,8 @@ impl Selection {
                 message: error.to_string(),
             })
         };
-        let include = if source.include.is_empty() {
-            None
-        } else {
-            Some(set("include", &source.include)?)
-        };
-        Ok(Self {
-            include,
-            exclude: set("exclude", &source.exclude)?,
-            recurse: source.recurse,
-        })
+        let include = if source.include.is_empty() { None } else { Some(set("include", &source.include)?) };
+        Ok(Self { include, exclude: set("exclude", &source.exclude)?, recurse: source.recurse })
     }
 
     /// Endings to ask the repository for; none means all files.
@@ -69,11 +61,7 @@ impl Selection {
 
 fn glob(pattern: &str) -> Result<Glob, globset::Error> {
     let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-    let anywhere = if pattern.contains('/') {
-        pattern.into()
-    } else {
-        format!("**/{pattern}")
-    };
+    let anywhere = if pattern.contains('/') { pattern.into() } else { format!("**/{pattern}") };
     GlobBuilder::new(&anywhere).literal_separator(true).build()
 }
 
@@ -92,27 +80,16 @@ pub(super) fn render(folder: Folder, selection: &Selection) -> Rendered {
     let limits = Limits::default();
     for file in files {
         let path = join(&folder.path, &file.path);
-        let taken = objects::take(
-            &file.content,
-            &limits,
-            &|line| format!("{path}:{line}"),
-            hint(&path),
-        );
+        let taken = objects::take(&file.content, &limits, &|line| format!("{path}:{line}"), hint(&path));
         rendered.objects.extend(taken.objects);
         rendered.problems.extend(taken.problems);
         rendered.warnings.extend(taken.warnings);
     }
     // The repository refuses nothing that was not asked for, links, submodules and unsafe names excepted.
-    let inside = |path: &str| {
-        path.strip_prefix(&folder.path)
-            .unwrap_or(path)
-            .trim_start_matches('/')
-            .to_owned()
-    };
+    let inside =
+        |path: &str| path.strip_prefix(&folder.path).unwrap_or(path).trim_start_matches('/').to_owned();
     let refused = folder.refused.into_iter();
-    rendered
-        .problems
-        .extend(refused.filter(|refused| !selection.leaves_out(&inside(&refused.origin))));
+    rendered.problems.extend(refused.filter(|refused| !selection.leaves_out(&inside(&refused.origin))));
     rendered
 }
 

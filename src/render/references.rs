@@ -38,14 +38,9 @@ pub(super) struct Reference {
 impl Reference {
     /// Says that the file is not there.
     pub fn missing(&self) -> RenderFailure {
-        let message = format!(
-            "`{}` is neither a file nor a folder of the repository; {}",
-            self.written, NOT_FETCHED
-        );
-        RenderFailure {
-            origin: self.origin.clone(),
-            message,
-        }
+        let message =
+            format!("`{}` is neither a file nor a folder of the repository; {}", self.written, NOT_FETCHED);
+        RenderFailure { origin: self.origin.clone(), message }
     }
 }
 
@@ -53,11 +48,7 @@ const NOT_FETCHED: &str = "remote resources are not fetched: copy them into the 
 
 /// Follows all references from the kustomization in a folder.
 pub(super) async fn closure(request: &RenderRequest, root: &str) -> Result<Closure, RenderFailure> {
-    let mut reader = Reader {
-        request,
-        texts: BTreeMap::new(),
-        read: BTreeSet::new(),
-    };
+    let mut reader = Reader { request, texts: BTreeMap::new(), read: BTreeSet::new() };
     let mut found = Closure::default();
     let mut trees = BTreeMap::new();
     let mut open = vec![(root.to_owned(), root.to_owned())];
@@ -67,10 +58,7 @@ pub(super) async fn closure(request: &RenderRequest, root: &str) -> Result<Closu
         }
         if trees.len() >= MOST_FOLDERS {
             let message = format!("it leads to more than {MOST_FOLDERS} folders; split the application");
-            return Err(RenderFailure {
-                origin: root.into(),
-                message,
-            });
+            return Err(RenderFailure { origin: root.into(), message });
         }
         let Some(tree) = tree_id(request, &folder, &origin).await? else {
             return Err(RenderFailure {
@@ -86,20 +74,13 @@ pub(super) async fn closure(request: &RenderRequest, root: &str) -> Result<Closu
         for reference in references {
             let Some(target) = path::resolve(&folder, &reference) else {
                 let message = format!("`{reference}` leads out of the repository; {NOT_FETCHED}");
-                return Err(RenderFailure {
-                    origin: file,
-                    message,
-                });
+                return Err(RenderFailure { origin: file, message });
             };
             let exists = tree_id(request, &target, &file).await?.is_some();
             if exists {
                 open.push((target, file.clone()));
             } else {
-                found.files.push(Reference {
-                    origin: file.clone(),
-                    written: reference,
-                    target,
-                });
+                found.files.push(Reference { origin: file.clone(), written: reference, target });
             }
         }
     }
@@ -125,8 +106,7 @@ impl Reader<'_> {
         if !self.read.iter().any(|known| path::is_within(folder, known)) {
             let found = Folder::read(self.request, folder, &KUSTOMIZATION_FILES).await?;
             let files = found.files.into_iter();
-            self.texts
-                .extend(files.map(|file| (path::join(folder, &file.path), file.content)));
+            self.texts.extend(files.map(|file| (path::join(folder, &file.path), file.content)));
             self.read.insert(folder.to_owned());
         }
         let files = KUSTOMIZATION_FILES.iter().map(|name| path::join(folder, name));
@@ -139,10 +119,7 @@ impl Reader<'_> {
 /// The references of one kustomization file that can be folders or addresses. Everything that kustomize would fetch
 /// or start is refused here.
 fn references(file: &str, text: &[u8]) -> Result<Vec<String>, RenderFailure> {
-    let failure = |message: String| RenderFailure {
-        origin: file.into(),
-        message,
-    };
+    let failure = |message: String| RenderFailure { origin: file.into(), message };
     let mut kustomization = Value::Null;
     for document in read_stream(text, &Limits::default()) {
         match document {
@@ -163,9 +140,7 @@ fn references(file: &str, text: &[u8]) -> Result<Vec<String>, RenderFailure> {
     }
     for field in ["helmCharts", "helmChartInflationGenerator"] {
         if kustomization.get(field).is_some_and(|value| !value.is_null()) {
-            return Err(failure(format!(
-                "`{field}` is not run; make the chart an application of its own"
-            )));
+            return Err(failure(format!("`{field}` is not run; make the chart an application of its own")));
         }
     }
     for text in files_read(&kustomization) {
@@ -211,12 +186,8 @@ fn is_address(reference: &str) -> bool {
 /// References that are files only; kustomize loads addresses through these, too.
 fn files_read(kustomization: &Value) -> Vec<&str> {
     let mut found = Vec::new();
-    found.extend(
-        kustomization
-            .get("openapi")
-            .and_then(|openapi| openapi.get("path"))
-            .and_then(Value::as_str),
-    );
+    found
+        .extend(kustomization.get("openapi").and_then(|openapi| openapi.get("path")).and_then(Value::as_str));
     found.extend(strings(kustomization.get("patchesStrategicMerge")).filter(|entry| !entry.contains('\n')));
     for field in ["patches", "patchesJson6902", "replacements"] {
         found.extend(items(kustomization.get(field)).filter_map(|entry| entry.get("path")?.as_str()));

@@ -10,12 +10,8 @@ pub(super) const KUSTOMIZATION_FILES: [&str; 3] =
     ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Endings to read of a folder for [`choose`].
-pub(super) const ENDINGS: [&str; 4] = [
-    CHART_FILE,
-    KUSTOMIZATION_FILES[0],
-    KUSTOMIZATION_FILES[1],
-    KUSTOMIZATION_FILES[2],
-];
+pub(super) const ENDINGS: [&str; 4] =
+    [CHART_FILE, KUSTOMIZATION_FILES[0], KUSTOMIZATION_FILES[1], KUSTOMIZATION_FILES[2]];
 
 /// Chooses by the names of the files in the folder itself.
 pub(super) fn choose<'a>(names: impl IntoIterator<Item = &'a str>) -> RendererKind {

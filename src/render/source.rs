@@ -28,11 +28,7 @@ impl Folder {
             };
             failure(&path::join(path, inside), refused.reason)
         });
-        Ok(Self {
-            path: path.into(),
-            refused: refused.collect(),
-            files: checkout.files,
-        })
+        Ok(Self { path: path.into(), refused: refused.collect(), files: checkout.files })
     }
 }
 
@@ -49,11 +45,7 @@ pub(super) async fn tree_id(
 /// A failure with its place.
 pub(super) fn failure(origin: &str, message: impl Into<String>) -> RenderFailure {
     RenderFailure {
-        origin: if origin.is_empty() {
-            ".".into()
-        } else {
-            origin.into()
-        },
+        origin: if origin.is_empty() { ".".into() } else { origin.into() },
         message: message.into(),
     }
 }

@@ -36,16 +36,11 @@ impl Tools {
     pub fn find(configured: &Self, folders: &[PathBuf]) -> Result<Self, ToolFailure> {
         let find = |name: &'static str, configured: &Option<PathBuf>| match configured {
             Some(path) if is_program(path) => Ok(Some(path.clone())),
-            Some(path) => Err(ToolFailure {
-                name,
-                path: path.clone(),
-            }),
+            Some(path) => Err(ToolFailure { name, path: path.clone() }),
             // A relative entry of PATH would mean another program in every folder.
             None => {
                 let absolute = folders.iter().filter(|folder| folder.is_absolute());
-                Ok(absolute
-                    .map(|folder| folder.join(name))
-                    .find(|path| is_program(path)))
+                Ok(absolute.map(|folder| folder.join(name)).find(|path| is_program(path)))
             }
         };
         Ok(Self {
@@ -57,8 +52,7 @@ impl Tools {
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// Limits of one run, and how many run at once.
@@ -77,12 +71,7 @@ pub struct ToolLimits {
 impl Default for ToolLimits {
     /// 60 s, 64 MiB of output, 4 GiB of address space (Go reserves far more than it uses), 4 at once.
     fn default() -> Self {
-        Self {
-            time: Duration::from_secs(60),
-            output: 64 << 20,
-            memory: 4 << 30,
-            at_once: 4,
-        }
+        Self { time: Duration::from_secs(60), output: 64 << 20, memory: 4 << 30, at_once: 4 }
     }
 }
 
@@ -107,15 +96,7 @@ impl Program {
         limits: ToolLimits,
         places: Arc<Semaphore>,
     ) -> Self {
-        Self {
-            name,
-            path,
-            version_arguments,
-            version: OnceCell::new(),
-            runner,
-            limits,
-            places,
-        }
+        Self { name, path, version_arguments, version: OnceCell::new(), runner, limits, places }
     }
 
     /// What the program is called.
@@ -164,21 +145,11 @@ impl Program {
             output_limit: self.limits.output,
             memory_limit: self.limits.memory,
         };
-        let _place = self
-            .places
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
-        self.runner
-            .run(&command)
-            .await
-            .map_err(|failure: CommandFailure| self.failure(failure.to_string()))
+        let _place = self.places.acquire().await.expect("the semaphore is never closed");
+        self.runner.run(&command).await.map_err(|failure: CommandFailure| self.failure(failure.to_string()))
     }
 
     fn failure(&self, message: String) -> RenderFailure {
-        RenderFailure {
-            origin: self.name.into(),
-            message,
-        }
+        RenderFailure { origin: self.name.into(), message }
     }
 }

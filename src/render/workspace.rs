@@ -22,15 +22,11 @@ impl Workspace {
     pub fn new(work_dir: &Path) -> Result<Self, RenderFailure> {
         fs::create_dir_all(work_dir).map_err(|error| failure(work_dir, &error))?;
         sweep(work_dir);
-        let made = tempfile::Builder::new()
-            .prefix(&format!("{PREFIX}{}-", std::process::id()))
-            .tempdir_in(work_dir);
+        let made =
+            tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir_in(work_dir);
         let folder = made.map_err(|error| failure(work_dir, &error))?;
         // Programs resolve links in paths, and compare.
-        let root = folder
-            .path()
-            .canonicalize()
-            .map_err(|error| failure(folder.path(), &error))?;
+        let root = folder.path().canonicalize().map_err(|error| failure(folder.path(), &error))?;
         let source = root.join("source");
         for folder in [&source, &root.join("home")] {
             fs::create_dir(folder).map_err(|error| failure(folder, &error))?;
@@ -51,10 +47,7 @@ impl Workspace {
                 path::resolve(folder, &file.path).filter(|clean| *clean == path::join(folder, &file.path));
             let Some(clean) = clean.filter(|clean| !clean.is_empty() && !clean.contains('\0')) else {
                 let message = "the name leads out of its folder; rename the file".into();
-                return Err(RenderFailure {
-                    origin: path::join(folder, &file.path),
-                    message,
-                });
+                return Err(RenderFailure { origin: path::join(folder, &file.path), message });
             };
             let target = self.source.join(clean);
             let parent = target.parent().unwrap_or(&self.source);
@@ -111,10 +104,7 @@ impl Workspace {
         let words = words.replace(&self.source.with_file_name("").display().to_string(), "");
         let mut words = words.trim().to_owned();
         if words.len() > LONGEST {
-            let end = (0..=LONGEST)
-                .rev()
-                .find(|end| words.is_char_boundary(*end))
-                .unwrap_or(0);
+            let end = (0..=LONGEST).rev().find(|end| words.is_char_boundary(*end)).unwrap_or(0);
             words.truncate(end);
             words.push_str(" …");
         }
@@ -132,9 +122,8 @@ fn sweep(work_dir: &Path) {
     }
     for entry in fs::read_dir(work_dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let process = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+        let process =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
         let is_left =
             process.is_some_and(|id| id == std::process::id() || !Path::new(&format!("/proc/{id}")).exists());
         if is_left {
@@ -145,12 +134,7 @@ fn sweep(work_dir: &Path) {
 }
 
 fn failure(path: &Path, error: &std::io::Error) -> RenderFailure {
-    let message = format!(
-        "{}: {error}; look at the space and the rights of the daemon's data folder",
-        path.display()
-    );
-    RenderFailure {
-        origin: "workspace".into(),
-        message,
-    }
+    let message =
+        format!("{}: {error}; look at the space and the rights of the daemon's data folder", path.display());
+    RenderFailure { origin: "workspace".into(), message }
 }

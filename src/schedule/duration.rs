@@ -64,31 +64,17 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         if name.is_empty() {
             return Err(DurationError::NoUnit(text.into(), number.into()));
         }
-        let size = unit(name).ok_or_else(|| DurationError::UnknownUnit {
-            text: text.into(),
-            unit: name.into(),
-        })?;
-        let whole: u128 = if whole.is_empty() {
-            0
-        } else {
-            whole.parse().map_err(|_| too_long())?
-        };
-        let parts: u128 = if fraction.is_empty() {
-            0
-        } else {
-            fraction.parse().map_err(|_| not_one())?
-        };
+        let size =
+            unit(name).ok_or_else(|| DurationError::UnknownUnit { text: text.into(), unit: name.into() })?;
+        let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| too_long())? };
+        let parts: u128 = if fraction.is_empty() { 0 } else { fraction.parse().map_err(|_| not_one())? };
         // At most nine digits, so the power fits; the order of the operations keeps `0.1h` exact.
         let scale = 10u128.pow(u32::try_from(fraction.len()).map_err(|_| not_one())?);
-        let part = whole
-            .checked_mul(size)
-            .and_then(|n| n.checked_add(parts * size / scale))
-            .ok_or_else(too_long)?;
+        let part =
+            whole.checked_mul(size).and_then(|n| n.checked_add(parts * size / scale)).ok_or_else(too_long)?;
         total = total.checked_add(part).ok_or_else(too_long)?;
     }
-    u64::try_from(total)
-        .map(Duration::from_nanos)
-        .map_err(|_| too_long())
+    u64::try_from(total).map(Duration::from_nanos).map_err(|_| too_long())
 }
 
 /// Cuts off the longest start whose characters all fit.

@@ -57,9 +57,8 @@ impl Expression {
     pub(super) fn parse(text: &str) -> Result<Self, ExpressionError> {
         let spelled_out = shorthand(text)?.unwrap_or(text);
         let fields: Vec<&str> = spelled_out.split_ascii_whitespace().collect();
-        if let Some(prefix) = fields
-            .first()
-            .filter(|first| first.starts_with("TZ=") || first.starts_with("CRON_TZ="))
+        if let Some(prefix) =
+            fields.first().filter(|first| first.starts_with("TZ=") || first.starts_with("CRON_TZ="))
         {
             let zone = prefix.split_once('=').map_or("", |(_, zone)| zone);
             return Err(ExpressionError::TimeZonePrefix((*prefix).into(), zone.into()));
@@ -68,18 +67,12 @@ impl Expression {
             [second, rest @ ..] if rest.len() == 5 => (*second, rest),
             rest if rest.len() == 5 => ("0", rest),
             _ => {
-                return Err(ExpressionError::FieldCount {
-                    text: text.into(),
-                    count: fields.len(),
-                });
+                return Err(ExpressionError::FieldCount { text: text.into(), count: fields.len() });
             }
         };
         let read = |unit: &Unit, text: &str| Field::parse(unit, text);
         let [minute, hour, day, month, weekday] = rest else {
-            return Err(ExpressionError::FieldCount {
-                text: text.into(),
-                count: fields.len(),
-            });
+            return Err(ExpressionError::FieldCount { text: text.into(), count: fields.len() });
         };
         let second = read(&field::SECOND, second)?;
         let minute = read(&field::MINUTE, minute)?;
@@ -97,10 +90,7 @@ impl Expression {
         let time = format!("{} {} {}", list(&second, 0), list(&minute, 0), list(&hour, 0));
         let (days, months, weekdays) = (list(&day, 0), list(&month, 0), list(&weekday, 1));
         let spelled = if either {
-            vec![
-                format!("{time} {days} {months} *"),
-                format!("{time} * {months} {weekdays}"),
-            ]
+            vec![format!("{time} {days} {months} *"), format!("{time} * {months} {weekdays}")]
         } else {
             vec![format!("{time} {days} {months} {weekdays}")]
         };
@@ -109,10 +99,7 @@ impl Expression {
             .map(|one| cron::Schedule::from_str(one))
             .collect::<Result<_, _>>()
             .map_err(|error| ExpressionError::Refused(text.into(), error.to_string()))?;
-        Ok(Self {
-            schedules,
-            rhythmic: second.rhythmic || minute.rhythmic || hour.rhythmic,
-        })
+        Ok(Self { schedules, rhythmic: second.rhythmic || minute.rhythmic || hour.rhythmic })
     }
 
     /// Whether it stands for a rhythm (`*/30`) rather than for times of day.
@@ -123,12 +110,7 @@ impl Expression {
     /// The matches after `after`, which counts whole seconds, in ascending order.
     pub(super) fn after(&self, after: civil::DateTime) -> impl Iterator<Item = civil::DateTime> {
         let mut runs: Vec<_> = to_chrono(after)
-            .map(|after| {
-                self.schedules
-                    .iter()
-                    .map(|one| one.after(&after).peekable())
-                    .collect()
-            })
+            .map(|after| self.schedules.iter().map(|one| one.after(&after).peekable()).collect())
             .unwrap_or_default();
         std::iter::from_fn(move || {
             let next = runs.iter_mut().filter_map(|run| run.peek().copied()).min()?;
@@ -167,10 +149,7 @@ fn exists(day: &Field, month: &Field) -> bool {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    month
-        .values
-        .iter()
-        .any(|month| day.values.iter().any(|day| *day <= longest(*month)))
+    month.values.iter().any(|month| day.values.iter().any(|day| *day <= longest(*month)))
 }
 
 /// The values as `cron` counts them.
@@ -178,26 +157,15 @@ fn list(field: &Field, offset: u8) -> String {
     if field.unrestricted {
         return "*".into();
     }
-    field
-        .values
-        .iter()
-        .map(|value| (value + offset).to_string())
-        .collect::<Vec<_>>()
-        .join(",")
+    field.values.iter().map(|value| (value + offset).to_string()).collect::<Vec<_>>().join(",")
 }
 
 fn to_chrono(time: civil::DateTime) -> Option<DateTime<Utc>> {
     let unsigned = |part: i8| u32::try_from(part).ok();
-    let date = NaiveDate::from_ymd_opt(
-        i32::from(time.year()),
-        unsigned(time.month())?,
-        unsigned(time.day())?,
-    )?;
-    let time = date.and_hms_opt(
-        unsigned(time.hour())?,
-        unsigned(time.minute())?,
-        unsigned(time.second())?,
-    )?;
+    let date =
+        NaiveDate::from_ymd_opt(i32::from(time.year()), unsigned(time.month())?, unsigned(time.day())?)?;
+    let time =
+        date.and_hms_opt(unsigned(time.hour())?, unsigned(time.minute())?, unsigned(time.second())?)?;
     Some(time.and_utc())
 }
 

@@ -27,13 +27,7 @@ pub(super) struct Unit {
 }
 
 const fn plain(name: &'static str, min: u8, max: u8) -> Unit {
-    Unit {
-        name,
-        min,
-        max,
-        names: &[],
-        wraps: false,
-    }
+    Unit { name, min, max, names: &[], wraps: false }
 }
 
 pub(super) const SECOND: Unit = plain("second", 0, 59);
@@ -44,9 +38,7 @@ pub(super) const MONTH: Unit = Unit {
     name: "month",
     min: 1,
     max: 12,
-    names: &[
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ],
+    names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
     wraps: false,
 };
 pub(super) const DAY_OF_WEEK: Unit = Unit {
@@ -71,11 +63,7 @@ impl Field {
     /// Reads a field: parts separated by commas, each `*`, `?`, a value or a range, with an optional step.
     /// `5/15` means from 5 to the end in steps of 15, as in robfig/cron.
     pub(super) fn parse(unit: &Unit, text: &str) -> Result<Self, FieldError> {
-        let mut field = Self {
-            values: BTreeSet::new(),
-            unrestricted: false,
-            rhythmic: false,
-        };
+        let mut field = Self { values: BTreeSet::new(), unrestricted: false, rhythmic: false };
         for part in text.split(',') {
             field.add(unit, part).map_err(|problem| FieldError {
                 field: unit.name,
@@ -99,21 +87,13 @@ impl Field {
             unit.range(start, end)?
         } else {
             let value = unit.value(range)?;
-            (
-                value,
-                if step.is_some() {
-                    unit.max.max(value)
-                } else {
-                    value
-                },
-            )
+            (value, if step.is_some() { unit.max.max(value) } else { value })
         };
         let step = step.unwrap_or(1);
         self.unrestricted |= star && step == 1;
         self.rhythmic |= star;
         for value in (start..=end).step_by(usize::from(step)) {
-            self.values
-                .insert(if value > unit.max { unit.min } else { value });
+            self.values.insert(if value > unit.max { unit.min } else { value });
         }
         Ok(())
     }

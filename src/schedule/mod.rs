@@ -63,10 +63,7 @@ pub struct Schedule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rhythm {
     Every(Duration),
-    Cron {
-        expression: Box<Expression>,
-        zone: TimeZone,
-    },
+    Cron { expression: Box<Expression>, zone: TimeZone },
 }
 
 impl Schedule {
@@ -83,10 +80,7 @@ impl Schedule {
         if period > LONGEST {
             return Err(ScheduleError::TooLong(source));
         }
-        Ok(Self {
-            source,
-            rhythm: Rhythm::Every(period),
-        })
+        Ok(Self { source, rhythm: Rhythm::Every(period) })
     }
 
     /// Reads a cron expression of five or six fields (or `@daily` and its like) and the IANA name of its time zone
@@ -101,10 +95,7 @@ impl Schedule {
         let source = expression.trim().to_owned();
         let expression = Box::new(Expression::parse(&source)?);
         let zone = zone::find(time_zone)?;
-        Ok(Self {
-            source,
-            rhythm: Rhythm::Cron { expression, zone },
-        })
+        Ok(Self { source, rhythm: Rhythm::Cron { expression, zone } })
     }
 
     /// The first instant after `after` at which a pass is due.
@@ -131,12 +122,7 @@ impl fmt::Display for Schedule {
         match &self.rhythm {
             Rhythm::Every(_) => write!(f, "every {}", self.source),
             Rhythm::Cron { zone, .. } => {
-                write!(
-                    f,
-                    "cron `{}` in {}",
-                    self.source,
-                    zone.iana_name().unwrap_or("UTC")
-                )
+                write!(f, "cron `{}` in {}", self.source, zone.iana_name().unwrap_or("UTC"))
             }
         }
     }
@@ -144,9 +130,7 @@ impl fmt::Display for Schedule {
 
 /// The next multiple of the period, counted from 1970 and moved by the key's share of it.
 fn next_spread(period: Duration, after: Timestamp, spread_key: &str) -> Option<Timestamp> {
-    let nanoseconds = i128::try_from(period.as_nanos())
-        .ok()
-        .filter(|period| *period > 0)?;
+    let nanoseconds = i128::try_from(period.as_nanos()).ok().filter(|period| *period > 0)?;
     let share = (u128::from(stable_hash(spread_key)) * period.as_nanos()) >> 64;
     let share = i128::try_from(share).ok()?;
     let since = after.as_nanosecond() - share;
@@ -179,10 +163,7 @@ mod tests {
             let tenth = (next.as_second() - start.as_second()) / 361;
             tenths[usize::try_from(tenth).unwrap()] += 1;
         }
-        assert!(
-            tenths.iter().all(|count| (60..=140).contains(count)),
-            "{tenths:?}"
-        );
+        assert!(tenths.iter().all(|count| (60..=140).contains(count)), "{tenths:?}");
     }
 
     #[test]

@@ -17,20 +17,13 @@ pub(super) fn find(name: &str) -> Result<TimeZone, ScheduleError> {
     }
     let wanted = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     let near = database.available().map(|zone| zone.to_string()).find(|zone| {
-        !wanted.is_empty()
-            && zone
-                .rsplit('/')
-                .next()
-                .is_some_and(|city| city.eq_ignore_ascii_case(&wanted))
+        !wanted.is_empty() && zone.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&wanted))
     });
     let hint = match near {
         Some(near) => format!(": did you mean `{near}`?"),
         None => ": write an IANA name, such as `Europe/Berlin` or `UTC`".into(),
     };
-    Err(ScheduleError::UnknownZone {
-        name: name.into(),
-        hint,
-    })
+    Err(ScheduleError::UnknownZone { name: name.into(), hint })
 }
 
 /// The instants of one civil time: the first, and a second one where a rhythm runs through an hour that comes twice.
@@ -42,16 +35,8 @@ struct Instants {
 /// The first instant after `after` that the expression means in this zone.
 pub(super) fn next_after(expression: &Expression, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
     let offset = zone.to_offset(after);
-    let mut start = offset
-        .to_datetime(after)
-        .with()
-        .subsec_nanosecond(0)
-        .build()
-        .ok()?;
-    if let AmbiguousOffset::Fold {
-        before,
-        after: second,
-    } = zone.to_ambiguous_timestamp(start).offset()
+    let mut start = offset.to_datetime(after).with().subsec_nanosecond(0).build().ok()?;
+    if let AmbiguousOffset::Fold { before, after: second } = zone.to_ambiguous_timestamp(start).offset()
         && offset == before
     {
         // In the first pass of an hour that comes twice: what lies before us on the clock is still to come again.
@@ -59,10 +44,7 @@ pub(super) fn next_after(expression: &Expression, zone: &TimeZone, after: Timest
         start = start.checked_sub(seconds(back)).ok()?;
     }
     // The crate's years begin in 1970; and its "after" excludes the very second, which may be ours.
-    let start = start
-        .max(civil::date(1970, 1, 1).at(0, 0, 0, 0))
-        .checked_sub(1.second())
-        .ok()?;
+    let start = start.max(civil::date(1970, 1, 1).at(0, 0, 0, 0)).checked_sub(1.second()).ok()?;
 
     let mut best: Option<Timestamp> = None;
     for time in expression.after(start) {
@@ -72,12 +54,7 @@ pub(super) fn next_after(expression: &Expression, zone: &TimeZone, after: Timest
         // First instants ascend with the clock, so nothing later can come before this one.
         let ends = instants.first > after;
         let candidates = [Some(instants.first), instants.again];
-        best = candidates
-            .into_iter()
-            .flatten()
-            .filter(|at| *at > after)
-            .chain(best)
-            .min();
+        best = candidates.into_iter().flatten().filter(|at| *at > after).chain(best).min();
         if ends {
             break;
         }
@@ -87,31 +64,18 @@ pub(super) fn next_after(expression: &Expression, zone: &TimeZone, after: Timest
 
 fn instants(zone: &TimeZone, time: civil::DateTime, rhythmic: bool) -> Option<Instants> {
     match zone.to_ambiguous_timestamp(time).offset() {
-        AmbiguousOffset::Unambiguous { offset } => Some(Instants {
-            first: offset.to_timestamp(time).ok()?,
-            again: None,
-        }),
+        AmbiguousOffset::Unambiguous { offset } => {
+            Some(Instants { first: offset.to_timestamp(time).ok()?, again: None })
+        }
         AmbiguousOffset::Fold { before, after } => {
-            let again = if rhythmic {
-                after.to_timestamp(time).ok()
-            } else {
-                None
-            };
-            Some(Instants {
-                first: before.to_timestamp(time).ok()?,
-                again,
-            })
+            let again = if rhythmic { after.to_timestamp(time).ok() } else { None };
+            Some(Instants { first: before.to_timestamp(time).ok()?, again })
         }
         AmbiguousOffset::Gap { after, .. } => {
             // With the offset that comes, a skipped time lies just before the change.
             let before_change = after.to_timestamp(time).ok()?;
-            let change = zone
-                .following(before_change)
-                .find(|change| change.offset() == after)?;
-            Some(Instants {
-                first: change.timestamp(),
-                again: None,
-            })
+            let change = zone.following(before_change).find(|change| change.offset() == after)?;
+            Some(Instants { first: change.timestamp(), again: None })
         }
     }
 }

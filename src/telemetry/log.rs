@@ -10,7 +10,8 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging to standard error. Colour only on a terminal.
 pub fn start(format: LogFormat, filter: &str) {
     // kube logs every answer of 500 and above as an error; what matters of them is told by our own events.
-    let filter = if filter.contains("kube_client") { filter.to_owned() } else { format!("{filter},kube_client=off") };
+    let filter =
+        if filter.contains("kube_client") { filter.to_owned() } else { format!("{filter},kube_client=off") };
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info,kube_client=off"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -44,7 +45,9 @@ impl Sink for LogSink {
             What::RenderFailed { origin, message } => {
                 warn!(application, destination, origin, message, "cannot be rendered");
             }
-            What::Warned { origin, message } => warn!(application, destination, origin, message, "look at this"),
+            What::Warned { origin, message } => {
+                warn!(application, destination, origin, message, "look at this")
+            }
             What::Changed { action, id, revision, warnings } => {
                 info!(application, destination, object = %id, action = %action, revision, "changed");
                 for warning in warnings {
@@ -69,7 +72,9 @@ impl Sink for LogSink {
                 let objects = objects.join(", ");
                 warn!(application, destination, digest, reason, objects, "waits for an approval");
             }
-            What::Hook { id, phase, state } => info!(application, destination, object = %id, phase, state, "hook"),
+            What::Hook { id, phase, state } => {
+                info!(application, destination, object = %id, phase, state, "hook")
+            }
             What::Synced { revision, written, millis } => {
                 info!(application, destination, revision, written, millis, "synced");
             }
@@ -80,7 +85,9 @@ impl Sink for LogSink {
                 info!(application, destination, from = %from, to = %to, message, "health changed");
             }
             What::Configuration { accepted: true, message } => info!(message, "configuration in force"),
-            What::Configuration { accepted: false, message } => error!(message, "configuration refused, the old one stays"),
+            What::Configuration { accepted: false, message } => {
+                error!(message, "configuration refused, the old one stays")
+            }
         }
     }
 }

@@ -75,10 +75,18 @@ impl Default for Metrics {
         let registry = &mut metrics.registry;
         registry.register("changes", "Objects changed, by action and result", metrics.changes.clone());
         registry.register("drifts", "Objects found drifted", metrics.drifts.clone());
-        registry.register("mend_duration_seconds", "From seeing a drift to the server's answer", metrics.mends.clone());
+        registry.register(
+            "mend_duration_seconds",
+            "From seeing a drift to the server's answer",
+            metrics.mends.clone(),
+        );
         registry.register("sync_duration_seconds", "Passes that changed something", metrics.syncs.clone());
         registry.register("render_duration_seconds", "Renderings", metrics.renders.clone());
-        registry.register("repository_failures", "Failures to fetch or read", metrics.repository_failures.clone());
+        registry.register(
+            "repository_failures",
+            "Failures to fetch or read",
+            metrics.repository_failures.clone(),
+        );
         registry.register("kubernetes_requests", "Requests to API servers", metrics.requests.clone());
         registry.register("applications", "Applications by state", metrics.applications.clone());
         metrics
@@ -95,7 +103,8 @@ impl Metrics {
             self.applications.get_or_create(&labels).inc();
         }
         if applications.is_empty() {
-            let labels = StateLabels { sync: SyncStatus::Synced.to_string(), health: Health::Healthy.to_string() };
+            let labels =
+                StateLabels { sync: SyncStatus::Synced.to_string(), health: Health::Healthy.to_string() };
             self.applications.get_or_create(&labels).set(0);
         }
         let mut text = String::new();
@@ -133,7 +142,9 @@ impl Sink for Metrics {
             What::Synced { millis, .. } => self.syncs.observe(seconds(*millis)),
             What::Rendered { millis, .. } => self.renders.observe(seconds(*millis)),
             What::RepositoryFailed { repository, .. } => {
-                self.repository_failures.get_or_create(&RepositoryLabels { repository: repository.clone() }).inc();
+                self.repository_failures
+                    .get_or_create(&RepositoryLabels { repository: repository.clone() })
+                    .inc();
             }
             _ => {}
         }

@@ -41,34 +41,21 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
 }
 
 fn source_files() -> Vec<SourceFile> {
-    rust_files("src")
-        .iter()
-        .map(|(path, text)| SourceFile::new(path, text))
-        .collect()
+    rust_files("src").iter().map(|(path, text)| SourceFile::new(path, text)).collect()
 }
 
 /// The names that Cargo.toml gives its dependencies, as code writes them.
 fn dependencies() -> BTreeSet<String> {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let sections = manifest.split("\n[").filter(|section| {
-        section
-            .lines()
-            .next()
-            .is_some_and(|line| line.ends_with("dependencies]"))
-    });
-    let lines = sections
-        .flat_map(str::lines)
-        .filter_map(|line| line.split_once(" = "));
+    let sections = manifest
+        .split("\n[")
+        .filter(|section| section.lines().next().is_some_and(|line| line.ends_with("dependencies]")));
+    let lines = sections.flat_map(str::lines).filter_map(|line| line.split_once(" = "));
     lines.map(|(name, _)| name.trim().replace('-', "_")).collect()
 }
 
 fn assert_none(violations: Vec<String>) {
-    assert!(
-        violations.is_empty(),
-        "{} violations:\n{}",
-        violations.len(),
-        violations.join("\n")
-    );
+    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
 }
 
 #[test]
@@ -81,16 +68,8 @@ fn imports_go_down() {
 #[test]
 fn crates_stay_where_they_belong() {
     let dependencies = dependencies();
-    assert!(
-        dependencies.contains("kube") && dependencies.contains("serde_yaml"),
-        "{dependencies:?}"
-    );
-    assert_none(
-        source_files()
-            .iter()
-            .flat_map(|file| crate_violations(file, &dependencies))
-            .collect(),
-    );
+    assert!(dependencies.contains("kube") && dependencies.contains("serde_yaml"), "{dependencies:?}");
+    assert_none(source_files().iter().flat_map(|file| crate_violations(file, &dependencies)).collect());
 }
 
 #[test]
@@ -101,12 +80,9 @@ fn the_pure_rings_have_no_effects() {
 #[test]
 fn no_file_is_too_long() {
     let files = ["src", "tests", "benches"].into_iter().flat_map(rust_files);
-    let long = files
-        .map(|(path, text)| (path, text.lines().count()))
-        .filter(|(_, lines)| *lines > LONGEST);
+    let long = files.map(|(path, text)| (path, text.lines().count())).filter(|(_, lines)| *lines > LONGEST);
     assert_none(
-        long.map(|(path, lines)| format!("{path}: {lines} lines, {LONGEST} are the limit"))
-            .collect(),
+        long.map(|(path, lines)| format!("{path}: {lines} lines, {LONGEST} are the limit")).collect(),
     );
 }
 
@@ -118,18 +94,11 @@ fn every_test_file_is_declared() {
         let tokens = tokens(&text);
         (0..tokens.len()).any(|at| words(&tokens, at, &["mod", name]))
     };
-    let undeclared = rust_files("tests/it")
-        .into_iter()
-        .map(|(path, _)| path)
-        .filter(|path| {
-            let (folder, name) = path.trim_end_matches(".rs").rsplit_once('/').unwrap();
-            name != "main" && !declares(&format!("{folder}.rs"), name) && !declares("tests/it/main.rs", name)
-        });
-    assert_none(
-        undeclared
-            .map(|path| format!("{path}: no file has a `mod` for it"))
-            .collect(),
-    );
+    let undeclared = rust_files("tests/it").into_iter().map(|(path, _)| path).filter(|path| {
+        let (folder, name) = path.trim_end_matches(".rs").rsplit_once('/').unwrap();
+        name != "main" && !declares(&format!("{folder}.rs"), name) && !declares("tests/it/main.rs", name)
+    });
+    assert_none(undeclared.map(|path| format!("{path}: no file has a `mod` for it")).collect());
 }
 
 #[test]
@@ -147,17 +116,10 @@ fn documents_name_only_what_exists() {
 /// The rules above find what they are for: each text breaks one of them.
 #[test]
 fn each_rule_refuses_what_it_is_for() {
-    let dependencies: BTreeSet<String> = ["kube", "tokio", "http", "serde", "rand"]
-        .map(String::from)
-        .into();
+    let dependencies: BTreeSet<String> = ["kube", "tokio", "http", "serde", "rand"].map(String::from).into();
     let told = |path: &str, text: &str| {
         let file = SourceFile::new(path, text);
-        [
-            import_violations(&file),
-            crate_violations(&file, &dependencies),
-            effect_violations(&file),
-        ]
-        .concat()
+        [import_violations(&file), crate_violations(&file, &dependencies), effect_violations(&file)].concat()
     };
     let refused = [
         (
@@ -165,69 +127,21 @@ fn each_rule_refuses_what_it_is_for() {
             "\n\nuse crate::{\n  ports::Clock,\n};",
             "src/model/a.rs:4: `model` uses `crate::ports::Clock`",
         ),
-        (
-            "src/plan/mod.rs",
-            "use super::drift::Finding;",
-            "`plan` uses `super::drift::Finding`",
-        ),
-        (
-            "src/plan/a.rs",
-            "mod x { fn f() { super::super::super::health::assess(); } }",
-            "`plan` uses",
-        ),
-        (
-            "src/git/a.rs",
-            "pub(crate) fn f(a: crate::k8s::ApiServer) {}",
-            "never another adapter",
-        ),
-        (
-            "src/engine/a.rs",
-            "use crate::{model::Object, k8s::{self, events}};",
-            "never through an adapter",
-        ),
-        (
-            "src/http/mod.rs",
-            "fn f() { crate::git::open() }",
-            "an edge reaches adapters",
-        ),
+        ("src/plan/mod.rs", "use super::drift::Finding;", "`plan` uses `super::drift::Finding`"),
+        ("src/plan/a.rs", "mod x { fn f() { super::super::super::health::assess(); } }", "`plan` uses"),
+        ("src/git/a.rs", "pub(crate) fn f(a: crate::k8s::ApiServer) {}", "never another adapter"),
+        ("src/engine/a.rs", "use crate::{model::Object, k8s::{self, events}};", "never through an adapter"),
+        ("src/http/mod.rs", "fn f() { crate::git::open() }", "an edge reaches adapters"),
         ("src/novel/mod.rs", "", "no line in the ring table"),
-        (
-            "src/render/a.rs",
-            "use kube::Client;",
-            "that crate belongs to k8s",
-        ),
+        ("src/render/a.rs", "use kube::Client;", "that crate belongs to k8s"),
         ("src/drift/a.rs", "fn f() { rand::random() }", "data crates only"),
-        (
-            "src/git/a.rs",
-            "use aws_sdk_eks as eks;",
-            "that crate belongs to aws",
-        ),
-        (
-            "src/ports/a.rs",
-            "fn f() { tokio::spawn(g()); }",
-            "nothing that runs",
-        ),
-        (
-            "src/health/a.rs",
-            "fn f() { let t = std::time::Instant::now(); }",
-            "reads the clock",
-        ),
+        ("src/git/a.rs", "use aws_sdk_eks as eks;", "that crate belongs to aws"),
+        ("src/ports/a.rs", "fn f() { tokio::spawn(g()); }", "nothing that runs"),
+        ("src/health/a.rs", "fn f() { let t = std::time::Instant::now(); }", "reads the clock"),
         ("src/drift/a.rs", "async fn f() {}", "waits for nothing"),
-        (
-            "src/engine/a.rs",
-            "fn f() { std::env::var(\"HOME\"); }",
-            "the environment is read at the edge",
-        ),
-        (
-            "src/engine/a.rs",
-            "fn f() { println!(\"{}\", 1); }",
-            "only `cli` prints",
-        ),
-        (
-            "src/cli/a.rs",
-            "fn f() { std::process::exit(1) }",
-            "only main ends the process",
-        ),
+        ("src/engine/a.rs", "fn f() { std::env::var(\"HOME\"); }", "the environment is read at the edge"),
+        ("src/engine/a.rs", "fn f() { println!(\"{}\", 1); }", "only `cli` prints"),
+        ("src/cli/a.rs", "fn f() { std::process::exit(1) }", "only main ends the process"),
     ];
     for (path, text, words) in refused {
         let violations = told(path, text);
@@ -253,18 +167,12 @@ fn each_rule_refuses_what_it_is_for() {
             "src/cli/a.rs",
             "use crate::http::{self, Pages}; fn f<'a>(c: &'a char) { http::serve('\"', '\\''); tokio::spawn(g()); }",
         ),
-        (
-            "src/ports/a.rs",
-            "use tokio::sync::mpsc; fn f(a: tokio::sync::mpsc::Sender<u8>) {}",
-        ),
+        ("src/ports/a.rs", "use tokio::sync::mpsc; fn f(a: tokio::sync::mpsc::Sender<u8>) {}"),
         (
             "src/engine/a.rs",
             "/* crate::k8s /* crate::git */ crate::git */ use crate::plan::{Plan, guard::{self}};",
         ),
-        (
-            "src/main.rs",
-            "fn main() { std::process::exit(portolan::git::run()) }",
-        ),
+        ("src/main.rs", "fn main() { std::process::exit(portolan::git::run()) }"),
     ];
     for (path, text) in accepted {
         assert_eq!(told(path, text), Vec::<String>::new(), "{path} {text:?}");

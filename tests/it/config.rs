@@ -61,10 +61,7 @@ fn bad_files_are_told_of_completely() {
         }
         let expected = std::fs::read_to_string(&expectation).unwrap_or_default();
         if found != expected {
-            wrong.push(format!(
-                "== {}\n-- expected\n{expected}-- found\n{found}",
-                input.display()
-            ));
+            wrong.push(format!("== {}\n-- expected\n{expected}-- found\n{found}", input.display()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -75,11 +72,7 @@ fn every_expectation_has_its_input() {
     for entry in std::fs::read_dir(golden("bad")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "txt") {
-            assert!(
-                path.with_extension("").exists(),
-                "{} is left over",
-                path.display()
-            );
+            assert!(path.with_extension("").exists(), "{} is left over", path.display());
         }
     }
 }
@@ -89,11 +82,7 @@ fn good_files_have_no_problems() {
     for input in inputs("good") {
         let report = check(&input, CheckOptions::default());
         assert_eq!(report.problems, [], "{}", input.display());
-        assert!(
-            report.applications + report.clusters + report.repositories > 0,
-            "{}",
-            input.display()
-        );
+        assert!(report.applications + report.clusters + report.repositories > 0, "{}", input.display());
     }
 }
 
@@ -109,27 +98,14 @@ fn the_daemons_file_says_every_setting_with_its_default() {
     let text = "apiVersion: portolan.dev/v1alpha1\nkind: Config\nrepositories:\n  - {name: fleet, url: https://git.example.com/platform/fleet.git}\n";
     std::fs::write(&bare, text).unwrap();
     let defaults = load(&bare).unwrap();
-    assert_eq!(
-        Config {
-            file: defaults.file.clone(),
-            digest: defaults.digest.clone(),
-            ..config
-        },
-        defaults
-    );
+    assert_eq!(Config { file: defaults.file.clone(), digest: defaults.digest.clone(), ..config }, defaults);
 
     let written = std::fs::read_to_string(&path).unwrap();
     let schema = schema::schema(Some("Config")).unwrap();
     let mut names = Vec::new();
     fields(&schema, &mut names);
-    let absent: Vec<_> = names
-        .iter()
-        .filter(|name| !written.contains(&format!("{name}:")))
-        .collect();
-    assert!(
-        names.len() > 40 && absent.is_empty(),
-        "config/portolan.yaml does not say {absent:?}"
-    );
+    let absent: Vec<_> = names.iter().filter(|name| !written.contains(&format!("{name}:"))).collect();
+    assert!(names.len() > 40 && absent.is_empty(), "config/portolan.yaml does not say {absent:?}");
 }
 
 /// Names of all fields of a schema.
@@ -152,15 +128,9 @@ fn fields(schema: &Value, names: &mut Vec<String>) {
 fn the_example_is_right() {
     let example = project().join("config/example");
     let report = check(&example, CheckOptions::default());
-    assert_eq!(
-        (report.problems, report.applications, report.clusters),
-        (vec![], 2, 1)
-    );
+    assert_eq!((report.problems, report.applications, report.clusters), (vec![], 2, 1));
     let config = load(&example.join("portolan.yaml")).unwrap();
-    assert_eq!(
-        config.repositories[0].url,
-        std::path::absolute(&example).unwrap().display().to_string()
-    );
+    assert_eq!(config.repositories[0].url, std::path::absolute(&example).unwrap().display().to_string());
 }
 
 #[test]
@@ -170,19 +140,13 @@ fn settings_are_resolved_against_the_file() {
     let [fleet, apps, _, local] = &config.repositories[..] else {
         panic!("{} repositories", config.repositories.len())
     };
-    assert_eq!(
-        (fleet.documents.as_deref(), apps.documents.as_deref()),
-        (Some("deploy/portolan"), None)
-    );
+    assert_eq!((fleet.documents.as_deref(), apps.documents.as_deref()), (Some("deploy/portolan"), None));
     assert!(matches!(fleet.credentials, Some(Credentials::Ssh { .. })));
     assert_eq!(fleet.interval.duration(), Duration::from_secs(90));
     assert_eq!(local.url, folder.join("../local").display().to_string());
     assert_eq!(config.state, StatePlace::Folder(folder.join("state")));
     assert_eq!(config.data_dir, folder.join("data"));
-    assert_eq!(
-        (config.tools.helm, config.tools.kustomize),
-        (folder.join("bin/helm"), "kustomize-5".into())
-    );
+    assert_eq!((config.tools.helm, config.tools.kustomize), (folder.join("bin/helm"), "kustomize-5".into()));
 }
 
 /// Replaces each value of a document in turn, and adds an unknown field to each mapping.
@@ -200,18 +164,12 @@ fn mutations(value: &Value, pointer: &str, found: &mut Vec<(String, Option<Value
         json!({"zzz": 7}),
         json!([null]),
     ];
-    found.extend(
-        strange
-            .into_iter()
-            .map(|strange| (pointer.to_owned(), Some(strange))),
-    );
+    found.extend(strange.into_iter().map(|strange| (pointer.to_owned(), Some(strange))));
     let below = |name: &str| format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
     match value {
         Value::Object(entries) => {
             found.push((below("zzz"), None));
-            entries
-                .iter()
-                .for_each(|(name, value)| mutations(value, &below(name), found));
+            entries.iter().for_each(|(name, value)| mutations(value, &below(name), found));
         }
         Value::Array(items) => items
             .iter()
@@ -230,10 +188,7 @@ fn what_the_schema_takes_the_types_take() {
         .map(|document| document.unwrap().into_value());
     let (mut taken, mut refused) = (0, 0);
     for document in documents {
-        let kind = DocumentKind::ALL
-            .into_iter()
-            .find(|kind| document["kind"] == kind.as_str())
-            .unwrap();
+        let kind = DocumentKind::ALL.into_iter().find(|kind| document["kind"] == kind.as_str()).unwrap();
         let validator = portolan::model::document::schema::validator(kind);
         let mut all = Vec::new();
         mutations(&document, "", &mut all);
@@ -278,10 +233,7 @@ fn what_the_schema_takes_the_types_take() {
             }
         }
     }
-    assert!(
-        taken > 100 && refused > 500,
-        "{taken} taken, {refused} refused: the table has lost its point"
-    );
+    assert!(taken > 100 && refused > 500, "{taken} taken, {refused} refused: the table has lost its point");
 }
 
 fn document(name: &str, spec: &str) -> String {
@@ -295,10 +247,7 @@ fn a_document_that_cannot_be_read_is_not_taken_as_removed() {
     let fleet = read("fleet", "a.yaml", document("shop", "{pth: apps/shop}").as_bytes());
     assert!(fleet.applications.is_empty());
     assert!(fleet.conceals("fleet", DocumentKind::Application, "shop"));
-    assert!(
-        !fleet.conceals("fleet", DocumentKind::Application, "web"),
-        "only the one with this name"
-    );
+    assert!(!fleet.conceals("fleet", DocumentKind::Application, "web"), "only the one with this name");
     assert!(!fleet.conceals("fleet", DocumentKind::Cluster, "shop"));
 
     let broken = read("fleet", "a.yaml", b"apiVersion: [\n");
@@ -312,51 +261,22 @@ fn a_document_that_cannot_be_read_is_not_taken_as_removed() {
 #[test]
 fn no_repository_can_stop_an_application_of_an_earlier_one() {
     let mut all = Documents::default();
-    all.merge(read(
-        "fleet",
-        "a.yaml",
-        document("shop", "{path: apps/shop}").as_bytes(),
-    ));
-    all.merge(read(
-        "team",
-        "b.yaml",
-        document("shop", "{path: evil}").as_bytes(),
-    ));
-    all.settle(Known {
-        all_documents: true,
-        ..Known::default()
-    });
-    assert_eq!(
-        all.applications
-            .iter()
-            .map(|a| a.spec.path.as_str())
-            .collect::<Vec<_>>(),
-        ["apps/shop"]
-    );
-    assert_eq!(
-        all.problems
-            .iter()
-            .map(|problem| problem.file.as_str())
-            .collect::<Vec<_>>(),
-        ["b.yaml"]
-    );
+    all.merge(read("fleet", "a.yaml", document("shop", "{path: apps/shop}").as_bytes()));
+    all.merge(read("team", "b.yaml", document("shop", "{path: evil}").as_bytes()));
+    all.settle(Known { all_documents: true, ..Known::default() });
+    assert_eq!(all.applications.iter().map(|a| a.spec.path.as_str()).collect::<Vec<_>>(), ["apps/shop"]);
+    assert_eq!(all.problems.iter().map(|problem| problem.file.as_str()).collect::<Vec<_>>(), ["b.yaml"]);
 
     // In one repository it cannot be known which is meant.
-    let mut one = read(
-        "fleet",
-        "a.yaml",
-        (document("shop", "{path: a}") + &document("shop", "{path: b}")).as_bytes(),
-    );
+    let mut one =
+        read("fleet", "a.yaml", (document("shop", "{path: a}") + &document("shop", "{path: b}")).as_bytes());
     one.settle(Known::default());
     assert!(one.applications.is_empty() && one.conceals("fleet", DocumentKind::Application, "shop"));
 }
 
 #[test]
 fn names_of_documents_that_cannot_be_read_are_not_called_unknown() {
-    let known = Known {
-        all_documents: true,
-        ..Known::default()
-    };
+    let known = Known { all_documents: true, ..Known::default() };
     let mut documents = read(
         "fleet",
         "a.yaml",
@@ -366,19 +286,9 @@ fn names_of_documents_that_cannot_be_read_are_not_called_unknown() {
     assert_eq!(documents.applications.len(), 1, "{:?}", documents.problems);
 
     let names = ["fleet".to_owned()];
-    let mut elsewhere = read(
-        "fleet",
-        "a.yaml",
-        document("shop", "{path: a, repository: fleeet}").as_bytes(),
-    );
-    elsewhere.settle(Known {
-        repositories: Some(&names),
-        ..known
-    });
-    assert_eq!(
-        elsewhere.problems[0].hint.as_deref(),
-        Some("did you mean `fleet`?")
-    );
+    let mut elsewhere = read("fleet", "a.yaml", document("shop", "{path: a, repository: fleeet}").as_bytes());
+    elsewhere.settle(Known { repositories: Some(&names), ..known });
+    assert_eq!(elsewhere.problems[0].hint.as_deref(), Some("did you mean `fleet`?"));
     assert_eq!(elsewhere.problems[0].line, 4);
 }
 
@@ -386,16 +296,11 @@ fn names_of_documents_that_cannot_be_read_are_not_called_unknown() {
 fn a_long_chain_of_dependencies_is_walked_without_recursion() {
     let mut text = String::new();
     for index in 0..5_000 {
-        text += &document(
-            &format!("a{index}"),
-            &format!("{{path: a, dependsOn: [a{}]}}", (index + 1) % 5_000),
-        );
+        text +=
+            &document(&format!("a{index}"), &format!("{{path: a, dependsOn: [a{}]}}", (index + 1) % 5_000));
     }
     let mut documents = read("fleet", "a.yaml", text.as_bytes());
-    documents.settle(Known {
-        all_documents: true,
-        ..Known::default()
-    });
+    documents.settle(Known { all_documents: true, ..Known::default() });
     assert_eq!((documents.applications.len(), documents.problems.len()), (0, 1));
 }
 
@@ -410,15 +315,9 @@ fn the_validator_serves_schemas_that_are_not_ours() {
         },
     }}});
     let validator = Validator::new(schema).unwrap();
-    assert_eq!(
-        validator.check(&json!({"name": "x", "size": 3, "zones": ["a", "b"]})),
-        []
-    );
-    let told: Vec<String> = validator
-        .check(&json!({"size": 0, "zones": ["c"]}))
-        .into_iter()
-        .map(|v| v.message)
-        .collect();
+    assert_eq!(validator.check(&json!({"name": "x", "size": 3, "zones": ["a", "b"]})), []);
+    let told: Vec<String> =
+        validator.check(&json!({"size": 0, "zones": ["c"]})).into_iter().map(|v| v.message).collect();
     assert_eq!(
         told,
         [
@@ -444,9 +343,7 @@ async fn next(changes: &mut Changes) -> Result<String, String> {
         .await
         .expect("a change is told in time")
         .expect("the watch goes on");
-    change
-        .map(|config| config.instance)
-        .map_err(|problems| problems[0].message.clone())
+    change.map(|config| config.instance).map_err(|problems| problems[0].message.clone())
 }
 
 #[tokio::test]
@@ -473,11 +370,7 @@ async fn a_config_map_volume_is_followed_through_its_symlinks() {
     publish("..3", "kind: Config\nrepositries: []\n");
     assert_eq!(next(&mut changes).await, Err("`apiVersion` is missing".into()));
     publish("..4", &settings("two"));
-    assert_eq!(
-        next(&mut changes).await,
-        Ok("two".into()),
-        "a file that is right again says so"
-    );
+    assert_eq!(next(&mut changes).await, Ok("two".into()), "a file that is right again says so");
     // What had the same content was told of once, and nothing is left over.
     publish("..5", &settings("two"));
     publish("..6", &settings("six"));
@@ -511,11 +404,7 @@ async fn an_edited_file_is_read_again_and_a_touched_one_is_not() {
     std::fs::write(&file, settings("four")).unwrap();
     std::fs::write(folder.path().join("other"), "x").unwrap();
     std::fs::remove_file(&file).unwrap();
-    assert!(
-        next(&mut changes)
-            .await
-            .is_err_and(|message| message.contains("cannot be read"))
-    );
+    assert!(next(&mut changes).await.is_err_and(|message| message.contains("cannot be read")));
     std::fs::write(&file, settings("five")).unwrap();
     assert_eq!(next(&mut changes).await, Ok("five".into()));
 

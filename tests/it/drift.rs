@@ -1,10 +1,7 @@
 //! Drift against what a real API server wrote (v1.36.3): `tests/golden/drift/<object>/` holds what was declared, the
 //! answer to its apply, and the live object after each change somebody made.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot read its fixture has to stop"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its fixture has to stop")]
 
 #[path = "drift/handover.rs"]
 mod handover;
@@ -31,16 +28,7 @@ fn baseline(object: &str) -> Baseline {
 
 /// The findings without the times, which say when the fixtures were made.
 fn said(findings: &[Finding]) -> Vec<String> {
-    findings
-        .iter()
-        .map(|finding| {
-            Finding {
-                time: None,
-                ..finding.clone()
-            }
-            .to_string()
-        })
-        .collect()
+    findings.iter().map(|finding| Finding { time: None, ..finding.clone() }.to_string()).collect()
 }
 
 #[test]
@@ -58,11 +46,7 @@ fn every_way_to_drift_is_found_and_attributed() {
             &[r#"metadata.labels["portolan.dev/application"]: shop -> (absent)"#],
         ),
         ("deployment", "scaled", &["spec.replicas: 3 -> 5 (by kubectl)"]),
-        (
-            "deployment",
-            "scaled-and-back",
-            &["spec.replicas: 3, no longer owned by portolan (by kubectl)"],
-        ),
+        ("deployment", "scaled-and-back", &["spec.replicas: 3, no longer owned by portolan (by kubectl)"]),
         (
             "deployment",
             "image-set",
@@ -92,16 +76,8 @@ fn every_way_to_drift_is_found_and_attributed() {
         ),
         ("deployment", "foreign-item-added", &[]),
         ("deployment", "foreign-content-in-empty-map", &[]),
-        (
-            "deployment",
-            "managed-fields-wiped",
-            &["metadata.managedFields: portolan's entry was removed"],
-        ),
-        (
-            "deployment",
-            "forced-by-another-applier",
-            &["spec.replicas: 3 -> 7 (by other)"],
-        ),
+        ("deployment", "managed-fields-wiped", &["metadata.managedFields: portolan's entry was removed"]),
+        ("deployment", "forced-by-another-applier", &["spec.replicas: 3 -> 7 (by other)"]),
         ("configmap", "status-only", &[]),
         (
             "configmap",
@@ -115,42 +91,23 @@ fn every_way_to_drift_is_found_and_attributed() {
         ),
         ("configmap", "foreign-key-added", &[]),
         ("secret", "status-only", &[]),
-        (
-            "secret",
-            "data-changed",
-            &["data.password: (sensitive, changed) (by kubectl-patch)"],
-        ),
-        (
-            "secret",
-            "data-removed",
-            &["data.password: (sensitive, present) -> (sensitive, removed)"],
-        ),
+        ("secret", "data-changed", &["data.password: (sensitive, changed) (by kubectl-patch)"]),
+        ("secret", "data-removed", &["data.password: (sensitive, present) -> (sensitive, removed)"]),
         ("service", "status-only", &[]),
         (
             "service",
             "atomic-map-changed",
             &[r#"spec.selector: {"app":"web"} -> {"app":"other"} (by kubectl-patch)"#],
         ),
-        (
-            "service",
-            "port-rekeyed",
-            &["spec.ports[port=80,protocol=TCP]: (present) -> (absent)"],
-        ),
+        ("service", "port-rekeyed", &["spec.ports[port=80,protocol=TCP]: (present) -> (absent)"]),
         ("ingress", "status-only", &[]),
     ];
     for (object, case, expected) in table {
         let (baseline, live) = (baseline(object), golden(&format!("{object}/{case}")));
         let findings = baseline.findings(&live);
         assert_eq!(said(&findings), *expected, "{object}/{case}");
-        assert_eq!(
-            baseline.check(&live) == Check::Drifted,
-            !expected.is_empty(),
-            "{object}/{case}"
-        );
-        for finding in findings
-            .iter()
-            .filter(|finding| finding.operation == Some(Operation::Update))
-        {
+        assert_eq!(baseline.check(&live) == Check::Drifted, !expected.is_empty(), "{object}/{case}");
+        for finding in findings.iter().filter(|finding| finding.operation == Some(Operation::Update)) {
             let by_scale = finding.manager.as_deref() == Some("kubectl");
             assert_eq!(
                 finding.time.is_none(),
@@ -166,10 +123,8 @@ fn every_way_to_drift_is_found_and_attributed() {
 #[test]
 fn what_was_applied_is_literally_equal_and_what_changed_is_not() {
     for object in ["deployment", "configmap", "secret", "service", "ingress"] {
-        let (desired, live) = (
-            golden(&format!("{object}/desired")),
-            golden(&format!("{object}/status-only")),
-        );
+        let (desired, live) =
+            (golden(&format!("{object}/desired")), golden(&format!("{object}/status-only")));
         assert_eq!(literal(desired.body(), &live), Literal::Equal, "{object}");
         assert_eq!(
             literal(desired.body(), &desired),
@@ -191,15 +146,9 @@ fn what_was_applied_is_literally_equal_and_what_changed_is_not() {
         "forced-by-another-applier",
     ] {
         let live = golden(&format!("deployment/{case}"));
-        assert!(
-            matches!(literal(desired.body(), &live), Literal::Differs(_)),
-            "{case}"
-        );
+        assert!(matches!(literal(desired.body(), &live), Literal::Differs(_)), "{case}");
     }
-    assert_eq!(
-        literal(desired.body(), &golden("deployment/foreign-item-added")),
-        Literal::Equal
-    );
+    assert_eq!(literal(desired.body(), &golden("deployment/foreign-item-added")), Literal::Equal);
 }
 
 #[test]
@@ -207,24 +156,12 @@ fn what_git_changed_while_the_daemon_was_down_is_seen() {
     let live = golden("deployment/status-only");
     type Edit = (&'static str, fn(&mut Value));
     let edits: &[Edit] = &[
-        ("spec", |d| {
-            drop(d["spec"].as_object_mut().unwrap().remove("replicas"))
-        }),
+        ("spec", |d| drop(d["spec"].as_object_mut().unwrap().remove("replicas"))),
         ("spec.template.spec.containers", |d| {
-            drop(
-                d["spec"]["template"]["spec"]["containers"]
-                    .as_array_mut()
-                    .unwrap()
-                    .pop(),
-            )
+            drop(d["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().pop())
         }),
         ("spec.template.spec.containers[name=web].ports", |d| {
-            drop(
-                d["spec"]["template"]["spec"]["containers"][0]["ports"]
-                    .as_array_mut()
-                    .unwrap()
-                    .pop(),
-            )
+            drop(d["spec"]["template"]["spec"]["containers"][0]["ports"].as_array_mut().unwrap().pop())
         }),
         // The port whose protocol was explicit now relies on the default: another port.
         ("spec.template.spec.containers[name=web].ports", |d| {
@@ -232,25 +169,16 @@ fn what_git_changed_while_the_daemon_was_down_is_seen() {
             drop(port.as_object_mut().unwrap().remove("protocol"));
         }),
         ("spec.template.spec.containers[name=web].env[name=B]", |d| {
-            d["spec"]["template"]["spec"]["containers"][0]["env"]
-                .as_array_mut()
-                .unwrap()
-                .swap(0, 1);
+            d["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap().swap(0, 1);
         }),
         ("spec.template.spec.volumes[name=tmp].emptyDir", |d| {
             d["spec"]["template"]["spec"]["volumes"][0]["emptyDir"]["medium"] = json!("Memory");
         }),
-        ("spec.selector", |d| {
-            d["spec"]["selector"]["matchLabels"]["tier"] = json!("x")
-        }),
+        ("spec.selector", |d| d["spec"]["selector"]["matchLabels"]["tier"] = json!("x")),
         ("spec.paused", |d| d["spec"]["paused"] = json!(true)),
-        (
-            "spec.template.spec.containers[name=web].resources.requests.cpu",
-            |d| {
-                d["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] =
-                    json!("1001m");
-            },
-        ),
+        ("spec.template.spec.containers[name=web].resources.requests.cpu", |d| {
+            d["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("1001m");
+        }),
         ("apiVersion", |d| d["apiVersion"] = json!("apps/v1beta1")),
         ("spec", |d| drop(d.as_object_mut().unwrap().remove("spec"))),
         ("kind", |d| d["kind"] = json!("StatefulSet")),
@@ -258,13 +186,8 @@ fn what_git_changed_while_the_daemon_was_down_is_seen() {
     for (path, edit) in edits {
         let mut desired = golden("deployment/desired").into_body();
         edit(&mut desired);
-        let Literal::Differs(paths) = literal(&desired, &live) else {
-            panic!("{path} was not seen")
-        };
-        assert!(
-            paths.iter().any(|found| found.starts_with(path)),
-            "{path}: {paths:?}"
-        );
+        let Literal::Differs(paths) = literal(&desired, &live) else { panic!("{path} was not seen") };
+        assert!(paths.iter().any(|found| found.starts_with(path)), "{path}: {paths:?}");
     }
 }
 
@@ -273,16 +196,10 @@ fn an_object_read_in_another_version_is_not_compared_literally() {
     let mut live = golden("deployment/status-only");
     live.body_mut()["apiVersion"] = json!("apps/v1beta1");
     let desired = golden("deployment/desired");
-    assert_eq!(
-        literal(desired.body(), &live),
-        Literal::Differs(vec!["apiVersion".into()])
-    );
+    assert_eq!(literal(desired.body(), &live), Literal::Differs(vec!["apiVersion".into()]));
     let mut live = golden("deployment/status-only");
     live.body_mut()["metadata"]["managedFields"][0]["apiVersion"] = json!("apps/v1beta1");
-    assert_eq!(
-        literal(desired.body(), &live),
-        Literal::Differs(vec!["apiVersion".into()])
-    );
+    assert_eq!(literal(desired.body(), &live), Literal::Differs(vec!["apiVersion".into()]));
 }
 
 #[test]
@@ -303,33 +220,22 @@ fn a_secrets_value_stays_hidden_also_where_only_its_owner_changed() {
         .unwrap()
         .remove("f:password");
     let findings = said(&baseline("secret").findings(&live));
-    assert_eq!(
-        findings,
-        ["data.password: (sensitive, unchanged), no longer owned by portolan"]
-    );
+    assert_eq!(findings, ["data.password: (sensitive, unchanged), no longer owned by portolan"]);
 }
 
 #[test]
 fn another_version_is_not_compared_field_by_field() {
     let mut live = golden("deployment/applied");
     live.body_mut()["apiVersion"] = json!("apps/v1beta1");
-    assert_eq!(
-        said(&baseline("deployment").findings(&live)),
-        ["apiVersion: apps/v1 -> apps/v1beta1"]
-    );
+    assert_eq!(said(&baseline("deployment").findings(&live)), ["apiVersion: apps/v1 -> apps/v1beta1"]);
     assert!(Baseline::of(&live, &salt()).is_none());
 }
 
 #[test]
 fn a_plan_shows_what_differs_by_name() {
-    let (before, after) = (
-        golden("deployment/status-only"),
-        golden("deployment/keyed-item-rekeyed"),
-    );
-    let shown: Vec<String> = changes(Some(before.body()), after.body(), false)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let (before, after) = (golden("deployment/status-only"), golden("deployment/keyed-item-rekeyed"));
+    let shown: Vec<String> =
+        changes(Some(before.body()), after.body(), false).iter().map(ToString::to_string).collect();
     assert_eq!(
         shown,
         [
@@ -342,20 +248,10 @@ fn a_plan_shows_what_differs_by_name() {
     );
     let moved = golden("deployment/keyed-order-changed");
     let shown = changes(Some(golden("deployment/applied").body()), moved.body(), false);
-    let order = shown
-        .iter()
-        .find(|change| change.path.ends_with("containers"))
-        .unwrap();
-    assert_eq!(
-        order.to_string(),
-        "~ spec.template.spec.containers: order web, side -> order side, web"
-    );
+    let order = shown.iter().find(|change| change.path.ends_with("containers")).unwrap();
+    assert_eq!(order.to_string(), "~ spec.template.spec.containers: order web, side -> order side, web");
     let map = |text: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"f": text}});
     let shown = changes(Some(&map("a\nb\nc\n")), &map("a\nB\nc\n"), false);
     assert_eq!(shown[0].text.as_deref(), Some("@@ -1,3 +1,3 @@\n a\n-b\n+B\n c"));
-    assert!(
-        changes(Some(&map("a\nb\n")), &map("a\nc\n"), true)[0]
-            .text
-            .is_none()
-    );
+    assert!(changes(Some(&map("a\nb\n")), &map("a\nc\n"), true)[0].text.is_none());
 }

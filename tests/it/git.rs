@@ -7,22 +7,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-const LIMITS: TreeLimits = TreeLimits {
-    entries: 100_000,
-    depth: 64,
-    file_bytes: 10 << 20,
-    total_bytes: 512 << 20,
-};
+const LIMITS: TreeLimits =
+    TreeLimits { entries: 100_000, depth: 64, file_bytes: 10 << 20, total_bytes: 512 << 20 };
 
 #[tokio::test]
 async fn every_kind_of_reference_is_found() {
     let repo = TestRepo::with(&[("a.yaml", "a: 1\n")]);
     let first = repo.git(&["rev-parse", "main"]);
-    for (tag, message) in [
-        ("v1.0.0", "annotated"),
-        ("v1.2.0", "annotated"),
-        ("v2.0.0-rc.1", "annotated"),
-    ] {
+    for (tag, message) in [("v1.0.0", "annotated"), ("v1.2.0", "annotated"), ("v2.0.0-rc.1", "annotated")] {
         repo.git(&["tag", "-a", tag, "-m", message, "main"]);
     }
     let second = repo.commit("main", &[("a.yaml", "a: 2\n")]);
@@ -66,10 +58,7 @@ async fn every_kind_of_reference_is_found() {
         matches!(commit("mian"), Err(GitError::ReferenceNotFound { nearest, .. }) if nearest == ["`main`"])
     );
     for missing in ["9.x", &"0".repeat(40), "0000000", "refs/heads/nope", "feature"] {
-        assert!(
-            matches!(commit(missing), Err(GitError::ReferenceNotFound { .. })),
-            "{missing}"
-        );
+        assert!(matches!(commit(missing), Err(GitError::ReferenceNotFound { .. })), "{missing}");
     }
 }
 
@@ -90,28 +79,15 @@ async fn rewritten_moved_and_deleted_branches_are_followed_and_old_commits_stay(
     repo.git(&["gc", "--quiet", "--prune=now"]);
     let outcome = mirror.fetch().await.unwrap();
     assert!(outcome.changed);
-    assert_eq!(
-        outcome.refs.keys().collect::<Vec<_>>(),
-        ["refs/heads/main", "refs/heads/team/shop"]
-    );
+    assert_eq!(outcome.refs.keys().collect::<Vec<_>>(), ["refs/heads/main", "refs/heads/team/shop"]);
     let reader = mirror.request.mirror.reader().unwrap();
     assert_eq!(reader.refs().unwrap(), outcome.refs);
     assert_eq!(reader.resolve(None).unwrap().commit, rewritten);
-    assert_eq!(
-        early.resolve(None).unwrap().commit,
-        rewritten,
-        "a reader that was open sees the fetch"
-    );
-    assert!(matches!(
-        reader.resolve(Some("team")),
-        Err(GitError::ReferenceNotFound { .. })
-    ));
+    assert_eq!(early.resolve(None).unwrap().commit, rewritten, "a reader that was open sees the fetch");
+    assert!(matches!(reader.resolve(Some("team")), Err(GitError::ReferenceNotFound { .. })));
     // What the cluster is on can still be read.
     let tree = reader.tree_id(&before, "").unwrap().unwrap();
-    assert_eq!(
-        reader.read_tree(&tree, &LIMITS, &TreeFilter::ALL).unwrap().files[0].path,
-        "a.yaml"
-    );
+    assert_eq!(reader.read_tree(&tree, &LIMITS, &TreeFilter::ALL).unwrap().files[0].path, "a.yaml");
     let fsck = clean_git(&mirror.request.mirror.folder().join("repo.git"))
         .args(["fsck", "--strict"])
         .output()
@@ -125,10 +101,7 @@ async fn an_empty_repository_and_an_unnamed_default_branch_are_said() {
     let mirror = TestMirror::of_local(&repo);
     let reader = mirror.fetched().await;
     assert!(matches!(reader.resolve(None), Err(GitError::Empty { .. })));
-    assert!(matches!(
-        reader.resolve(Some("main")),
-        Err(GitError::Empty { .. })
-    ));
+    assert!(matches!(reader.resolve(Some("main")), Err(GitError::Empty { .. })));
     repo.commit("trunk", &[("a.yaml", "a: 1\n")]);
     let error = mirror.fetched().await.resolve(None).unwrap_err();
     assert!(
@@ -154,10 +127,7 @@ async fn a_fetch_that_needs_too_much_memory_ends_and_leaves_the_mirror_as_it_was
     mirror.limits.memory = 48 << 20;
     let error = mirror.fetch().await.unwrap_err();
     assert!(matches!(error, GitError::Memory { limit_mib: 48, .. }), "{error}");
-    assert_eq!(
-        mirror.request.mirror.reader().unwrap().resolve(None).unwrap(),
-        before
-    );
+    assert_eq!(mirror.request.mirror.reader().unwrap().resolve(None).unwrap(), before);
     mirror.limits.memory = 1 << 30;
     assert_eq!(mirror.fetched().await.resolve(None).unwrap().commit, after);
 }
@@ -175,10 +145,8 @@ async fn a_damaged_mirror_is_said_and_fetched_anew() {
     assert!(matches!(reader.resolve(None), Err(GitError::Corrupt { .. })));
     mirror.request.anew = true;
     assert_eq!(mirror.fetched().await.resolve(None).unwrap().commit, commit);
-    let left: Vec<_> = std::fs::read_dir(mirror.request.mirror.folder())
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
+    let left: Vec<_> =
+        std::fs::read_dir(mirror.request.mirror.folder()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 3, "repo.git, home and lock: {left:?}");
 }
 
@@ -196,15 +164,7 @@ async fn many_fetches_leave_few_packs_and_every_object() {
         mirror.fetch().await.unwrap();
     }
     let packs = std::fs::read_dir(mirror.request.mirror.folder().join("repo.git/objects/pack")).unwrap();
-    let packs = packs
-        .filter(|e| {
-            e.as_ref()
-                .unwrap()
-                .path()
-                .extension()
-                .is_some_and(|x| x == "pack")
-        })
-        .count();
+    let packs = packs.filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|x| x == "pack")).count();
     assert!(packs < 50, "{packs}");
     let reader = mirror.request.mirror.reader().unwrap();
     for (i, commit) in commits.iter().enumerate() {
@@ -230,10 +190,7 @@ async fn what_is_not_there_or_not_ours_is_said() {
     }
     let error = TestMirror::of_local(&repo).fetch().await.unwrap_err();
     assert!(matches!(error, GitError::Owner { .. }), "{error}");
-    assert!(matches!(
-        watch_local(&repo.path(), || {}),
-        Err(GitError::Owner { .. })
-    ));
+    assert!(matches!(watch_local(&repo.path(), || {}), Err(GitError::Owner { .. })));
 }
 
 #[tokio::test]
@@ -245,13 +202,8 @@ async fn a_program_that_is_no_fetch_child_is_said() {
         ("/nonexistent/portolan", "does not start"),
         ("/bin/echo", "cannot be read"),
     ] {
-        let error = portolan::git::fetch(other.as_ref(), &mirror.request, &mirror.limits)
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(&error, GitError::Child { detail, .. } if detail.contains(words)),
-            "{error}"
-        );
+        let error = portolan::git::fetch(other.as_ref(), &mirror.request, &mirror.limits).await.unwrap_err();
+        assert!(matches!(&error, GitError::Child { detail, .. } if detail.contains(words)), "{error}");
     }
     assert!(program().exists());
 }
@@ -262,24 +214,13 @@ async fn a_fetch_is_ended_at_its_time_limit_and_with_its_caller() {
     let mut mirror = TestMirror::of_local(&repo);
     mirror.fetched().await;
     // Another process holds the mirror, so that the fetch has to wait.
-    let lock = std::fs::File::options()
-        .append(true)
-        .open(mirror.request.mirror.folder().join("lock"))
-        .unwrap();
+    let lock =
+        std::fs::File::options().append(true).open(mirror.request.mirror.folder().join("lock")).unwrap();
     lock.lock().unwrap();
     mirror.limits.total = Duration::from_millis(300);
     let started = Instant::now();
     let error = mirror.fetch().await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            GitError::Timeout {
-                phase: Phase::Fetching,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, GitError::Timeout { phase: Phase::Fetching, .. }), "{error}");
     assert!(started.elapsed() < Duration::from_secs(5));
     drop(lock);
     mirror.limits.total = Duration::from_secs(60);
@@ -318,16 +259,10 @@ async fn a_child_whose_parent_is_gone_ends() {
 
 #[tokio::test]
 async fn a_git_configuration_does_not_send_a_fetch_elsewhere() {
-    let (wanted, other) = (
-        TestRepo::with(&[("a.yaml", "a: 1\n")]),
-        TestRepo::with(&[("b.yaml", "b: 1\n")]),
-    );
+    let (wanted, other) = (TestRepo::with(&[("a.yaml", "a: 1\n")]), TestRepo::with(&[("b.yaml", "b: 1\n")]));
     let mirror = TestMirror::of_local(&wanted);
-    let redirect = format!(
-        "[url \"{}\"]\n\tinsteadOf = {}\n",
-        other.path().display(),
-        wanted.path().display()
-    );
+    let redirect =
+        format!("[url \"{}\"]\n\tinsteadOf = {}\n", other.path().display(), wanted.path().display());
     std::fs::write(mirror.request.mirror.folder().join("home/.gitconfig"), redirect).unwrap();
     let commit = mirror.fetched().await.resolve(None).unwrap().commit;
     assert_eq!(commit, wanted.git(&["rev-parse", "main"]));
@@ -363,10 +298,7 @@ async fn a_commit_to_a_watched_repository_is_seen_at_once() {
         let change = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await;
         assert!(change.is_ok_and(|c| c.is_some()), "{what}");
         // One commit wakes several times.
-        while tokio::time::timeout(Duration::from_millis(200), changes.recv())
-            .await
-            .is_ok()
-        {}
+        while tokio::time::timeout(Duration::from_millis(200), changes.recv()).await.is_ok() {}
     };
     repo.commit("main", &[("a.yaml", "a: 2\n")]);
     next("a commit").await;
@@ -381,10 +313,7 @@ async fn a_commit_to_a_watched_repository_is_seen_at_once() {
     drop(watch);
     repo.commit("main", &[("a.yaml", "a: 3\n")]);
     assert!(
-        matches!(
-            tokio::time::timeout(Duration::from_secs(2), changes.recv()).await,
-            Ok(None)
-        ),
+        matches!(tokio::time::timeout(Duration::from_secs(2), changes.recv()).await, Ok(None)),
         "nobody watches any more"
     );
 }

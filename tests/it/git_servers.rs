@@ -22,10 +22,7 @@ fn basic() -> Access {
 /// No form of an error shows the secret.
 fn assert_silent(error: &GitError) {
     let shown = format!("{error} {error:?} {}", serde_json::to_string(error).unwrap());
-    assert!(
-        !shown.contains(SECRET) && !shown.contains("bWU6aHVudGVyMi1abTl2WW1GeQ"),
-        "{shown}"
-    );
+    assert!(!shown.contains(SECRET) && !shown.contains("bWU6aHVudGVyMi1abTl2WW1GeQ"), "{shown}");
 }
 
 #[tokio::test]
@@ -52,11 +49,7 @@ async fn http_without_credentials() {
 async fn an_empty_repository_over_http() {
     let repo = TestRepo::empty();
     let server = HttpServer::http(repo.root(), Access::Everybody).await;
-    let error = TestMirror::of(&server.address())
-        .fetched()
-        .await
-        .resolve(None)
-        .unwrap_err();
+    let error = TestMirror::of(&server.address()).fetched().await.resolve(None).unwrap_err();
     assert!(matches!(error, GitError::Empty { .. }), "{error}");
 }
 
@@ -80,11 +73,7 @@ async fn basic_authentication_is_offered_once() {
         matches!(&error, GitError::AuthenticationFailed { detail, .. } if detail.contains("user `me`")),
         "{error}"
     );
-    assert_eq!(
-        server.refused.load(Ordering::SeqCst),
-        1,
-        "a password that was refused is not sent again"
-    );
+    assert_eq!(server.refused.load(Ordering::SeqCst), 1, "a password that was refused is not sent again");
     assert_silent(&error);
 }
 
@@ -147,24 +136,12 @@ async fn statuses_and_redirects_become_clear_errors() {
         let server = HttpServer::http(repo.root(), Access::Status(status)).await;
         TestMirror::of(&server.address()).fetch().await.unwrap_err()
     };
-    assert!(matches!(
-        of_status(StatusCode::NOT_FOUND).await,
-        GitError::NotFound { .. }
-    ));
-    assert!(matches!(
-        of_status(StatusCode::FORBIDDEN).await,
-        GitError::AuthenticationFailed { .. }
-    ));
+    assert!(matches!(of_status(StatusCode::NOT_FOUND).await, GitError::NotFound { .. }));
+    assert!(matches!(of_status(StatusCode::FORBIDDEN).await, GitError::AuthenticationFailed { .. }));
     let error = of_status(StatusCode::SERVICE_UNAVAILABLE).await;
-    assert!(
-        matches!(error, GitError::Server { .. }) && error.is_transient(),
-        "{error}"
-    );
+    assert!(matches!(error, GitError::Server { .. }) && error.is_transient(), "{error}");
     let absent = HttpServer::http(repo.root(), Access::Everybody).await;
-    let error = TestMirror::of(&absent.address().replace("shop.git", "other.git"))
-        .fetch()
-        .await
-        .unwrap_err();
+    let error = TestMirror::of(&absent.address().replace("shop.git", "other.git")).fetch().await.unwrap_err();
     assert!(matches!(error, GitError::NotFound { .. }), "{error}");
     // Without credentials a redirect is followed; with them it is not, for it would carry them to another host.
     let target = HttpServer::http(repo.root(), Access::Everybody).await;
@@ -199,18 +176,9 @@ async fn a_server_that_is_not_there_or_never_answers_does_not_hold_us() {
             break error;
         }
     };
-    assert!(
-        matches!(error, GitError::Unreachable { .. }) && error.is_transient(),
-        "{error}"
-    );
-    assert_eq!(
-        mirror.request.mirror.reader().unwrap().resolve(None).unwrap(),
-        last
-    );
-    let error = TestMirror::of("https://no-such-host.invalid/shop")
-        .fetch()
-        .await
-        .unwrap_err();
+    assert!(matches!(error, GitError::Unreachable { .. }) && error.is_transient(), "{error}");
+    assert_eq!(mirror.request.mirror.reader().unwrap().resolve(None).unwrap(), last);
+    let error = TestMirror::of("https://no-such-host.invalid/shop").fetch().await.unwrap_err();
     assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
     let (port, task) = silent_server().await;
     let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nnone\n-----END OPENSSH PRIVATE KEY-----\n";
@@ -222,21 +190,8 @@ async fn a_server_that_is_not_there_or_never_answers_does_not_hold_us() {
         }
         let started = Instant::now();
         let error = mirror.fetch().await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                GitError::Timeout {
-                    phase: Phase::Connecting,
-                    ..
-                }
-            ),
-            "{scheme}: {error}"
-        );
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "{scheme}: {:?}",
-            started.elapsed()
-        );
+        assert!(matches!(error, GitError::Timeout { phase: Phase::Connecting, .. }), "{scheme}: {error}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{scheme}: {:?}", started.elapsed());
     }
     task.abort();
 }
@@ -279,10 +234,7 @@ async fn no_secret_is_in_the_arguments_or_the_environment_of_a_child_that_hangs(
             let content = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
             let text = String::from_utf8_lossy(&content);
             assert!(!text.contains(SECRET), "{file}");
-            assert!(
-                file != "environ" || !text.contains("PATH="),
-                "the environment is not inherited: {text}"
-            );
+            assert!(file != "environ" || !text.contains("PATH="), "the environment is not inherited: {text}");
         }
     }
     // A caller that goes away takes the child with it, whereupon the mirror is free.
@@ -300,9 +252,7 @@ async fn too_many_bytes_end_the_fetch() {
     // Text that does not compress.
     let mut state = 1_u64;
     let noise = std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
     });
     repo.commit_bytes("main", &[("noise", &noise.take(3 << 20).collect::<Vec<u8>>())]);
@@ -310,14 +260,8 @@ async fn too_many_bytes_end_the_fetch() {
     let mut mirror = TestMirror::of(&server.address());
     mirror.limits.bytes = 1 << 20;
     let error = mirror.fetch().await.unwrap_err();
-    assert!(
-        matches!(&error, GitError::TooLarge { limit, .. } if limit == "1 MiB"),
-        "{error}"
-    );
-    assert!(matches!(
-        mirror.request.mirror.reader().unwrap().resolve(None),
-        Err(GitError::Empty { .. })
-    ));
+    assert!(matches!(&error, GitError::TooLarge { limit, .. } if limit == "1 MiB"), "{error}");
+    assert!(matches!(mirror.request.mirror.reader().unwrap().resolve(None), Err(GitError::Empty { .. })));
 }
 
 #[tokio::test]
@@ -342,10 +286,7 @@ async fn two_mirrors_are_fetched_side_by_side_and_one_mirror_in_turn() {
         HttpServer::http(a.root(), Access::Everybody),
         HttpServer::http(b.root(), Access::Everybody)
     );
-    let (first, second) = (
-        TestMirror::of(&server_a.address()),
-        TestMirror::of(&server_b.address()),
-    );
+    let (first, second) = (TestMirror::of(&server_a.address()), TestMirror::of(&server_b.address()));
     let (x, y, z) = tokio::join!(first.fetch(), second.fetch(), first.fetch());
     assert_eq!(x.unwrap().refs, z.unwrap().refs);
     assert_eq!(y.unwrap().refs.len(), 1);
@@ -358,10 +299,7 @@ async fn credentials_that_do_not_fit_the_address_are_refused_before_anything_is_
         ("ssh://git@localhost:1/shop", Credentials::None),
         ("ssh://git@localhost:1/shop", Credentials::bearer(SECRET)),
         ("https://localhost:1/shop", Credentials::ssh_key(key, None)),
-        (
-            "https://localhost:1/shop",
-            Credentials::bearer(&format!("{SECRET}\r\nX-Other: 1")),
-        ),
+        ("https://localhost:1/shop", Credentials::bearer(&format!("{SECRET}\r\nX-Other: 1"))),
         ("ssh://git@localhost:1/shop", Credentials::ssh_key(SECRET, None)),
     ] {
         let mut mirror = TestMirror::of(address);
@@ -407,34 +345,20 @@ async fn ssh_host_keys_that_are_unknown_or_changed_are_refused_with_both_fingerp
     let mut mirror = TestMirror::of(&sshd.address(&repo));
     mirror.request.credentials = Credentials::ssh_key(&sshd.private_key("user_ed25519"), None);
     let error = mirror.fetch().await.unwrap_err();
-    assert!(
-        matches!(&error, GitError::HostKey { expected, .. } if expected.is_empty()),
-        "{error}"
-    );
+    assert!(matches!(&error, GitError::HostKey { expected, .. } if expected.is_empty()), "{error}");
     // The same kind of key, but another; and a kind that the server does not have at all.
     mirror.request.known_hosts = sshd.known_hosts("other_ed25519");
     let error = mirror.fetch().await.unwrap_err();
     let sentence = error.to_string();
     assert!(sentence.contains(&sshd.fingerprint("host_ed25519")), "{sentence}");
-    assert!(
-        sentence.contains(&sshd.fingerprint("other_ed25519")),
-        "{sentence}"
-    );
-    assert!(
-        sentence.contains(&format!("[localhost]:{}", sshd.port)),
-        "{sentence}"
-    );
+    assert!(sentence.contains(&sshd.fingerprint("other_ed25519")), "{sentence}");
+    assert!(sentence.contains(&format!("[localhost]:{}", sshd.port)), "{sentence}");
     mirror.request.known_hosts = sshd.known_hosts("other_ecdsa");
     let error = mirror.fetch().await.unwrap_err();
-    assert!(
-        matches!(&error, GitError::HostKey { expected, .. } if expected.len() == 1),
-        "{error}"
-    );
+    assert!(matches!(&error, GitError::HostKey { expected, .. } if expected.len() == 1), "{error}");
     assert!(error.to_string().contains("SHA256:"), "{error}");
     // A key pinned for another port says nothing about this one.
-    mirror.request.known_hosts = sshd
-        .known_hosts("host_ed25519")
-        .replace(&sshd.port.to_string(), "22");
+    mirror.request.known_hosts = sshd.known_hosts("host_ed25519").replace(&sshd.port.to_string(), "22");
     assert!(matches!(mirror.fetch().await, Err(GitError::HostKey { .. })));
 }
 
@@ -450,11 +374,7 @@ async fn ssh_keys_and_repositories_that_the_server_does_not_know() {
         matches!(&error, GitError::AuthenticationFailed { detail, .. } if detail.contains("SSH key")),
         "{error}"
     );
-    assert_eq!(
-        sshd.refused_keys(),
-        1,
-        "a key that was refused is not offered again"
-    );
+    assert_eq!(sshd.refused_keys(), 1, "a key that was refused is not offered again");
     let mut absent = TestMirror::of(&(sshd.address(&repo) + "-other"));
     absent.request.known_hosts = sshd.known_hosts("host_ed25519");
     absent.request.credentials = Credentials::ssh_key(&sshd.private_key("user_ed25519"), None);

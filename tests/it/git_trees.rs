@@ -4,12 +4,8 @@ use crate::support::git_repo::{TestMirror, TestRepo, clean_git};
 use portolan::git::{GitError, TreeFilter, TreeLimits};
 use std::time::{Duration, Instant};
 
-const LIMITS: TreeLimits = TreeLimits {
-    entries: 100_000,
-    depth: 64,
-    file_bytes: 10 << 20,
-    total_bytes: 512 << 20,
-};
+const LIMITS: TreeLimits =
+    TreeLimits { entries: 100_000, depth: 64, file_bytes: 10 << 20, total_bytes: 512 << 20 };
 
 /// Path and reason of what a read of the root of `main` refuses, and the paths that it takes.
 async fn read_root(repo: &TestRepo) -> (Vec<String>, Vec<(String, String)>) {
@@ -48,43 +44,24 @@ async fn paths_globs_and_tree_ids() {
     let commit = reader.resolve(None).unwrap().commit;
     let id = |path: &str| reader.tree_id(&commit, path).unwrap();
     assert_eq!(id("apps/shop"), id("/apps/cart/"), "equal content has equal ids");
-    assert_eq!(
-        id("production/shop"),
-        id("clusters/eu/prod/shop"),
-        "links on the way are followed"
-    );
+    assert_eq!(id("production/shop"), id("clusters/eu/prod/shop"), "links on the way are followed");
     assert_eq!(id("apps/shop/a.yaml"), None);
     assert_eq!(id("nowhere"), None);
     assert!(reader.object_id(&commit, "apps/shop/a.yaml").unwrap().is_some());
-    assert!(matches!(
-        reader.tree_id(&commit, "apps/../.."),
-        Err(GitError::Path { .. })
-    ));
-    assert_eq!(
-        reader.names(&id("").unwrap()).unwrap(),
-        ["apps/", "clusters/", "production"]
-    );
+    assert!(matches!(reader.tree_id(&commit, "apps/../.."), Err(GitError::Path { .. })));
+    assert_eq!(reader.names(&id("").unwrap()).unwrap(), ["apps/", "clusters/", "production"]);
     let glob = |pattern: &str| reader.glob_folders(&commit, pattern, &LIMITS).unwrap();
     assert_eq!(glob("apps/*"), ["apps/cart", "apps/shop"]);
     assert_eq!(glob("apps/.*"), ["apps/.hidden"]);
-    assert_eq!(
-        glob("clusters/**/shop"),
-        ["clusters/eu/prod/shop", "clusters/us/shop"]
-    );
-    assert_eq!(
-        glob("**/shop"),
-        ["apps/shop", "clusters/eu/prod/shop", "clusters/us/shop"]
-    );
+    assert_eq!(glob("clusters/**/shop"), ["clusters/eu/prod/shop", "clusters/us/shop"]);
+    assert_eq!(glob("**/shop"), ["apps/shop", "clusters/eu/prod/shop", "clusters/us/shop"]);
     assert_eq!(glob("apps/{cart,other}"), ["apps/cart"]);
     assert_eq!(glob("production/s[a-h]op"), ["production/shop"]);
     assert_eq!(glob("apps"), ["apps"]);
     assert!(glob("apps/x*").is_empty());
     for malformed in ["apps/[", "apps/{a/b}", "../*"] {
         assert!(
-            matches!(
-                reader.glob_folders(&commit, malformed, &LIMITS),
-                Err(GitError::Path { .. })
-            ),
+            matches!(reader.glob_folders(&commit, malformed, &LIMITS), Err(GitError::Path { .. })),
             "{malformed}"
         );
     }
@@ -128,15 +105,7 @@ async fn hostile_entries_are_refused_one_by_one_and_the_rest_is_read() {
     ]);
     repo.commit_tree("main", &tree);
     let (files, refused) = read_root(&repo).await;
-    assert_eq!(
-        files,
-        [
-            "chain.yaml",
-            "folder/inside.yaml",
-            "folder/plain.yaml",
-            "good.yaml"
-        ]
-    );
+    assert_eq!(files, ["chain.yaml", "folder/inside.yaml", "folder/plain.yaml", "good.yaml"]);
     let expected = [
         ("..", "leads elsewhere"),
         (".git", "git's own name"),
@@ -153,11 +122,7 @@ async fn hostile_entries_are_refused_one_by_one_and_the_rest_is_read() {
         ("vendor", "submodule"),
     ];
     for (path, words) in expected {
-        assert!(
-            reason(&refused, path).contains(words),
-            "{path}: {}",
-            reason(&refused, path)
-        );
+        assert!(reason(&refused, path).contains(words), "{path}: {}", reason(&refused, path));
     }
     assert_eq!(refused.len(), expected.len(), "{refused:?}");
 }
@@ -166,11 +131,7 @@ async fn hostile_entries_are_refused_one_by_one_and_the_rest_is_read() {
 async fn an_export_is_plain_files_and_nothing_leads_out_of_it() {
     let repo = TestRepo::empty();
     let good = repo.blob(b"a: 1\n");
-    let (up, shared, round) = (
-        repo.blob(b"../../../etc"),
-        repo.blob(b"../shared"),
-        repo.blob(b".."),
-    );
+    let (up, shared, round) = (repo.blob(b"../../../etc"), repo.blob(b"../shared"), repo.blob(b".."));
     let common = repo.raw_tree(&[("100644", b"values.yaml", &good)]);
     let chart = repo.raw_tree(&[
         ("100755", b"Chart.yaml", &good),
@@ -184,28 +145,14 @@ async fn an_export_is_plain_files_and_nothing_leads_out_of_it() {
     let reader = mirror.fetched().await;
     let into = tempfile::tempdir().unwrap();
     let tree = reader.tree_id(&commit, "").unwrap().unwrap();
-    let exported = reader
-        .export(&tree, into.path(), &LIMITS, &TreeFilter::ALL)
-        .unwrap();
+    let exported = reader.export(&tree, into.path(), &LIMITS, &TreeFilter::ALL).unwrap();
     assert_eq!((exported.files, exported.bytes), (3, 15));
-    assert_eq!(
-        std::fs::read_to_string(into.path().join("chart/common/values.yaml")).unwrap(),
-        "a: 1\n"
-    );
-    assert!(
-        !std::fs::symlink_metadata(into.path().join("chart/common"))
-            .unwrap()
-            .is_symlink()
-    );
+    assert_eq!(std::fs::read_to_string(into.path().join("chart/common/values.yaml")).unwrap(), "a: 1\n");
+    assert!(!std::fs::symlink_metadata(into.path().join("chart/common")).unwrap().is_symlink());
     let refused: Vec<_> = exported.refused.iter().map(|r| r.path.as_str()).collect();
     assert_eq!(refused, ["chart/out", "chart/round"]);
-    let again = reader
-        .export(&tree, into.path(), &LIMITS, &TreeFilter::ALL)
-        .unwrap_err();
-    assert!(
-        matches!(&again, GitError::Io { detail, .. } if detail.contains("not empty")),
-        "{again}"
-    );
+    let again = reader.export(&tree, into.path(), &LIMITS, &TreeFilter::ALL).unwrap_err();
+    assert!(matches!(&again, GitError::Io { detail, .. } if detail.contains("not empty")), "{again}");
 }
 
 #[tokio::test]
@@ -215,17 +162,12 @@ async fn links_that_go_round_between_two_folders_end() {
     let (to_x, to_y) = (repo.blob(b"../x"), repo.blob(b"../y"));
     let x = repo.raw_tree(&[("100644", b"x.yaml", &good), ("120000", b"y", &to_y)]);
     let y = repo.raw_tree(&[("120000", b"x", &to_x), ("100644", b"y.yaml", &good)]);
-    let commit = repo.commit_tree(
-        "main",
-        &repo.raw_tree(&[("40000", b"x", &x), ("40000", b"y", &y)]),
-    );
+    let commit = repo.commit_tree("main", &repo.raw_tree(&[("40000", b"x", &x), ("40000", b"y", &y)]));
     let mirror = TestMirror::of_local(&repo);
     let reader = mirror.fetched().await;
     let into = tempfile::tempdir().unwrap();
     let tree = reader.tree_id(&commit, "").unwrap().unwrap();
-    let exported = reader
-        .export(&tree, into.path(), &LIMITS, &TreeFilter::ALL)
-        .unwrap();
+    let exported = reader.export(&tree, into.path(), &LIMITS, &TreeFilter::ALL).unwrap();
     assert_eq!(exported.files, 4, "x, x/y, y, y/x");
     assert_eq!(exported.refused.len(), 2);
 }
@@ -237,10 +179,8 @@ async fn a_bomb_of_trees_a_deep_tree_and_too_many_bytes_meet_their_limits() {
     let mut bomb = repo.raw_tree(&[("100644", b"a.yaml", &good)]);
     for _ in 0..10 {
         let names: Vec<String> = (0..10).map(|i| format!("d{i}")).collect();
-        let entries: Vec<(&str, &[u8], &str)> = names
-            .iter()
-            .map(|name| ("40000", name.as_bytes(), bomb.as_str()))
-            .collect();
+        let entries: Vec<(&str, &[u8], &str)> =
+            names.iter().map(|name| ("40000", name.as_bytes(), bomb.as_str())).collect();
         bomb = repo.raw_tree(&entries);
     }
     repo.commit_tree("bomb", &bomb);
@@ -257,52 +197,21 @@ async fn a_bomb_of_trees_a_deep_tree_and_too_many_bytes_meet_their_limits() {
         reader.tree_id(&commit, "").unwrap().unwrap()
     };
     let started = Instant::now();
-    let error = reader
-        .read_tree(&tree("bomb"), &LIMITS, &TreeFilter::ALL)
-        .unwrap_err();
-    assert!(
-        matches!(&error, GitError::TooLarge { limit, .. } if limit.contains("100000")),
-        "{error}"
-    );
+    let error = reader.read_tree(&tree("bomb"), &LIMITS, &TreeFilter::ALL).unwrap_err();
+    assert!(matches!(&error, GitError::TooLarge { limit, .. } if limit.contains("100000")), "{error}");
     let commit = reader.resolve(Some("bomb")).unwrap().commit;
-    assert!(matches!(
-        reader.glob_folders(&commit, "**/x*", &LIMITS),
-        Err(GitError::TooLarge { .. })
-    ));
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        started.elapsed()
-    );
-    let content = reader
-        .read_tree(&tree("deep"), &LIMITS, &TreeFilter::ALL)
-        .unwrap();
+    assert!(matches!(reader.glob_folders(&commit, "**/x*", &LIMITS), Err(GitError::TooLarge { .. })));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let content = reader.read_tree(&tree("deep"), &LIMITS, &TreeFilter::ALL).unwrap();
     assert_eq!((content.files.len(), content.refused.len()), (65, 1));
-    assert!(
-        content.refused[0].reason.contains("64 folders deep"),
-        "{:?}",
-        content.refused
-    );
-    let few_bytes = TreeLimits {
-        total_bytes: 20,
-        ..LIMITS
-    };
+    assert!(content.refused[0].reason.contains("64 folders deep"), "{:?}", content.refused);
+    let few_bytes = TreeLimits { total_bytes: 20, ..LIMITS };
     assert!(matches!(
         reader.read_tree(&tree("deep"), &few_bytes, &TreeFilter::ALL),
         Err(GitError::TooLarge { .. })
     ));
-    let shallow = TreeFilter {
-        recurse: false,
-        file: &|path| path.ends_with(".yaml"),
-    };
-    assert_eq!(
-        reader
-            .read_tree(&tree("deep"), &few_bytes, &shallow)
-            .unwrap()
-            .files
-            .len(),
-        1
-    );
+    let shallow = TreeFilter { recurse: false, file: &|path| path.ends_with(".yaml") };
+    assert_eq!(reader.read_tree(&tree("deep"), &few_bytes, &shallow).unwrap().files.len(), 1);
 }
 
 #[tokio::test]
@@ -315,23 +224,13 @@ async fn a_blob_of_a_gigabyte_is_refused_without_being_loaded() {
     sparse.as_file().set_len(1 << 30).unwrap();
     // Written straight into the mirror: what is tested is reading.
     let git = |arguments: &[&str]| {
-        let output = clean_git(&mirror.request.mirror.folder().join("repo.git"))
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output =
+            clean_git(&mirror.request.mirror.folder().join("repo.git")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     let settings = ["-c", "core.compression=1", "-c", "core.bigFileThreshold=1m"];
-    let big = git(&[
-        &settings[..],
-        &["hash-object", "-w", sparse.path().to_str().unwrap()],
-    ]
-    .concat());
+    let big = git(&[&settings[..], &["hash-object", "-w", sparse.path().to_str().unwrap()]].concat());
     let tree = repo.raw_tree(&[("100644", b"a.yaml", &small), ("100644", b"big.yaml", &big)]);
     let tree_path = format!("objects/{}/{}", &tree[..2], &tree[2..]);
     let in_mirror = mirror.request.mirror.folder().join("repo.git").join(&tree_path);
@@ -339,32 +238,17 @@ async fn a_blob_of_a_gigabyte_is_refused_without_being_loaded() {
     std::fs::copy(repo.path().join(&tree_path), &in_mirror).unwrap();
     let started = Instant::now();
     let content = reader.read_tree(&tree, &LIMITS, &TreeFilter::ALL).unwrap();
-    assert!(
-        started.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert_eq!(content.files.len(), 1);
-    assert!(
-        content.refused[0].reason.contains("1073741824 bytes"),
-        "{:?}",
-        content.refused
-    );
+    assert!(content.refused[0].reason.contains("1073741824 bytes"), "{:?}", content.refused);
 }
 
 #[tokio::test]
 async fn fifty_thousand_files_are_read_within_seconds() {
     let repo = TestRepo::empty();
-    let texts: Vec<(String, String)> = (0..50_000)
-        .map(|i| (format!("apps/a{}/f{i}.yaml", i / 50), format!("kind: T{i}\n")))
-        .collect();
-    repo.commit(
-        "main",
-        &texts
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
-            .collect::<Vec<_>>(),
-    );
+    let texts: Vec<(String, String)> =
+        (0..50_000).map(|i| (format!("apps/a{}/f{i}.yaml", i / 50), format!("kind: T{i}\n"))).collect();
+    repo.commit("main", &texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>());
     let mirror = TestMirror::of_local(&repo);
     let fetching = Instant::now();
     let reader = mirror.fetched().await;

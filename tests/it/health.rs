@@ -184,18 +184,12 @@ fn object(api_version: &str, kind: &str, mut fields: Value) -> Object {
 
 /// The table, parsed: health, message, object.
 fn cases() -> Vec<(String, String, Object)> {
-    let lines = CASES
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = CASES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let case = |line: &str| {
         let parts: Vec<&str> = line.splitn(4, '|').map(str::trim).collect();
         let (api_version, kind) = parts[2].split_once(' ').expect("apiVersion and kind");
         let fields = serde_json::from_str(parts[3]).unwrap_or_else(|error| panic!("{line}: {error}"));
-        (
-            parts[0].to_owned(),
-            parts[1].to_owned(),
-            object(api_version, kind, fields),
-        )
+        (parts[0].to_owned(), parts[1].to_owned(), object(api_version, kind, fields))
     };
     lines.map(case).collect()
 }
@@ -225,10 +219,7 @@ fn every_case_of_the_table() {
 fn messages_are_one_short_line_without_a_full_stop() {
     for (_, _, object) in cases() {
         let message = assess(&object, NOW).message;
-        assert!(
-            !message.contains('\n') && !message.ends_with('.') && message.len() < 300,
-            "{message:?}"
-        );
+        assert!(!message.contains('\n') && !message.ends_with('.') && message.len() < 300, "{message:?}");
     }
 }
 
@@ -242,10 +233,7 @@ fn the_largest_numbers_are_only_numbers() {
     }
     let many = json!({"spec": {"replicas": max, "updateStrategy": {"rollingUpdate": {"partition": min}}},
         "status": {"replicas": max, "readyReplicas": max, "updatedReplicas": max}});
-    assert_eq!(
-        assess(&object("apps/v1", "StatefulSet", many), NOW).health,
-        Health::Healthy
-    );
+    assert_eq!(assess(&object("apps/v1", "StatefulSet", many), NOW).health, Health::Healthy);
 }
 
 #[test]
@@ -261,25 +249,16 @@ fn an_unschedulable_pod_fails_when_its_window_ends() {
     assert_eq!(assess(&pod, end - 1).health, Health::Progressing);
     assert_eq!(assess(&pod, end).health, Health::Degraded);
     assert_eq!(reassess_at(&pod, end), None);
-    assert_eq!(
-        reassess_at(&object("v1", "Pod", json!({"status": {"phase": "Running"}})), NOW),
-        None
-    );
+    assert_eq!(reassess_at(&object("v1", "Pod", json!({"status": {"phase": "Running"}})), NOW), None);
 }
 
 #[test]
 fn only_an_unfinished_job_is_waited_for() {
     let job = |fields| awaits_completion(&object("batch/v1", "Job", fields));
     assert!(job(json!({})));
-    assert!(job(
-        json!({"status": {"active": 1, "startTime": "2026-03-01T11:00:00Z"}})
-    ));
-    assert!(!job(
-        json!({"status": {"conditions": [{"type": "Complete", "status": "True"}]}})
-    ));
-    assert!(!job(
-        json!({"status": {"conditions": [{"type": "Failed", "status": "True"}]}})
-    ));
+    assert!(job(json!({"status": {"active": 1, "startTime": "2026-03-01T11:00:00Z"}})));
+    assert!(!job(json!({"status": {"conditions": [{"type": "Complete", "status": "True"}]}})));
+    assert!(!job(json!({"status": {"conditions": [{"type": "Failed", "status": "True"}]}})));
     assert!(!job(json!({"spec": {"suspend": true}})));
     assert!(!awaits_completion(&object("example.io/v1", "Job", json!({}))));
 }
@@ -304,10 +283,8 @@ fn warning(kind: &str, name: &str, reason: &str, message: &str, at: &str) -> Val
 
 #[test]
 fn pods_with_the_same_reason_are_told_together() {
-    let ready = pod(
-        "web-0",
-        json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}),
-    );
+    let ready =
+        pod("web-0", json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}));
     let pods = [crashing("web-1", 1), ready, crashing("web-2", 1)];
     assert_eq!(
         why(&pods, &[]).unwrap(),
@@ -349,35 +326,11 @@ fn the_newest_event_that_adds_something_is_told() {
         json!({"phase": "Running", "containerStatuses": [{"name": "web", "ready": false, "state": {"running": {}}}]}),
     );
     let events = [
-        warning(
-            "Pod",
-            "web-1",
-            "Unhealthy",
-            "Readiness probe failed: 503",
-            "2026-03-01T12:00:02Z",
-        ),
+        warning("Pod", "web-1", "Unhealthy", "Readiness probe failed: 503", "2026-03-01T12:00:02Z"),
         warning("Pod", "web-1", "FailedMount", "old", "2026-03-01T12:00:01Z"),
-        warning(
-            "Pod",
-            "gone",
-            "Unhealthy",
-            "of another pod",
-            "2026-03-01T12:00:09Z",
-        ),
-        warning(
-            "Pod",
-            "web-1",
-            "BackOff",
-            "Back-off restarting",
-            "2026-03-01T12:00:09Z",
-        ),
-        warning(
-            "Pod",
-            "web-1",
-            "Failed",
-            "Error: ImagePullBackOff",
-            "2026-03-01T12:00:09Z",
-        ),
+        warning("Pod", "gone", "Unhealthy", "of another pod", "2026-03-01T12:00:09Z"),
+        warning("Pod", "web-1", "BackOff", "Back-off restarting", "2026-03-01T12:00:09Z"),
+        warning("Pod", "web-1", "Failed", "Error: ImagePullBackOff", "2026-03-01T12:00:09Z"),
         json!({"type": "Normal", "reason": "Pulled", "message": "x", "lastTimestamp": "2026-03-01T12:00:09Z"}),
     ];
     assert_eq!(
@@ -387,10 +340,7 @@ fn the_newest_event_that_adds_something_is_told() {
     // Without pods, what stands between them and the workload speaks; newer Events API, microseconds.
     let quota = json!({"type": "Warning", "reason": "FailedCreate", "note": "exceeded quota",
         "eventTime": "2026-03-01T12:00:00.123456Z", "regarding": {"kind": "ReplicaSet", "name": "web-6c"}});
-    assert_eq!(
-        why(&[], &[quota]).unwrap(),
-        "last event: FailedCreate: exceeded quota"
-    );
+    assert_eq!(why(&[], &[quota]).unwrap(), "last event: FailedCreate: exceeded quota");
     assert_eq!(why(&[], &[]), None);
 }
 
@@ -458,10 +408,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 fn any_kind() -> impl Strategy<Value = (String, String)> {
-    let mut kinds: Vec<(String, String)> = cases()
-        .iter()
-        .map(|(_, _, object)| (object.gvk().api_version(), object.kind().to_owned()))
-        .collect();
+    let mut kinds: Vec<(String, String)> =
+        cases().iter().map(|(_, _, object)| (object.gvk().api_version(), object.kind().to_owned())).collect();
     kinds.sort();
     kinds.dedup();
     proptest::sample::select(kinds)

@@ -24,11 +24,7 @@ fn directives(annotations: Value) -> Directives {
 
 fn declared(object: Object) -> Declared {
     let origin = format!("{}.yaml:1", object.name());
-    Declared {
-        object,
-        origin,
-        create_only: Vec::new(),
-    }
+    Declared { object, origin, create_only: Vec::new() }
 }
 
 fn rank(kind: &GroupKind) -> u8 {
@@ -43,24 +39,12 @@ fn waves() {
         (json!({"argocd.argoproj.io/sync-wave": "1"}), 1, 0),
         (json!({"argocd.argoproj.io/sync-wave": "-3"}), -3, 0),
         (json!({"helm.sh/hook-weight": "2"}), 2, 0),
-        (
-            json!({"argocd.argoproj.io/sync-wave": "1", "helm.sh/hook-weight": "2"}),
-            1,
-            0,
-        ),
-        (
-            json!({"argocd.argoproj.io/sync-wave": "one", "helm.sh/hook-weight": "2"}),
-            2,
-            1,
-        ),
+        (json!({"argocd.argoproj.io/sync-wave": "1", "helm.sh/hook-weight": "2"}), 1, 0),
+        (json!({"argocd.argoproj.io/sync-wave": "one", "helm.sh/hook-weight": "2"}), 2, 1),
         (json!({"argocd.argoproj.io/sync-wave": "1.5"}), 0, 1),
     ] {
         let found = directives(annotations.clone());
-        assert_eq!(
-            (found.wave, found.problems.len()),
-            (wave, problems),
-            "{annotations}"
-        );
+        assert_eq!((found.wave, found.problems.len()), (wave, problems), "{annotations}");
     }
 }
 
@@ -71,50 +55,25 @@ fn phases() {
     let cases: [(Value, Option<&[Phase]>); 17] = [
         (json!({}), None),
         (json!({"argocd.argoproj.io/hook": "PreSync"}), Some(&[PreSync])),
-        (
-            json!({"argocd.argoproj.io/hook": "Sync, SyncFail"}),
-            Some(&[Sync, SyncFail]),
-        ),
-        (
-            json!({"argocd.argoproj.io/hook": "PostSync,PostSync"}),
-            Some(&[PostSync]),
-        ),
-        (
-            json!({"argocd.argoproj.io/hook": "PreDelete"}),
-            Some(&[PreDelete]),
-        ),
-        (
-            json!({"argocd.argoproj.io/hook": "Skip,PreSync"}),
-            Some(&[PreSync]),
-        ),
+        (json!({"argocd.argoproj.io/hook": "Sync, SyncFail"}), Some(&[Sync, SyncFail])),
+        (json!({"argocd.argoproj.io/hook": "PostSync,PostSync"}), Some(&[PostSync])),
+        (json!({"argocd.argoproj.io/hook": "PreDelete"}), Some(&[PreDelete])),
+        (json!({"argocd.argoproj.io/hook": "Skip,PreSync"}), Some(&[PreSync])),
         (json!({"argocd.argoproj.io/hook": "Skip"}), None),
         (json!({"argocd.argoproj.io/hook": "presync"}), Some(&[])),
         (json!({"helm.sh/hook": "pre-install"}), Some(&[PreSync])),
-        (
-            json!({"helm.sh/hook": "pre-install,pre-upgrade"}),
-            Some(&[PreSync]),
-        ),
-        (
-            json!({"helm.sh/hook": "post-install,post-delete"}),
-            Some(&[PostSync, PostDelete]),
-        ),
+        (json!({"helm.sh/hook": "pre-install,pre-upgrade"}), Some(&[PreSync])),
+        (json!({"helm.sh/hook": "post-install,post-delete"}), Some(&[PostSync, PostDelete])),
         (json!({"helm.sh/hook": "pre-delete"}), Some(&[PreDelete])),
         (json!({"helm.sh/hook": "test"}), Some(&[])),
         (json!({"helm.sh/hook": "pre-rollback"}), Some(&[])),
         (json!({"helm.sh/hook": "crd-install"}), None),
-        (
-            json!({"argocd.argoproj.io/hook": "PostSync", "helm.sh/hook": "pre-install"}),
-            Some(&[PostSync]),
-        ),
-        (
-            json!({"argocd.argoproj.io/hook": "Presync", "helm.sh/hook": "pre-install"}),
-            Some(&[PreSync]),
-        ),
+        (json!({"argocd.argoproj.io/hook": "PostSync", "helm.sh/hook": "pre-install"}), Some(&[PostSync])),
+        (json!({"argocd.argoproj.io/hook": "Presync", "helm.sh/hook": "pre-install"}), Some(&[PreSync])),
     ];
     for (annotations, expected) in cases {
-        let found = directives(annotations.clone())
-            .hook
-            .map(|hook| hook.phases.into_iter().collect::<Vec<_>>());
+        let found =
+            directives(annotations.clone()).hook.map(|hook| hook.phases.into_iter().collect::<Vec<_>>());
         assert_eq!(found.as_deref(), expected, "{annotations}");
     }
     let skipped = directives(json!({"argocd.argoproj.io/hook": "Skip"}));
@@ -126,26 +85,18 @@ fn delete_policies_add_up_and_the_first_is_the_default() {
     use DeletePolicy::{BeforeHookCreation, HookFailed, HookSucceeded};
     let policies = |text: Value| directives(text).hook.unwrap().delete_policies;
     let hook = "argocd.argoproj.io/hook";
-    assert_eq!(
-        policies(json!({hook: "Sync"})),
-        BTreeSet::from([BeforeHookCreation])
-    );
+    assert_eq!(policies(json!({hook: "Sync"})), BTreeSet::from([BeforeHookCreation]));
     assert_eq!(
         policies(json!({hook: "Sync", "argocd.argoproj.io/hook-delete-policy": "HookSucceeded,HookFailed"})),
         BTreeSet::from([HookSucceeded, HookFailed])
     );
     assert_eq!(
-        policies(
-            json!({hook: "Sync", "argocd.argoproj.io/hook-delete-policy": "HookFailed",
-            "helm.sh/hook-delete-policy": "before-hook-creation"})
-        ),
+        policies(json!({hook: "Sync", "argocd.argoproj.io/hook-delete-policy": "HookFailed",
+            "helm.sh/hook-delete-policy": "before-hook-creation"})),
         BTreeSet::from([BeforeHookCreation, HookFailed])
     );
     let typo = directives(json!({hook: "Sync", "argocd.argoproj.io/hook-delete-policy": "hooksucceeded"}));
-    assert_eq!(
-        typo.hook.unwrap().delete_policies,
-        BTreeSet::from([BeforeHookCreation])
-    );
+    assert_eq!(typo.hook.unwrap().delete_policies, BTreeSet::from([BeforeHookCreation]));
     assert_eq!(typo.problems.len(), 1);
 }
 
@@ -161,11 +112,7 @@ fn what_protects_an_object() {
             kept("argocd.argoproj.io/sync-options: Prune=false"),
             Prune::Allowed,
         ),
-        (
-            json!({options: "Prune=confirm,Delete=confirm"}),
-            Prune::Confirm,
-            Prune::Confirm,
-        ),
+        (json!({options: "Prune=confirm,Delete=confirm"}), Prune::Confirm, Prune::Confirm),
         (
             json!({options: "Delete=false"}),
             Prune::Allowed,
@@ -207,23 +154,12 @@ fn what_protects_an_object() {
 fn the_other_options() {
     let options = |text: &str| directives(json!({"argocd.argoproj.io/sync-options": text}));
     assert!(options("Force=true,Replace=true").replace);
-    assert!(
-        !options("Replace=true").replace,
-        "Argo CD's Replace alone updates in place"
-    );
+    assert!(!options("Replace=true").replace, "Argo CD's Replace alone updates in place");
     assert!(options("PruneLast=true").prune_last);
     assert!(options("SkipDryRunOnMissingResource=true").skip_dry_run_on_missing);
     assert!(options("Validate=false").skip_validation);
-    assert_eq!(
-        options("ServerSideApply=true, ApplyOutOfSyncOnly=true").problems,
-        []
-    );
-    assert_eq!(
-        options("ServerSideApply=false,CreateNamespace=true,Nonsense=1")
-            .problems
-            .len(),
-        3
-    );
+    assert_eq!(options("ServerSideApply=true, ApplyOutOfSyncOnly=true").problems, []);
+    assert_eq!(options("ServerSideApply=false,CreateNamespace=true,Nonsense=1").problems.len(), 3);
     assert!(directives(json!({"argocd.argoproj.io/compare-options": "IgnoreExtraneous"})).ignore_extraneous);
     assert!(directives(json!({"argocd.argoproj.io/ignore-healthcheck": "true"})).ignore_health);
 
@@ -231,16 +167,10 @@ fn the_other_options() {
         |word: &str, value: &str| directives(json!({format!("kustomize.toolkit.fluxcd.io/{word}"): value}));
     assert!(flux("force", "Enabled").replace);
     assert!(flux("ssa", "merge").merge);
-    assert!(matches!(
-        flux("ssa", "IfNotPresent").apply,
-        ApplyPolicy::IfNotPresent(_)
-    ));
+    assert!(matches!(flux("ssa", "IfNotPresent").apply, ApplyPolicy::IfNotPresent(_)));
     assert!(matches!(flux("ssa", "Ignore").apply, ApplyPolicy::Never(_)));
     let disabled = flux("reconcile", "disabled");
-    assert!(matches!(
-        (disabled.apply, disabled.prune),
-        (ApplyPolicy::Never(_), Prune::Kept(_))
-    ));
+    assert!(matches!((disabled.apply, disabled.prune), (ApplyPolicy::Never(_), Prune::Kept(_))));
     assert_eq!(flux("ssa", "sometimes").problems.len(), 1);
 
     let mutation = directives(json!({"client.lifecycle.config.k8s.io/mutation": "ignore"}));
@@ -248,10 +178,7 @@ fn the_other_options() {
 
     let mut labelled = object("ConfigMap", "a", json!({}));
     labelled.set_label("kustomize.toolkit.fluxcd.io/prune", "disabled");
-    assert!(
-        matches!(Directives::of(&labelled).prune, Prune::Kept(_)),
-        "Flux reads labels, too"
-    );
+    assert!(matches!(Directives::of(&labelled).prune, Prune::Kept(_)), "Flux reads labels, too");
 }
 
 #[test]
@@ -289,12 +216,7 @@ fn hooks_go_by_phase_wave_kind_and_name() {
         hook("Job", "a-first", "PreSync", "-1"),
         declared(object("Job", "suite", json!({"helm.sh/hook": "test"}))),
     ];
-    let Split {
-        resources,
-        hooks,
-        ignored,
-        problems,
-    } = split(entries, "digest", &rank);
+    let Split { resources, hooks, ignored, problems } = split(entries, "digest", &rank);
     let order: Vec<String> = hooks.iter().map(|run| run.key.clone()).collect();
     assert_eq!(
         order,
@@ -307,13 +229,7 @@ fn hooks_go_by_phase_wave_kind_and_name() {
             "SyncFail Job.batch both",
         ]
     );
-    assert_eq!(
-        resources
-            .iter()
-            .map(|entry| entry.object.name())
-            .collect::<Vec<_>>(),
-        ["web"]
-    );
+    assert_eq!(resources.iter().map(|entry| entry.object.name()).collect::<Vec<_>>(), ["web"]);
     assert_eq!(ignored[0].0.object.name(), "suite");
     assert_eq!(problems, []);
 }
@@ -326,25 +242,16 @@ fn generated_names_are_the_same_for_the_same_rendering_only() {
     };
     let names = |digest: &str| -> Vec<String> {
         let split = split(vec![job("migrate-1111"), job("migrate-2222")], digest, &rank);
-        split
-            .hooks
-            .iter()
-            .map(|run| run.object.name().to_owned())
-            .collect()
+        split.hooks.iter().map(|run| run.object.name().to_owned()).collect()
     };
     let first = names("one");
     assert_eq!(first, names("one"));
     assert!(first.iter().all(|name| !names("two").contains(name)), "{first:?}");
     assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 4, "{first:?}");
-    assert!(
-        first[0].starts_with("migrate-") && first[0].ends_with("-presync"),
-        "{first:?}"
-    );
+    assert!(first[0].starts_with("migrate-") && first[0].ends_with("-presync"), "{first:?}");
 
     let mut long = job(&format!("{}x", "a".repeat(80)));
-    long.object
-        .metadata_mut()
-        .insert("generateName".into(), "a".repeat(80).into());
+    long.object.metadata_mut().insert("generateName".into(), "a".repeat(80).into());
     let run = &split(vec![long], "one", &rank).hooks[0];
     assert_eq!(run.object.name().len(), 63);
     assert!(run.object.body()["metadata"].get("generateName").is_none());
@@ -352,44 +259,27 @@ fn generated_names_are_the_same_for_the_same_rendering_only() {
     let mut no_hook = job("migrate-1111");
     no_hook.object.metadata_mut().remove("annotations");
     let split = split(vec![no_hook], "one", &rank);
-    assert_eq!(
-        (split.resources.len(), split.hooks.len(), split.problems.len()),
-        (0, 0, 1)
-    );
+    assert_eq!((split.resources.len(), split.hooks.len(), split.problems.len()), (0, 0, 1));
 }
 
 #[test]
 fn string_data_becomes_data_and_wins() {
     let secret = |body: Value| {
         let mut whole = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}});
-        whole
-            .as_object_mut()
-            .unwrap()
-            .extend(body.as_object().unwrap().clone());
+        whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
         let mut object = Object::new(whole).unwrap();
         normalize(&mut object).map(|()| object.into_body())
     };
     let body = secret(json!({"data": {"a": "eA==", "b": "bGlu\nZQ==\n"}, "stringData": {"a": "hunter2", "c": "ü", "d": null}})).unwrap();
-    assert_eq!(
-        body["data"],
-        json!({"a": "aHVudGVyMg==", "b": "bGluZQ==", "c": "w7w=", "d": ""})
-    );
+    assert_eq!(body["data"], json!({"a": "aHVudGVyMg==", "b": "bGluZQ==", "c": "w7w=", "d": ""}));
     assert!(body.get("stringData").is_none());
     assert_eq!(secret(json!({"type": "Opaque"})).unwrap().get("data"), None);
-    let error = secret(json!({"stringData": {"port": 5432}}))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("stringData.port") && !error.contains("5432"),
-        "{error}"
-    );
+    let error = secret(json!({"stringData": {"port": 5432}})).unwrap_err().to_string();
+    assert!(error.contains("stringData.port") && !error.contains("5432"), "{error}");
 
     let mut other = Object::new(json!({"apiVersion": "x.dev/v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "b"}})).unwrap();
     normalize(&mut other).unwrap();
-    assert!(
-        other.body().get("data").is_none(),
-        "only the core Secret has stringData"
-    );
+    assert!(other.body().get("data").is_none(), "only the core Secret has stringData");
 }
 
 #[test]
@@ -408,11 +298,7 @@ fn what_only_the_server_sets_goes() {
         json!({"apiVersion": "x.dev/v1", "kind": "Thing", "metadata": {"name": "a"}, "status": {"x": 1}});
     let mut object = Object::new(custom.clone()).unwrap();
     normalize(&mut object).unwrap();
-    assert_eq!(
-        object.body(),
-        &custom,
-        "a custom resource without the subresource may declare its status"
-    );
+    assert_eq!(object.body(), &custom, "a custom resource without the subresource may declare its status");
 }
 
 #[test]
@@ -437,18 +323,7 @@ fn namespaces_are_filled_by_scope() {
     ];
     let unknown = fill_namespaces(&mut entries, "shop", &builtin_scope);
     let namespaces: Vec<Option<&str>> = entries.iter().map(|entry| entry.object.namespace()).collect();
-    assert_eq!(
-        namespaces,
-        [
-            Some("shop"),
-            Some("other"),
-            Some("shop"),
-            None,
-            Some("shop"),
-            None,
-            None
-        ]
-    );
+    assert_eq!(namespaces, [Some("shop"), Some("other"), Some("shop"), None, Some("shop"), None, None]);
     assert_eq!(unknown, BTreeSet::from([GroupKind::new("y.dev", "Other")]));
 
     // What the destination serves counts more than a CRD that would have to replace the one there.
@@ -465,11 +340,7 @@ fn two_documents_for_one_object_are_named_both() {
     second.origin = "two.yaml:7".into();
     second.object.set_namespace("shop");
     let mut entries = vec![first, second, declared(object("Secret", "a", json!({})))];
-    assert_eq!(
-        duplicates(&entries),
-        [],
-        "as long as the namespace is open they may be two"
-    );
+    assert_eq!(duplicates(&entries), [], "as long as the namespace is open they may be two");
     fill_namespaces(&mut entries, "shop", &builtin_scope);
     let found = duplicates(&entries);
     assert_eq!(found.len(), 1);

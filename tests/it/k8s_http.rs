@@ -21,11 +21,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 async fn api_server(scripted: &Scripted, options: ConnectOptions) -> ApiServer {
-    let source = Source::Endpoint {
-        url: scripted.url(),
-        ca_pem: None,
-        tls_server_name: None,
-    };
+    let source = Source::Endpoint { url: scripted.url(), ca_pem: None, tls_server_name: None };
     connect(&source, options).await.unwrap()
 }
 
@@ -89,10 +85,7 @@ async fn an_apply_is_sent_as_it_was_given() {
     let request = ApplyRequest {
         dry_run: true,
         force: false,
-        impersonate: Some(Impersonation {
-            namespace: "shop".into(),
-            name: "deployer".into(),
-        }),
+        impersonate: Some(Impersonation { namespace: "shop".into(), name: "deployer".into() }),
         ..apply(
             kind("apps", "v1", "Deployment", "deployments"),
             ResourceId::new("apps", "Deployment", "shop", "web"),
@@ -107,32 +100,19 @@ async fn an_apply_is_sent_as_it_was_given() {
     let asked = scripted.only_request();
     assert_eq!(asked.method, "PATCH");
     assert_eq!(asked.path, "/apis/apps/v1/namespaces/shop/deployments/web");
-    assert_eq!(
-        asked.query,
-        "fieldManager=portolan&fieldValidation=Strict&force=false&dryRun=All"
-    );
+    assert_eq!(asked.query, "fieldManager=portolan&fieldValidation=Strict&force=false&dryRun=All");
     assert_eq!(asked.body, body.as_bytes(), "not a byte may differ");
     assert_eq!(asked.header("content-type"), Some("application/apply-patch+yaml"));
     assert_eq!(asked.header("accept"), Some("application/json"));
-    assert_eq!(
-        asked.header("impersonate-user"),
-        Some("system:serviceaccount:shop:deployer")
-    );
-    assert_eq!(
-        asked.header("impersonate-group"),
-        None,
-        "the server knows a ServiceAccount's groups"
-    );
+    assert_eq!(asked.header("impersonate-user"), Some("system:serviceaccount:shop:deployer"));
+    assert_eq!(asked.header("impersonate-group"), None, "the server knows a ServiceAccount's groups");
 }
 
 #[tokio::test]
 async fn a_deletion_carries_its_preconditions_and_what_is_gone_is_done() {
     let scripted = Scripted::start(|_, number| match number {
         0 => Reply::json(200, &json!({"kind": "Status", "status": "Success"})),
-        _ => Reply::json(
-            404,
-            &json!({"kind": "Status", "reason": "NotFound", "message": "gone"}),
-        ),
+        _ => Reply::json(404, &json!({"kind": "Status", "reason": "NotFound", "message": "gone"})),
     })
     .await;
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
@@ -168,23 +148,13 @@ async fn a_create_goes_to_the_bodys_namespace() {
     .await;
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
     let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-", "namespace": "shop"}});
-    assert_eq!(
-        cluster.create(&config_maps(), &body, None).await.unwrap().name(),
-        "a-x7"
-    );
+    assert_eq!(cluster.create(&config_maps(), &body, None).await.unwrap().name(), "a-x7");
     let asked = scripted.only_request();
-    assert_eq!(
-        (asked.method.as_str(), asked.path.as_str()),
-        ("POST", "/api/v1/namespaces/shop/configmaps")
-    );
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/api/v1/namespaces/shop/configmaps"));
     assert_eq!(asked.query, "fieldManager=portolan&fieldValidation=Strict");
     let nowhere = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
     let refused = cluster.create(&config_maps(), &nowhere, None).await.unwrap_err();
-    assert_eq!(
-        refused.kind,
-        ApiFailureKind::Invalid,
-        "never sent to all namespaces"
-    );
+    assert_eq!(refused.kind, ApiFailureKind::Invalid, "never sent to all namespaces");
     assert_eq!(scripted.requests().len(), 1);
 }
 
@@ -203,11 +173,7 @@ async fn throttling_is_reported_and_nothing_is_repeated() {
         (ApiFailureKind::Throttled, Some(Duration::from_secs(3)))
     );
     assert!(throttled.is_transient());
-    assert_eq!(
-        scripted.requests().len(),
-        1,
-        "whoever decided on a request decides on its repetition"
-    );
+    assert_eq!(scripted.requests().len(), 1, "whoever decided on a request decides on its repetition");
 }
 
 #[tokio::test]
@@ -224,14 +190,8 @@ async fn a_secrets_values_never_come_back_in_a_message() {
     let request = apply(secrets, ResourceId::new("", "Secret", "shop", "s"), body);
     let refused = cluster.apply(&request).await.unwrap_err();
     let shown = format!("{refused:?} {refused}");
-    assert!(
-        !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"),
-        "{shown}"
-    );
-    assert!(
-        shown.contains("data[password]") && shown.contains("Secret shop/s"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hunter2") && !shown.contains("aHVudGVyMg"), "{shown}");
+    assert!(shown.contains("data[password]") && shown.contains("Secret shop/s"), "{shown}");
     // The same words about another kind are the user's best help.
     let request = apply(config_maps(), ResourceId::new("", "ConfigMap", "shop", "s"), body);
     assert_eq!(cluster.apply(&request).await.unwrap_err().message, echo);
@@ -243,14 +203,8 @@ async fn an_answer_that_is_no_kubernetes_status_is_told_as_it_is() {
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
     let id = ResourceId::new("", "ConfigMap", "shop", "web");
     let failure = cluster.get(&config_maps(), &id).await.unwrap_err();
-    assert_eq!(
-        (failure.kind, failure.status),
-        (ApiFailureKind::Server, Some(502))
-    );
-    assert!(
-        failure.message.contains("502") && failure.message.contains("<html>"),
-        "{failure}"
-    );
+    assert_eq!((failure.kind, failure.status), (ApiFailureKind::Server, Some(502)));
+    assert!(failure.message.contains("502") && failure.message.contains("<html>"), "{failure}");
 }
 
 #[tokio::test]
@@ -261,25 +215,13 @@ async fn a_list_follows_its_pages_and_fills_in_kinds() {
     })
     .await;
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
-    let found = cluster
-        .list(&config_maps(), Some("shop"), "app in (a,b),!x")
-        .await
-        .unwrap();
-    assert_eq!(
-        found.iter().map(|o| o.name()).collect::<Vec<_>>(),
-        ["a", "b", "c"]
-    );
+    let found = cluster.list(&config_maps(), Some("shop"), "app in (a,b),!x").await.unwrap();
+    assert_eq!(found.iter().map(|o| o.name()).collect::<Vec<_>>(), ["a", "b", "c"]);
     assert!(found.iter().all(|o| o.gvk() == Gvk::new("", "v1", "ConfigMap")));
     let asked = scripted.requests();
     assert_eq!(asked[0].path, "/api/v1/namespaces/shop/configmaps");
-    assert_eq!(
-        asked[0].query,
-        "labelSelector=app%20in%20%28a,b%29,%21x&limit=500"
-    );
-    assert_eq!(
-        asked[1].query,
-        "labelSelector=app%20in%20%28a,b%29,%21x&limit=500&continue=more"
-    );
+    assert_eq!(asked[0].query, "labelSelector=app%20in%20%28a,b%29,%21x&limit=500");
+    assert_eq!(asked[1].query, "labelSelector=app%20in%20%28a,b%29,%21x&limit=500&continue=more");
 }
 
 #[tokio::test]
@@ -303,10 +245,7 @@ async fn a_list_that_always_expires_is_asked_whole_and_then_given_up() {
     })
     .await;
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
-    assert_eq!(
-        cluster.list(&config_maps(), None, "").await.unwrap_err().kind,
-        ApiFailureKind::Expired
-    );
+    assert_eq!(cluster.list(&config_maps(), None, "").await.unwrap_err().kind, ApiFailureKind::Expired);
     assert_eq!(scripted.requests()[4].query, "", "the third attempt is not paged");
 }
 
@@ -357,8 +296,7 @@ impl RequestObserver for Loser {
     async fn before(&self, request: &ObservedRequest<'_>) -> Option<ApiFailure> {
         assert!(request.has("force=true"), "{request:?}");
         self.seen.fetch_add(1, Ordering::SeqCst);
-        self.lose_requests
-            .then(|| ApiFailure::new(ApiFailureKind::Unreachable, "lost request"))
+        self.lose_requests.then(|| ApiFailure::new(ApiFailureKind::Unreachable, "lost request"))
     }
 
     async fn after(&self, _: &ObservedRequest<'_>, status: u16) -> Option<ApiFailure> {
@@ -371,33 +309,13 @@ impl RequestObserver for Loser {
 async fn an_observer_can_lose_a_request_or_its_answer() {
     for lose_requests in [true, false] {
         let scripted = Scripted::start(|_, _| Reply::json(200, &object("web", "1"))).await;
-        let loser = Arc::new(Loser {
-            lose_requests,
-            seen: AtomicUsize::new(0),
-        });
-        let cluster = api_server(
-            &scripted,
-            ConnectOptions {
-                observer: Some(loser.clone()),
-                token: None,
-            },
-        )
-        .await;
+        let loser = Arc::new(Loser { lose_requests, seen: AtomicUsize::new(0) });
+        let cluster =
+            api_server(&scripted, ConnectOptions { observer: Some(loser.clone()), token: None }).await;
         let id = ResourceId::new("", "ConfigMap", "shop", "web");
         let failure = cluster.apply(&apply(config_maps(), id, "{}")).await.unwrap_err();
         assert_eq!(loser.seen.load(Ordering::SeqCst), 1);
-        assert_eq!(
-            failure.message,
-            if lose_requests {
-                "lost request"
-            } else {
-                "lost answer"
-            }
-        );
-        assert_eq!(
-            scripted.requests().len(),
-            usize::from(!lose_requests),
-            "a lost request must not arrive"
-        );
+        assert_eq!(failure.message, if lose_requests { "lost request" } else { "lost answer" });
+        assert_eq!(scripted.requests().len(), usize::from(!lose_requests), "a lost request must not arrive");
     }
 }

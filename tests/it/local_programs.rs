@@ -12,16 +12,11 @@ use crate::support::control_plane::{is_empty, kubectl_ok, options, places, progr
 
 /// A folder of programs as `KUBEBUILDER_ASSETS` has it: the real API server, and a script as etcd.
 async fn assets_with_etcd(folder: &TempDir, script: &str) -> PathBuf {
-    let real = programs_in(&places(folder), Release::default_release(), &mut progress())
-        .await
-        .unwrap();
+    let real = programs_in(&places(folder), Release::default_release(), &mut progress()).await.unwrap();
     let assets = folder.path().join("assets");
     fs::create_dir_all(&assets).unwrap();
     symlink(&real.kube_apiserver, assets.join("kube-apiserver")).unwrap();
-    executable(
-        &assets.join("etcd"),
-        &script.replace("REAL", real.etcd.to_str().unwrap()),
-    );
+    executable(&assets.join("etcd"), &script.replace("REAL", real.etcd.to_str().unwrap()));
     assets
 }
 
@@ -34,14 +29,8 @@ fn executable(path: &Path, script: &str) {
 async fn a_program_that_does_not_start_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let assets = assets_with_etcd(&folder, "echo the disk is on fire >&2; exit 3").await;
-    let places = Places {
-        assets: Some(assets),
-        ..places(&folder)
-    };
-    let error = ControlPlane::start_in(&places, options(), &mut progress())
-        .await
-        .unwrap_err()
-        .to_string();
+    let places = Places { assets: Some(assets), ..places(&folder) };
+    let error = ControlPlane::start_in(&places, options(), &mut progress()).await.unwrap_err().to_string();
     assert!(error.contains("etcd exited with code 3"), "{error}");
     assert!(error.contains("the disk is on fire"), "{error}");
     assert!(is_empty(&places.instances));
@@ -56,10 +45,7 @@ async fn a_port_that_somebody_took_meanwhile_is_replaced() {
         marker.display()
     );
     let assets = assets_with_etcd(&folder, &script).await;
-    let places = Places {
-        assets: Some(assets),
-        ..places(&folder)
-    };
+    let places = Places { assets: Some(assets), ..places(&folder) };
     let cp = start(&places, options()).await;
     assert!(marker.exists());
     kubectl_ok(&cp, &["get", "nodes"]).await;
@@ -73,24 +59,14 @@ async fn assets_of_another_minor_are_not_mixed_in() {
     fs::create_dir_all(&assets).unwrap();
     executable(&assets.join("kube-apiserver"), "echo Kubernetes v1.19.2");
     executable(&assets.join("helm"), "true");
-    let places = Places {
-        assets: Some(assets.clone()),
-        ..places(&folder)
-    };
-    let programs = programs_in(&places, Release::default_release(), &mut progress())
-        .await
-        .unwrap();
+    let places = Places { assets: Some(assets.clone()), ..places(&folder) };
+    let programs = programs_in(&places, Release::default_release(), &mut progress()).await.unwrap();
     assert!(!programs.kube_apiserver.starts_with(&assets), "{programs:?}");
     assert_eq!(programs.helm, assets.join("helm"));
     executable(&assets.join("kube-apiserver"), "echo Kubernetes v1.36.0");
-    let programs = programs_in(&places, Release::default_release(), &mut progress())
-        .await
-        .unwrap();
+    let programs = programs_in(&places, Release::default_release(), &mut progress()).await.unwrap();
     assert_eq!(programs.kube_apiserver, assets.join("kube-apiserver"));
-    assert!(
-        !programs.etcd.starts_with(&assets),
-        "missing there, so it comes from the cache"
-    );
+    assert!(!programs.etcd.starts_with(&assets), "missing there, so it comes from the cache");
 }
 
 /// Looks for the programs with an empty cache and a PATH that holds only what the test put there.
@@ -102,18 +78,11 @@ async fn build_error(folder: &TempDir, path: &Path, environment: Vec<(String, Os
         go_environment: environment,
         ..places(folder)
     };
-    let error = programs_in(&places, Release::default_release(), &mut |_| {})
-        .await
-        .unwrap_err();
+    let error = programs_in(&places, Release::default_release(), &mut |_| {}).await.unwrap_err();
     let left = places.cache.join("control-plane");
     let visible = |name: &std::ffi::OsStr| !name.to_string_lossy().ends_with(".lock");
     let rest: Vec<_> = fs::read_dir(left)
-        .map(|entries| {
-            entries
-                .map(|entry| entry.unwrap().file_name())
-                .filter(|name| visible(name))
-                .collect()
-        })
+        .map(|entries| entries.map(|entry| entry.unwrap().file_name()).filter(|name| visible(name)).collect())
         .unwrap_or_default();
     assert!(rest.is_empty(), "a failed build left {rest:?}");
     error
@@ -123,13 +92,9 @@ async fn build_error(folder: &TempDir, path: &Path, environment: Vec<(String, Os
 async fn without_go_the_message_says_what_to_install() {
     let folder = tempfile::tempdir().unwrap();
     let error = build_error(&folder, Path::new(""), vec![]).await.to_string();
-    for part in [
-        "Install Go 1.26",
-        "https://go.dev/doc/install",
-        "KUBEBUILDER_ASSETS",
-        "kube-apiserver",
-        "helm",
-    ] {
+    for part in
+        ["Install Go 1.26", "https://go.dev/doc/install", "KUBEBUILDER_ASSETS", "kube-apiserver", "helm"]
+    {
         assert!(error.contains(part), "{part}: {error}");
     }
 }
@@ -145,18 +110,12 @@ async fn a_failed_download_says_what_to_check() {
     let error = build_error(&folder, go.parent().unwrap(), environment).await;
     assert!(matches!(error, Error::Download { .. }), "{error}");
     let error = error.to_string();
-    assert!(
-        error.contains("GOPROXY") && error.contains("module lookup disabled"),
-        "{error}"
-    );
+    assert!(error.contains("GOPROXY") && error.contains("module lookup disabled"), "{error}");
 }
 
 fn which(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
-        .unwrap()
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file()).unwrap()
 }
 
 /// A stand-in for go that answers the first questions and then does what the test wants.
@@ -173,10 +132,7 @@ async fn stand_in_error(version: &str, script: &str) -> Error {
 #[tokio::test]
 async fn an_old_go_is_named_with_its_version() {
     let error = stand_in_error("go1.19.8", "true").await;
-    assert!(
-        matches!(&error, Error::GoTooOld { found, .. } if found == "1.19.8"),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::GoTooOld { found, .. } if found == "1.19.8"), "{error}");
     assert!(error.to_string().contains("GOTOOLCHAIN"), "{error}");
 }
 
@@ -195,12 +151,6 @@ async fn a_broken_build_shows_the_last_twenty_lines() {
     let error = stand_in_error("go1.26.8", script).await;
     assert!(matches!(&error, Error::Build { .. }), "{error}");
     let error = error.to_string();
-    assert!(
-        error.contains("x.go:50:1") && error.contains("x.go:31:1"),
-        "{error}"
-    );
-    assert!(
-        !error.contains("x.go:30:1") && !error.contains("a/package"),
-        "{error}"
-    );
+    assert!(error.contains("x.go:50:1") && error.contains("x.go:31:1"), "{error}");
+    assert!(!error.contains("x.go:30:1") && !error.contains("a/package"), "{error}");
 }

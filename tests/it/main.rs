@@ -7,13 +7,15 @@ mod config;
 mod drift;
 /// The whole daemon on a real API server.
 mod engine {
-    mod guard;
-    mod seen;
-    mod prune;
-    mod moves;
     mod drift;
     mod drift_cases;
+    mod guard;
+    mod hooks;
     mod main_job;
+    mod moves;
+    mod order;
+    mod prune;
+    mod seen;
 }
 mod git;
 mod git_servers;

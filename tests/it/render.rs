@@ -25,35 +25,17 @@ async fn documents_and_lists_become_objects_as_kubectl_makes_them() {
         ---\napiVersion: v1\nkind: PodList\nitems: null\n";
     let files = [
         ("app/b.yaml", list),
-        (
-            "app/a.json",
-            r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"j"}}"#,
-        ),
+        ("app/a.json", r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"j"}}"#),
         ("app/README.md", "# no"),
     ];
     let repository = repository(files);
-    let rendered = Bench::without_programs()
-        .render(&request(&repository, "app"))
-        .await
-        .unwrap();
+    let rendered = Bench::without_programs().render(&request(&repository, "app")).await.unwrap();
     assert_eq!(rendered.problems, []);
-    assert_eq!(
-        ids(&rendered),
-        ["Service j", "Secret s", "Deployment.apps d", "ConfigMap typed"]
-    );
-    let origins: Vec<&str> = rendered
-        .objects
-        .iter()
-        .map(|entry| entry.origin.as_str())
-        .collect();
+    assert_eq!(ids(&rendered), ["Service j", "Secret s", "Deployment.apps d", "ConfigMap typed"]);
+    let origins: Vec<&str> = rendered.objects.iter().map(|entry| entry.origin.as_str()).collect();
     assert_eq!(
         origins,
-        [
-            "app/a.json:1",
-            "app/b.yaml:1 /items/0",
-            "app/b.yaml:1 /items/1",
-            "app/b.yaml:9 /items/0"
-        ]
+        ["app/a.json:1", "app/b.yaml:1 /items/0", "app/b.yaml:1 /items/1", "app/b.yaml:9 /items/0"]
     );
 }
 
@@ -103,18 +85,8 @@ async fn every_problem_names_its_place_and_hides_nothing_else() {
             "app/custom.yaml:4:8",
             "`items` is no list",
         ),
-        (
-            "app/scalar.yaml",
-            "just text\n",
-            "app/scalar.yaml:1:1",
-            "spec.source.exclude",
-        ),
-        (
-            "app/values.yaml",
-            "replicas: 3\n",
-            "app/values.yaml:1:1",
-            "Helm chart",
-        ),
+        ("app/scalar.yaml", "just text\n", "app/scalar.yaml:1:1", "spec.source.exclude"),
+        ("app/values.yaml", "replicas: 3\n", "app/values.yaml:1:1", "Helm chart"),
         (
             "app/sub/kustomization.yaml",
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: []\n",
@@ -135,15 +107,9 @@ async fn every_problem_names_its_place_and_hides_nothing_else() {
         ),
     ];
     let repository = repository(
-        cases
-            .iter()
-            .map(|(path, text, ..)| (*path, *text))
-            .chain([("app/good.yaml", CONFIG_MAP)]),
+        cases.iter().map(|(path, text, ..)| (*path, *text)).chain([("app/good.yaml", CONFIG_MAP)]),
     );
-    let rendered = Bench::without_programs()
-        .render(&request(&repository, "app"))
-        .await
-        .unwrap();
+    let rendered = Bench::without_programs().render(&request(&repository, "app")).await.unwrap();
     assert_eq!(ids(&rendered), ["ConfigMap a"]);
     for (path, _, origin, words) in cases {
         let problem = rendered
@@ -200,35 +166,21 @@ async fn globs_choose_files() {
     let mut request = request(&repository, "app");
     request.source.exclude = vec!["a[".into()];
     let error = Bench::without_programs().render(&request).await.unwrap_err();
-    assert!(
-        error.to_string().starts_with("spec.source.exclude: `a[`"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("spec.source.exclude: `a[`"), "{error}");
 }
 
 #[tokio::test]
 async fn what_the_repository_refused_is_a_problem_unless_left_out() {
     let mut files = MemoryRepository::new([("app/a.yaml", CONFIG_MAP)]);
-    files.refused = vec![Refused {
-        path: "app/link.yaml".into(),
-        reason: "is a link out of the repository".into(),
-    }];
+    files.refused =
+        vec![Refused { path: "app/link.yaml".into(), reason: "is a link out of the repository".into() }];
     let repository = Arc::new(files);
-    let rendered = Bench::without_programs()
-        .render(&request(&repository, "app"))
-        .await
-        .unwrap();
+    let rendered = Bench::without_programs().render(&request(&repository, "app")).await.unwrap();
     assert_eq!(ids(&rendered), ["ConfigMap a"]);
-    assert_eq!(
-        rendered.problems[0].to_string(),
-        "app/link.yaml: is a link out of the repository"
-    );
+    assert_eq!(rendered.problems[0].to_string(), "app/link.yaml: is a link out of the repository");
     let mut without = request(&repository, "app");
     without.source.exclude = vec!["link.yaml".into()];
-    assert_eq!(
-        Bench::without_programs().render(&without).await.unwrap().problems,
-        []
-    );
+    assert_eq!(Bench::without_programs().render(&without).await.unwrap().problems, []);
 }
 
 #[tokio::test]
@@ -237,34 +189,21 @@ async fn text_that_kubectl_drops_is_a_warning() {
         "app/a.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n...\nkind: Lost\n",
     )]);
-    let rendered = Bench::without_programs()
-        .render(&request(&repository, "app"))
-        .await
-        .unwrap();
+    let rendered = Bench::without_programs().render(&request(&repository, "app")).await.unwrap();
     assert_eq!((ids(&rendered).len(), rendered.problems.len()), (1, 0));
-    assert!(
-        rendered.warnings[0].origin.starts_with("app/a.yaml:5"),
-        "{:?}",
-        rendered.warnings
-    );
+    assert!(rendered.warnings[0].origin.starts_with("app/a.yaml:5"), "{:?}", rendered.warnings);
 }
 
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_named() {
     let repository = repository([("app/a.yaml", CONFIG_MAP)]);
-    for (path, words) in [
-        ("apps", "does not exist"),
-        ("../app", "leads out"),
-        ("app/a.yaml", "does not exist"),
-    ] {
+    for (path, words) in
+        [("apps", "does not exist"), ("../app", "leads out"), ("app/a.yaml", "does not exist")]
+    {
         let request = request(&repository, path);
         for error in [
             Bench::without_programs().render(&request).await.unwrap_err(),
-            Bench::without_programs()
-                .renderer
-                .key(&request)
-                .await
-                .unwrap_err(),
+            Bench::without_programs().renderer.key(&request).await.unwrap_err(),
         ] {
             assert!(error.to_string().contains(words), "{error}");
         }
@@ -277,18 +216,11 @@ async fn generate_name_gives_a_makeshift_name_from_the_content() {
     let files = repository([("app/a.yaml", job), ("app/b.yaml", &job.replace('1', "2"))]);
     let bench = Bench::without_programs();
     let names = |rendered: portolan::ports::Rendered| -> Vec<String> {
-        rendered
-            .objects
-            .iter()
-            .map(|entry| entry.object.name().into())
-            .collect()
+        rendered.objects.iter().map(|entry| entry.object.name().into()).collect()
     };
     let first = names(bench.render(&request(&files, "app")).await.unwrap());
     assert_eq!(first, names(bench.render(&request(&files, "app")).await.unwrap()));
-    assert!(
-        first[0].starts_with("migrate-") && first[0] != first[1],
-        "{first:?}"
-    );
+    assert!(first[0].starts_with("migrate-") && first[0] != first[1], "{first:?}");
 }
 
 #[tokio::test]
@@ -304,11 +236,7 @@ async fn the_key_of_plain_files_covers_what_they_become_and_nothing_else() {
     same.api_versions = Arc::from([]);
     same.application = "another".into();
     same.namespace = "another".into();
-    assert_eq!(
-        bench.key(&same).await,
-        key,
-        "a commit elsewhere, or another cluster, changes nothing"
-    );
+    assert_eq!(bench.key(&same).await, key, "a commit elsewhere, or another cluster, changes nothing");
 
     repository.commit([("app/a.yaml", "# changed\n")]);
     assert_ne!(bench.key(&request(&repository, "app")).await, key);
@@ -328,10 +256,7 @@ async fn the_key_of_plain_files_covers_what_they_become_and_nothing_else() {
 
 #[tokio::test]
 async fn a_kind_that_is_asked_for_wins_over_what_the_folder_looks_like() {
-    let repository = repository([
-        ("app/kustomization.yaml", "resources: []\n"),
-        ("app/a.yaml", CONFIG_MAP),
-    ]);
+    let repository = repository([("app/kustomization.yaml", "resources: []\n"), ("app/a.yaml", CONFIG_MAP)]);
     let bench = Bench::without_programs();
     let error = bench.render(&request(&repository, "app")).await.unwrap_err();
     assert_eq!(error.origin, "kustomize");
@@ -348,14 +273,7 @@ async fn a_folder_that_becomes_a_chart_is_chosen_anew() {
     let bench = Bench::without_programs();
     assert!(bench.render(&request(&repository, "app")).await.is_ok());
     repository.commit([("app/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n")]);
-    assert_eq!(
-        bench
-            .render(&request(&repository, "app"))
-            .await
-            .unwrap_err()
-            .origin,
-        "helm"
-    );
+    assert_eq!(bench.render(&request(&repository, "app")).await.unwrap_err().origin, "helm");
 }
 
 /// 1,000 applications of four objects, each rendered with its key: far below a second of one core in a release build.
@@ -382,10 +300,7 @@ fn shell(folder: &Path, script: &str) -> Command {
         program: "/bin/sh".into(),
         arguments: ["-c", script].map(Into::into).to_vec(),
         directory: folder.to_owned(),
-        environment: vec![
-            ("ONLY".into(), "this".into()),
-            ("PATH".into(), "/usr/bin:/bin".into()),
-        ],
+        environment: vec![("ONLY".into(), "this".into()), ("PATH".into(), "/usr/bin:/bin".into())],
         time_limit: Duration::from_secs(20),
         output_limit: 1 << 20,
         memory_limit: 4 << 30,
@@ -409,37 +324,20 @@ async fn gone(pid_file: &Path) -> bool {
 #[tokio::test]
 async fn a_program_sees_only_what_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
-    let output = ProcessRunner
-        .run(&shell(
-            folder.path(),
-            "env | sort; pwd; cat; echo err >&2; exit 3",
-        ))
-        .await
-        .unwrap();
+    let output =
+        ProcessRunner.run(&shell(folder.path(), "env | sort; pwd; cat; echo err >&2; exit 3")).await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let names: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, _)| name)
-        .collect();
+    let names: Vec<&str> =
+        text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     // The shell sets PWD and such by itself.
     assert!(
         names.contains(&"ONLY") && !names.contains(&"HOME") && !names.contains(&"CARGO_MANIFEST_DIR"),
         "{text}"
     );
-    assert!(
-        text.lines().any(|line| Path::new(line) == folder.path()),
-        "{text}"
-    );
+    assert!(text.lines().any(|line| Path::new(line) == folder.path()), "{text}");
     assert_eq!((output.code, output.stderr.as_str()), (Some(3), "err\n"));
-    let missing = Command {
-        program: "/no/such/program".into(),
-        ..shell(folder.path(), "")
-    };
-    assert!(matches!(
-        ProcessRunner.run(&missing).await,
-        Err(CommandFailure::NotStarted { .. })
-    ));
+    let missing = Command { program: "/no/such/program".into(), ..shell(folder.path(), "") };
+    assert!(matches!(ProcessRunner.run(&missing).await, Err(CommandFailure::NotStarted { .. })));
 }
 
 #[tokio::test]
@@ -451,10 +349,7 @@ async fn time_output_and_memory_have_limits() {
         ..shell(folder.path(), "sleep 60 & echo $! > pid; wait")
     };
     let started = Instant::now();
-    assert!(matches!(
-        ProcessRunner.run(&slow).await,
-        Err(CommandFailure::TooSlow { .. })
-    ));
+    assert!(matches!(ProcessRunner.run(&slow).await, Err(CommandFailure::TooSlow { .. })));
     assert!(started.elapsed() < Duration::from_secs(5));
     assert!(gone(&pid).await, "what it started goes with it");
 
@@ -462,47 +357,25 @@ async fn time_output_and_memory_have_limits() {
         folder.path(),
         "echo $$ > pid; while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done",
     );
-    assert!(matches!(
-        ProcessRunner.run(&loud).await,
-        Err(CommandFailure::TooMuch { limit: 1_048_576, .. })
-    ));
+    assert!(matches!(ProcessRunner.run(&loud).await, Err(CommandFailure::TooMuch { limit: 1_048_576, .. })));
     assert!(gone(&pid).await);
 
     // Waiting for its parent's limit takes a moment; then 256 MiB do not fit.
-    let greedy = shell(
-        folder.path(),
-        "sleep 0.2; dd if=/dev/zero of=/dev/null bs=256M count=1",
-    );
-    let output = ProcessRunner
-        .run(&Command {
-            memory_limit: 128 << 20,
-            ..greedy.clone()
-        })
-        .await
-        .unwrap();
+    let greedy = shell(folder.path(), "sleep 0.2; dd if=/dev/zero of=/dev/null bs=256M count=1");
+    let output = ProcessRunner.run(&Command { memory_limit: 128 << 20, ..greedy.clone() }).await.unwrap();
     assert_ne!(output.code, Some(0), "{}", output.stderr);
     assert_eq!(ProcessRunner.run(&greedy).await.unwrap().code, Some(0));
 
-    let noisy = shell(
-        folder.path(),
-        "i=0; while [ $i -lt 20000 ]; do echo line $i >&2; i=$((i+1)); done",
-    );
+    let noisy = shell(folder.path(), "i=0; while [ $i -lt 20000 ]; do echo line $i >&2; i=$((i+1)); done");
     let errors = ProcessRunner.run(&noisy).await.unwrap().stderr;
-    assert!(
-        errors.len() <= 64 * 1024 && errors.ends_with("line 19999\n"),
-        "{}",
-        errors.len()
-    );
+    assert!(errors.len() <= 64 * 1024 && errors.ends_with("line 19999\n"), "{}", errors.len());
 }
 
 #[tokio::test]
 async fn a_run_that_nobody_waits_for_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
-    let command = shell(
-        folder.path(),
-        "sleep 60 & echo $! > pid.new; mv pid.new pid; wait",
-    );
+    let command = shell(folder.path(), "sleep 60 & echo $! > pid.new; mv pid.new pid; wait");
     let run = tokio::spawn(async move { ProcessRunner.run(&command).await });
     while !pid.exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -517,29 +390,18 @@ fn programs_are_found_where_configured_then_in_folders() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let [first, second] = ["one", "two"].map(|name| folder.path().join(name));
-    for (path, mode) in [
-        (first.join("helm"), 0o644),
-        (second.join("helm"), 0o755),
-        (second.join("kustomize"), 0o755),
-    ] {
+    for (path, mode) in
+        [(first.join("helm"), 0o644), (second.join("helm"), 0o755), (second.join("kustomize"), 0o755)]
+    {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "").unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
     }
     let folders = [PathBuf::from("."), first.clone(), second.clone()];
     let found = Tools::find(&Tools::default(), &folders).unwrap();
-    assert_eq!(
-        found,
-        Tools {
-            helm: Some(second.join("helm")),
-            kustomize: Some(second.join("kustomize"))
-        }
-    );
+    assert_eq!(found, Tools { helm: Some(second.join("helm")), kustomize: Some(second.join("kustomize")) });
     assert_eq!(Tools::find(&Tools::default(), &[]).unwrap(), Tools::default());
-    let configured = Tools {
-        helm: Some(first.join("helm")),
-        kustomize: None,
-    };
+    let configured = Tools { helm: Some(first.join("helm")), kustomize: None };
     let error = Tools::find(&configured, &folders).unwrap_err();
     assert!(error.to_string().contains("configured as helm"), "{error}");
 }
@@ -549,15 +411,9 @@ async fn equal_names_in_one_rendering_stay_two_objects() {
     // Whether they are one is settled when scope and namespaces are known.
     let repository = repository([
         ("app/a.yaml", CONFIG_MAP),
-        (
-            "app/b.yaml",
-            &CONFIG_MAP.replace("name: a", "name: a, namespace: x"),
-        ),
+        ("app/b.yaml", &CONFIG_MAP.replace("name: a", "name: a, namespace: x")),
     ]);
-    let rendered = Bench::without_programs()
-        .render(&request(&repository, "app"))
-        .await
-        .unwrap();
+    let rendered = Bench::without_programs().render(&request(&repository, "app")).await.unwrap();
     assert_eq!(rendered.objects.len(), 2);
     assert_eq!(body(&rendered, "a")["kind"], "ConfigMap");
 }
@@ -570,9 +426,7 @@ async fn a_folder_without_manifests_is_a_problem_and_no_order_to_delete_all() {
     let rendered = Bench::without_programs().render(&request).await.unwrap();
     assert_eq!((rendered.objects.len(), rendered.problems.len()), (0, 1));
     assert!(
-        rendered.problems[0]
-            .to_string()
-            .starts_with("app: no file here is a manifest"),
+        rendered.problems[0].to_string().starts_with("app: no file here is a manifest"),
         "{:?}",
         rendered.problems
     );

@@ -14,10 +14,7 @@ const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
 /// A chart that shows what it was given.
 const FILES: [(&str, &str); 8] = [
     ("charts/web/Chart.yaml", CHART),
-    (
-        "charts/web/values.yaml",
-        "a: chart\nb: chart\nc: chart\nreplicas: 1\n",
-    ),
+    ("charts/web/values.yaml", "a: chart\nb: chart\nc: chart\nreplicas: 1\n"),
     ("charts/web/values-prod.yaml", "b: file\nc: file\n"),
     (
         "charts/web/templates/settings.yaml",
@@ -44,30 +41,19 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 fn repository(more: &[(&str, &str)]) -> Arc<MemoryRepository> {
-    Arc::new(MemoryRepository::new(
-        FILES.into_iter().chain(more.iter().copied()),
-    ))
+    Arc::new(MemoryRepository::new(FILES.into_iter().chain(more.iter().copied())))
 }
 
 /// A chart of one template.
 fn chart(template: &str) -> Arc<MemoryRepository> {
-    Arc::new(MemoryRepository::new([
-        ("app/Chart.yaml", CHART),
-        ("app/templates/all.yaml", template),
-    ]))
+    Arc::new(MemoryRepository::new([("app/Chart.yaml", CHART), ("app/templates/all.yaml", template)]))
 }
 
 #[tokio::test]
 async fn a_chart_is_rendered_with_its_crds_and_hooks_and_without_its_tests() {
-    let rendered = Bench::with_programs()
-        .await
-        .render(&request(&repository(&[]), "charts/web"))
-        .await
-        .unwrap();
-    assert_eq!(
-        (rendered.problems.as_slice(), rendered.warnings.as_slice()),
-        (&[][..], &[][..])
-    );
+    let rendered =
+        Bench::with_programs().await.render(&request(&repository(&[]), "charts/web")).await.unwrap();
+    assert_eq!((rendered.problems.as_slice(), rendered.warnings.as_slice()), (&[][..], &[][..]));
     let mut found = ids(&rendered);
     found.sort();
     assert_eq!(
@@ -85,14 +71,8 @@ async fn a_chart_is_rendered_with_its_crds_and_hooks_and_without_its_tests() {
         *data,
         json!({"release": "shop", "namespace": "shop-namespace", "version": "v1.36.3", "values": "chart chart chart none", "served": "false"})
     );
-    let origin = |name: &str| {
-        &rendered
-            .objects
-            .iter()
-            .find(|entry| entry.object.name() == name)
-            .unwrap()
-            .origin
-    };
+    let origin =
+        |name: &str| &rendered.objects.iter().find(|entry| entry.object.name() == name).unwrap().origin;
     assert_eq!(origin("things.x.dev"), "charts/web/crds/things.yaml (rendered):1");
     assert_eq!(origin("one"), "charts/web/templates/more.yaml (rendered):2");
     assert!(rendered.tools["helm"].starts_with("v3."), "{:?}", rendered.tools);
@@ -109,11 +89,7 @@ async fn values_have_their_order_and_may_come_from_other_folders() {
     let data = &body(&rendered, "named-settings")["data"];
     assert_eq!(
         (&data["values"], &data["version"], &data["served"]),
-        (
-            &json!("chart inline common root"),
-            &json!("v1.31.2"),
-            &json!("true")
-        )
+        (&json!("chart inline common root"), &json!("v1.31.2"), &json!("true"))
     );
 }
 
@@ -122,9 +98,7 @@ async fn hundreds_of_api_versions_fit() {
     let mut request = request(&repository(&[]), "charts/web");
     let many =
         (0..4_000).map(|index| format!("group-{index}.example.invalid/v1alpha1/SomeRatherLongKind{index}"));
-    request.api_versions = many
-        .chain(["monitoring.coreos.com/v1/ServiceMonitor".to_owned()])
-        .collect();
+    request.api_versions = many.chain(["monitoring.coreos.com/v1/ServiceMonitor".to_owned()]).collect();
     let rendered = Bench::with_programs().await.render(&request).await.unwrap();
     assert_eq!(body(&rendered, "shop-settings")["data"]["served"], "true");
 }
@@ -137,23 +111,12 @@ async fn the_key_covers_what_a_template_can_see() {
     let first = helm_request(&repository, "charts/web", settings());
     let key = bench.key(&first).await;
     repository.commit([("unrelated.txt", "y"), ("common/other.yaml", "z")]);
-    assert_eq!(
-        bench
-            .key(&helm_request(&repository, "charts/web", settings()))
-            .await,
-        key
-    );
-    for (path, text) in [
-        ("common/values.yaml", "c: changed\n"),
-        ("charts/web/values.yaml", "a: changed\n"),
-    ] {
+    assert_eq!(bench.key(&helm_request(&repository, "charts/web", settings())).await, key);
+    for (path, text) in [("common/values.yaml", "c: changed\n"), ("charts/web/values.yaml", "a: changed\n")] {
         repository.commit([(path, text)]);
         let changed = helm_request(&repository, "charts/web", settings());
         assert_ne!(bench.key(&changed).await, key, "{path}");
-        repository.commit([
-            ("common/values.yaml", "c: common\n"),
-            ("charts/web/values.yaml", FILES[1].1),
-        ]);
+        repository.commit([("common/values.yaml", "c: common\n"), ("charts/web/values.yaml", FILES[1].1)]);
     }
     let changes: [fn(&mut portolan::ports::RenderRequest); 7] = [
         |request| request.application = "other".into(),
@@ -163,11 +126,8 @@ async fn the_key_covers_what_a_template_can_see() {
         |request| request.source.helm.as_mut().unwrap().values = json!({"a": 1}).as_object().cloned(),
         |request| request.source.helm.as_mut().unwrap().pinned = vec!["Secret/a:/data/b".into()],
         |request| {
-            request.ignored = vec![IgnoreRule {
-                kind: "*".into(),
-                paths: vec!["/data".into()],
-                ..IgnoreRule::default()
-            }]
+            request.ignored =
+                vec![IgnoreRule { kind: "*".into(), paths: vec!["/data".into()], ..IgnoreRule::default() }]
         },
     ];
     for (index, change) in changes.into_iter().enumerate() {
@@ -199,10 +159,7 @@ async fn a_chart_that_renders_differently_is_refused_with_the_fields_named() {
     let pinned = json!({"pinned": ["Secret/d*:/data/password"]});
     let mut request = helm_request(&repository, "app", pinned);
     let error = bench.render(&request).await.unwrap_err();
-    assert!(
-        !error.message.contains("Secret") && error.message.contains("Deployment"),
-        "{error}"
-    );
+    assert!(!error.message.contains("Secret") && error.message.contains("Deployment"), "{error}");
     let paths = vec!["/spec/template/metadata/annotations/checksum~1secret".into()];
     request.ignored = vec![IgnoreRule {
         kind: "Deployment".into(),
@@ -213,21 +170,14 @@ async fn a_chart_that_renders_differently_is_refused_with_the_fields_named() {
     let runs = bench.runs();
     let rendered = bench.render(&request).await.unwrap();
     assert_eq!(bench.runs() - runs, 2);
-    let create_only: Vec<&[String]> = rendered
-        .objects
-        .iter()
-        .map(|entry| entry.create_only.as_slice())
-        .collect();
+    let create_only: Vec<&[String]> =
+        rendered.objects.iter().map(|entry| entry.create_only.as_slice()).collect();
     assert_eq!(create_only, [&["/data/password".to_owned()][..], &[][..]]);
 
     // Proven for this key, it is rendered once.
     let again = bench.render(&request).await.unwrap();
     assert_eq!(bench.runs() - runs, 3);
-    assert_eq!(
-        again.objects[0].create_only,
-        ["/data/password"],
-        "where the plan puts stringData"
-    );
+    assert_eq!(again.objects[0].create_only, ["/data/password"], "where the plan puts stringData");
 }
 
 #[tokio::test]
@@ -241,17 +191,10 @@ async fn random_names_and_the_time_are_found_as_well() {
     let error = bench.render(&request(&chart(timed), "app")).await.unwrap_err();
     assert!(error.message.contains("ConfigMap a at /data/at"), "{error}");
     let error = bench
-        .render(&helm_request(
-            &chart(timed),
-            "app",
-            json!({"pinned": ["Secret db"]}),
-        ))
+        .render(&helm_request(&chart(timed), "app", json!({"pinned": ["Secret db"]})))
         .await
         .unwrap_err();
-    assert!(
-        error.to_string().contains("Kind.group/name:/json/pointer"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("Kind.group/name:/json/pointer"), "{error}");
 }
 
 #[test]
@@ -266,21 +209,13 @@ fn differences_are_pointed_at() {
     };
     let first = [
         entry("A", "same", json!({"x": 1})),
-        entry(
-            "A",
-            "map",
-            json!({"a/b": 1, "gone": 2, "deep": {"list": [1, {"k": "x"}]}}),
-        ),
+        entry("A", "map", json!({"a/b": 1, "gone": 2, "deep": {"list": [1, {"k": "x"}]}})),
         entry("A", "list", json!([1, 2])),
         entry("A", "first-only", json!(null)),
     ];
     let second = [
         entry("A", "list", json!([1, 2, 3])),
-        entry(
-            "A",
-            "map",
-            json!({"a/b": 2, "new": 2, "deep": {"list": [1, {"k": "y"}]}}),
-        ),
+        entry("A", "map", json!({"a/b": 2, "new": 2, "deep": {"list": [1, {"k": "y"}]}})),
         entry("A", "same", json!({"x": 1})),
         entry("A", "second-only", json!(null)),
     ];
@@ -294,10 +229,8 @@ fn differences_are_pointed_at() {
         ("first-only", ""),
         ("second-only", ""),
     ];
-    let expected: Vec<(ResourceId, String)> = expected
-        .iter()
-        .map(|(name, pointer)| (id(name), (*pointer).to_owned()))
-        .collect();
+    let expected: Vec<(ResourceId, String)> =
+        expected.iter().map(|(name, pointer)| (id(name), (*pointer).to_owned())).collect();
     assert_eq!(nondeterminism(&first, &second), expected);
 }
 
@@ -305,10 +238,7 @@ fn differences_are_pointed_at() {
 async fn dependencies_are_taken_from_the_repository_only() {
     let parent = "apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n- {name: redis, version: 1.x.x, repository: 'https://charts.example.invalid'}\n";
     let child = [
-        (
-            "app/charts/redis/Chart.yaml",
-            "apiVersion: v2\nname: redis\nversion: 1.2.3\n",
-        ),
+        ("app/charts/redis/Chart.yaml", "apiVersion: v2\nname: redis\nversion: 1.2.3\n"),
         (
             "app/charts/redis/templates/a.yaml",
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-redis}\n",
@@ -325,18 +255,10 @@ async fn dependencies_are_taken_from_the_repository_only() {
     assert!(error.to_string().starts_with("app/Chart.yaml: it depends on charts that are not in its folder: redis (from https://charts.example.invalid)"), "{error}");
     assert_eq!(bench.runs(), runs, "no program was run");
 
-    let vendored = Arc::new(MemoryRepository::new(
-        [("app/Chart.yaml", parent)].into_iter().chain(child),
-    ));
+    let vendored = Arc::new(MemoryRepository::new([("app/Chart.yaml", parent)].into_iter().chain(child)));
     let rendered = bench.render(&request(&vendored, "app")).await.unwrap();
-    assert_eq!(
-        (ids(&rendered), rendered.warnings.len()),
-        (vec!["ConfigMap from-redis".to_owned()], 0)
-    );
-    assert_eq!(
-        rendered.objects[0].origin,
-        "app/charts/redis/templates/a.yaml (rendered):1"
-    );
+    assert_eq!((ids(&rendered), rendered.warnings.len()), (vec!["ConfigMap from-redis".to_owned()], 0));
+    assert_eq!(rendered.objects[0].origin, "app/charts/redis/templates/a.yaml (rendered):1");
 
     vendored.commit([(
         "app/Chart.lock",
@@ -344,9 +266,7 @@ async fn dependencies_are_taken_from_the_repository_only() {
     )]);
     let rendered = bench.render(&request(&vendored, "app")).await.unwrap();
     assert!(
-        rendered.warnings[0]
-            .to_string()
-            .contains("app/Chart.lock: it names redis 1.0.0"),
+        rendered.warnings[0].to_string().contains("app/Chart.lock: it names redis 1.0.0"),
         "{:?}",
         rendered.warnings
     );
@@ -354,10 +274,7 @@ async fn dependencies_are_taken_from_the_repository_only() {
     // The older way to say the same.
     let old = Arc::new(MemoryRepository::new([
         ("app/Chart.yaml", "apiVersion: v1\nname: parent\nversion: 1.0.0\n"),
-        (
-            "app/requirements.yaml",
-            "dependencies:\n- {name: redis, version: 1.x.x, repository: '@stable'}\n",
-        ),
+        ("app/requirements.yaml", "dependencies:\n- {name: redis, version: 1.x.x, repository: '@stable'}\n"),
     ]));
     let error = bench.render(&request(&old, "app")).await.unwrap_err();
     assert!(error.message.contains("redis (from @stable)"), "{error}");
@@ -368,11 +285,7 @@ async fn an_archived_dependency_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let chart = folder.path().join("redis");
     std::fs::create_dir_all(chart.join("templates")).unwrap();
-    std::fs::write(
-        chart.join("Chart.yaml"),
-        "apiVersion: v2\nname: redis\nversion: 1.2.3\n",
-    )
-    .unwrap();
+    std::fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: redis\nversion: 1.2.3\n").unwrap();
     std::fs::write(
         chart.join("templates/a.yaml"),
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-archive}\n",
@@ -388,11 +301,7 @@ async fn an_archived_dependency_is_taken() {
     let parent = "apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n- {name: redis, version: 1.x.x, repository: 'https://charts.example.invalid'}\n";
     let repository = MemoryRepository::new([("app/Chart.yaml", parent)]);
     repository.commit_bytes([("app/charts/redis-1.2.3.tgz", archive.as_slice())]);
-    let rendered = Bench::with_programs()
-        .await
-        .render(&request(&Arc::new(repository), "app"))
-        .await
-        .unwrap();
+    let rendered = Bench::with_programs().await.render(&request(&Arc::new(repository), "app")).await.unwrap();
     assert_eq!(ids(&rendered), ["ConfigMap from-archive"]);
 }
 
@@ -407,18 +316,9 @@ async fn a_dependency_in_another_folder_is_copied_in() {
             "lib/common/Chart.yaml",
             "apiVersion: v2\nname: common\nversion: 1.0.0\ndependencies:\n- {name: deeper, version: 1.x.x, repository: 'file://../deeper'}\n",
         ),
-        (
-            "lib/common/templates/a.yaml",
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: common}\n",
-        ),
-        (
-            "lib/deeper/Chart.yaml",
-            "apiVersion: v2\nname: deeper\nversion: 1.0.0\n",
-        ),
-        (
-            "lib/deeper/templates/a.yaml",
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: deeper}\n",
-        ),
+        ("lib/common/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: common}\n"),
+        ("lib/deeper/Chart.yaml", "apiVersion: v2\nname: deeper\nversion: 1.0.0\n"),
+        ("lib/deeper/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: deeper}\n"),
     ];
     let repository = Arc::new(MemoryRepository::new(files));
     let bench = Bench::with_programs().await;
@@ -445,22 +345,10 @@ async fn what_is_wrong_with_a_chart_is_told_without_its_secrets() {
     let bench = Bench::with_programs().await;
     let secret = "db:\n  password: swordfish\n";
     let cases = [
-        (
-            json!({"releaseName": "Not A Name"}),
-            "spec.source.helm.releaseName",
-        ),
-        (
-            json!({"valueFiles": ["missing.yaml"]}),
-            "there is no app/missing.yaml",
-        ),
-        (
-            json!({"valueFiles": ["../../x.yaml"]}),
-            "leads out of the repository",
-        ),
-        (
-            json!({"valueFiles": ["https://example.invalid/v.yaml"]}),
-            "on another server",
-        ),
+        (json!({"releaseName": "Not A Name"}), "spec.source.helm.releaseName"),
+        (json!({"valueFiles": ["missing.yaml"]}), "there is no app/missing.yaml"),
+        (json!({"valueFiles": ["../../x.yaml"]}), "leads out of the repository"),
+        (json!({"valueFiles": ["https://example.invalid/v.yaml"]}), "on another server"),
         (json!({"values": {"fail": true}}), "(sensitive) is too short"),
         (json!({"values": {"broken": true}}), "helm template failed"),
     ];
@@ -471,11 +359,7 @@ async fn what_is_wrong_with_a_chart_is_told_without_its_secrets() {
         ("app/templates/a.yaml", template),
     ]));
     for (settings, words) in cases {
-        let error = bench
-            .render(&helm_request(&repository, "app", settings))
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = bench.render(&helm_request(&repository, "app", settings)).await.unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
         assert!(
             !error.contains("swordfish") && !error.contains(bench.work_dir.path().to_str().unwrap()),
@@ -488,16 +372,10 @@ async fn what_is_wrong_with_a_chart_is_told_without_its_secrets() {
 async fn one_unreadable_document_leaves_the_others() {
     // Helm itself is content with a key that stands twice; kubectl would take the last.
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: good}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: bad\n  labels: {a: b}\n  labels: {c: d}\n";
-    let rendered = Bench::with_programs()
-        .await
-        .render(&request(&chart(template), "app"))
-        .await
-        .unwrap();
+    let rendered = Bench::with_programs().await.render(&request(&chart(template), "app")).await.unwrap();
     assert_eq!(ids(&rendered), ["ConfigMap good"]);
     assert!(
-        rendered.problems[0]
-            .origin
-            .starts_with("app/templates/all.yaml (rendered):6"),
+        rendered.problems[0].origin.starts_with("app/templates/all.yaml (rendered):6"),
         "{:?}",
         rendered.problems
     );
@@ -512,11 +390,7 @@ async fn a_chart_reaches_no_network() {
         ("app/values.yaml", "a: 1\n"),
     ]));
     let started = Instant::now();
-    let error = Bench::with_programs()
-        .await
-        .render(&request(&repository, "app"))
-        .await
-        .unwrap_err();
+    let error = Bench::with_programs().await.render(&request(&repository, "app")).await.unwrap_err();
     assert!(error.message.contains("127.0.0.1:9"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(10));
 }

@@ -15,9 +15,7 @@ fn at(text: &str) -> Timestamp {
 fn runs(expression: &str, zone: &str, after: &str, count: usize) -> Vec<Timestamp> {
     let schedule = Schedule::parse_cron(expression, zone).expect(expression);
     let first = schedule.next_after(at(after), "x");
-    std::iter::successors(first, |run| schedule.next_after(*run, "x"))
-        .take(count)
-        .collect()
+    std::iter::successors(first, |run| schedule.next_after(*run, "x")).take(count).collect()
 }
 
 /// `expression | zone | after | the runs that follow`.
@@ -88,10 +86,7 @@ const TABLE: &str = "
 #[test]
 fn every_line_of_the_table() {
     let mut count = 0;
-    for line in TABLE
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
+    for line in TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let parts: Vec<&str> = line.split('|').map(str::trim).collect();
         let want: Vec<Timestamp> = parts[3].split(' ').map(at).collect();
         assert_eq!(runs(parts[0], parts[1], parts[2], want.len()), want, "{line}");
@@ -124,22 +119,14 @@ fn wrong_expressions_are_refused_with_the_place_and_the_way_out() {
         ("* * * foo *", "`foo` is not a value: 1 to 12 or jan to dec"),
         ("0 0 30 2 *", "never runs"),
         ("0 0 31 2,4,jun,9,11 *", "never runs"),
-        (
-            "TZ=Europe/Berlin 0 0 * * *",
-            "write the time zone as `timeZone: Europe/Berlin`",
-        ),
+        ("TZ=Europe/Berlin 0 0 * * *", "write the time zone as `timeZone: Europe/Berlin`"),
         ("CRON_TZ=UTC 0 0 * * *", "`timeZone: UTC`"),
         ("@every 1h30m", "write `every: 1h30m` instead"),
         ("@reboot", "@reboot` is not known"),
     ];
     for (expression, told) in refused {
-        let error = Schedule::parse_cron(expression, "UTC")
-            .expect_err(expression)
-            .to_string();
-        assert!(
-            error.starts_with("cron: ") && error.contains(told),
-            "{expression}: {error}"
-        );
+        let error = Schedule::parse_cron(expression, "UTC").expect_err(expression).to_string();
+        assert!(error.starts_with("cron: ") && error.contains(told), "{expression}: {error}");
     }
 }
 
@@ -198,14 +185,8 @@ fn durations_and_their_bounds() {
         assert!(Schedule::parse(good).is_ok(), "{good}");
     }
     assert_eq!(Schedule::parse("9s"), Err(ScheduleError::TooShort("9s".into())));
-    assert_eq!(
-        Schedule::parse("9999ms"),
-        Err(ScheduleError::TooShort("9999ms".into()))
-    );
-    assert_eq!(
-        Schedule::parse("30d1s"),
-        Err(ScheduleError::TooLong("30d1s".into()))
-    );
+    assert_eq!(Schedule::parse("9999ms"), Err(ScheduleError::TooShort("9999ms".into())));
+    assert_eq!(Schedule::parse("30d1s"), Err(ScheduleError::TooLong("30d1s".into())));
     assert!(matches!(Schedule::parse("often"), Err(ScheduleError::Every(_))));
 }
 
@@ -217,15 +198,9 @@ fn intervals_keep_their_place_over_restarts() {
     assert_eq!(second.as_second() - first.as_second(), 3600);
     // Asked again at any moment between, after a restart say, the answer is the same.
     for minutes in 1..60 {
-        assert_eq!(
-            schedule.next_after(first.checked_add(minutes.minutes()).unwrap(), "shop"),
-            Some(second)
-        );
+        assert_eq!(schedule.next_after(first.checked_add(minutes.minutes()).unwrap(), "shop"), Some(second));
     }
-    assert_ne!(
-        Some(first),
-        schedule.next_after(at("2026-01-01T00:00:00Z"), "shop-2")
-    );
+    assert_ne!(Some(first), schedule.next_after(at("2026-01-01T00:00:00Z"), "shop-2"));
     let early = at("1900-01-01T00:00:00Z");
     let wait = schedule.next_after(early, "shop").unwrap().as_second() - early.as_second();
     assert!((1..=3600).contains(&wait), "{wait}");
@@ -235,19 +210,10 @@ fn intervals_keep_their_place_over_restarts() {
 #[test]
 fn cron_ends_with_the_year_2100_and_starts_with_1970() {
     let yearly = Schedule::parse_cron("@yearly", "UTC").unwrap();
-    assert_eq!(
-        yearly.next_after(at("2099-06-01T00:00:00Z"), ""),
-        Some(at("2100-01-01T00:00:00Z"))
-    );
+    assert_eq!(yearly.next_after(at("2099-06-01T00:00:00Z"), ""), Some(at("2100-01-01T00:00:00Z")));
     assert_eq!(yearly.next_after(at("2100-06-01T00:00:00Z"), ""), None);
-    assert_eq!(
-        yearly.next_after(at("1812-06-01T00:00:00Z"), ""),
-        Some(at("1970-01-01T00:00:00Z"))
-    );
-    assert_eq!(
-        yearly.next_after(Timestamp::MIN, ""),
-        Some(at("1970-01-01T00:00:00Z"))
-    );
+    assert_eq!(yearly.next_after(at("1812-06-01T00:00:00Z"), ""), Some(at("1970-01-01T00:00:00Z")));
+    assert_eq!(yearly.next_after(Timestamp::MIN, ""), Some(at("1970-01-01T00:00:00Z")));
     assert_eq!(yearly.next_after(Timestamp::MAX, ""), None);
 }
 
@@ -255,13 +221,7 @@ fn cron_ends_with_the_year_2100_and_starts_with_1970() {
 fn field(min: i8, max: i8) -> impl Strategy<Value = (String, BTreeSet<i8>, bool)> {
     let all: BTreeSet<i8> = (min..=max).collect();
     let step = move |n: i8| {
-        (
-            format!("*/{n}"),
-            (min..=max)
-                .step_by(usize::try_from(n).expect("positive"))
-                .collect(),
-            true,
-        )
+        (format!("*/{n}"), (min..=max).step_by(usize::try_from(n).expect("positive")).collect(), true)
     };
     prop_oneof![
         2 => Just(("*".to_owned(), all.clone(), true)),

@@ -30,12 +30,7 @@ impl Place {
 
 async fn api_server() -> ApiServer {
     let path = control_plane().await.kubeconfig().to_owned();
-    connect(
-        &Source::KubeconfigFile { path, context: None },
-        ConnectOptions::default(),
-    )
-    .await
-    .unwrap()
+    connect(&Source::KubeconfigFile { path, context: None }, ConnectOptions::default()).await.unwrap()
 }
 
 async fn places() -> [Place; 2] {
@@ -54,10 +49,7 @@ fn record(destination: &str, name: &str, revision: &str) -> ApplicationRecord {
 }
 
 fn update(records: &[(&str, Option<ApplicationRecord>)]) -> StateUpdate {
-    let records = records
-        .iter()
-        .map(|(key, record)| ((*key).to_owned(), record.clone()))
-        .collect();
+    let records = records.iter().map(|(key, record)| ((*key).to_owned(), record.clone())).collect();
     StateUpdate { records }
 }
 
@@ -75,16 +67,11 @@ async fn records_outlive_the_process_and_are_removed_one_by_one() {
         store.save(&update(&all)).await.unwrap();
         let again = place.open();
         let loaded = again.load().await.unwrap();
-        assert_eq!(
-            loaded.keys().collect::<Vec<_>>(),
-            [odd, "in-cluster/shop", "in-cluster/site"]
-        );
+        assert_eq!(loaded.keys().collect::<Vec<_>>(), [odd, "in-cluster/shop", "in-cluster/site"]);
         assert_eq!(loaded["in-cluster/shop"], record("in-cluster", "shop", "main@1"));
 
-        let change = [
-            ("in-cluster/shop", Some(record("in-cluster", "shop", "main@2"))),
-            ("in-cluster/site", None),
-        ];
+        let change =
+            [("in-cluster/shop", Some(record("in-cluster", "shop", "main@2"))), ("in-cluster/site", None)];
         again.save(&update(&change)).await.unwrap();
         // Removing what is not there is no error, also on a store that has nothing yet of that shard.
         again.save(&update(&[("nowhere/nothing", None)])).await.unwrap();
@@ -100,26 +87,15 @@ async fn a_thousand_records_are_few_objects() {
         let store = place.open();
         let all: BTreeMap<_, _> = (0..1000)
             .map(|n| {
-                (
-                    format!("in-cluster/app-{n}"),
-                    Some(record("in-cluster", &format!("app-{n}"), "main@1")),
-                )
+                (format!("in-cluster/app-{n}"), Some(record("in-cluster", &format!("app-{n}"), "main@1")))
             })
             .collect();
         store.save(&StateUpdate { records: all }).await.unwrap();
         assert_eq!(place.open().load().await.unwrap().len(), 1000);
         if let Place::Namespace(_, namespace) = &place {
             let cp = control_plane().await;
-            let get = [
-                "get",
-                "configmaps",
-                "-n",
-                namespace,
-                "-l",
-                "portolan.dev/state=records",
-                "-o",
-                "name",
-            ];
+            let get =
+                ["get", "configmaps", "-n", namespace, "-l", "portolan.dev/state=records", "-o", "name"];
             assert_eq!(kubectl_ok(&cp, &get).await.lines().count(), 16);
         }
     }
@@ -185,10 +161,7 @@ impl Daemon {
 
     async fn stop(self) {
         drop(self.asked);
-        tokio::time::timeout(LIMIT, self.task)
-            .await
-            .expect("it ends with its receiver")
-            .unwrap();
+        tokio::time::timeout(LIMIT, self.task).await.expect("it ends with its receiver").unwrap();
     }
 }
 
@@ -196,31 +169,14 @@ impl Daemon {
 async fn a_request_reaches_the_daemon_and_its_answer_comes_back() {
     for place in places().await {
         let cli = place.open();
-        let early = UserRequest::Restore {
-            destination: "in-cluster".into(),
-            key: "x.0".into(),
-        };
+        let early = UserRequest::Restore { destination: "in-cluster".into(), key: "x.0".into() };
         let early_key = cli.ask(&early).await.unwrap();
         let mut daemon = Daemon::start(&place);
-        assert_eq!(
-            daemon.next().await,
-            Asked {
-                key: early_key.clone(),
-                request: early
-            }
-        );
+        assert_eq!(daemon.next().await, Asked { key: early_key.clone(), request: early });
 
-        let request = UserRequest::Sync {
-            application: Some("shop".into()),
-        };
+        let request = UserRequest::Sync { application: Some("shop".into()) };
         let key = cli.ask(&request).await.unwrap();
-        assert_eq!(
-            daemon.next().await,
-            Asked {
-                key: key.clone(),
-                request
-            }
-        );
+        assert_eq!(daemon.next().await, Asked { key: key.clone(), request });
         assert_eq!(
             cli.await_answer(&key, Duration::from_millis(300)).await.unwrap(),
             None,
@@ -230,18 +186,10 @@ async fn a_request_reaches_the_daemon_and_its_answer_comes_back() {
             let (cli, key) = (cli.clone(), key.clone());
             async move { cli.await_answer(&key, LIMIT).await }
         });
-        daemon
-            .store
-            .answer(&key, "synced main@2: 3 objects written")
-            .await
-            .unwrap();
+        daemon.store.answer(&key, "synced main@2: 3 objects written").await.unwrap();
         let answer = waiting.await.unwrap().unwrap();
         assert_eq!(answer.as_deref(), Some("synced main@2: 3 objects written"));
-        assert_eq!(
-            cli.await_answer(&key, LIMIT).await.unwrap(),
-            answer,
-            "whoever is late reads it as well"
-        );
+        assert_eq!(cli.await_answer(&key, LIMIT).await.unwrap(), answer, "whoever is late reads it as well");
         daemon.stop().await;
 
         // A daemon that comes back delivers what has no answer, and that alone.
@@ -251,13 +199,7 @@ async fn a_request_reaches_the_daemon_and_its_answer_comes_back() {
         let last = cli.ask(&UserRequest::Sync { application: None }).await.unwrap();
         assert_eq!(daemon.next().await.key, last, "nothing is delivered twice");
         daemon.stop().await;
-        assert!(
-            cli.await_answer("never-asked", LIMIT)
-                .await
-                .unwrap()
-                .unwrap()
-                .contains("removed")
-        );
+        assert!(cli.await_answer("never-asked", LIMIT).await.unwrap().unwrap().contains("removed"));
     }
 }
 
@@ -270,10 +212,7 @@ async fn an_approval_lasts_until_its_plan_was_executed() {
             let key = cli.ask(&UserRequest::Approve(approval(digest))).await.unwrap();
             assert_eq!(daemon.next().await.key, key);
             daemon.store.answer(&key, "approved").await.unwrap();
-            assert_eq!(
-                cli.await_answer(&key, LIMIT).await.unwrap().as_deref(),
-                Some("approved")
-            );
+            assert_eq!(cli.await_answer(&key, LIMIT).await.unwrap().as_deref(), Some("approved"));
         }
         let digests = |approvals: Vec<Approval>| {
             let mut digests: Vec<String> = approvals.into_iter().map(|a| a.digest).collect();
@@ -285,11 +224,7 @@ async fn an_approval_lasts_until_its_plan_was_executed() {
             ["sha-1", "sha-2"],
             "from what is watched"
         );
-        assert_eq!(
-            digests(place.open().approvals().await.unwrap()),
-            ["sha-1", "sha-2"],
-            "and read anew"
-        );
+        assert_eq!(digests(place.open().approvals().await.unwrap()), ["sha-1", "sha-2"], "and read anew");
         daemon.store.use_up(&approval("sha-1")).await.unwrap();
         daemon.store.use_up(&approval("sha-1")).await.unwrap();
         assert_eq!(digests(daemon.store.approvals().await.unwrap()), ["sha-2"]);
@@ -327,9 +262,7 @@ async fn pruned_manifests_come_back_as_they_were_and_grow_old() {
             store.keep(objects).await.unwrap();
         }
         let names = |kept: &[(String, Pruned)]| {
-            kept.iter()
-                .map(|(_, p)| p.manifest.name().to_owned())
-                .collect::<Vec<_>>()
+            kept.iter().map(|(_, p)| p.manifest.name().to_owned()).collect::<Vec<_>>()
         };
         let kept = place.open().kept().await.unwrap();
         assert_eq!(
@@ -338,18 +271,12 @@ async fn pruned_manifests_come_back_as_they_were_and_grow_old() {
             "the newest first, and what was kept twice once"
         );
         assert_eq!(kept[0].1.manifest, together[0].manifest);
-        assert_eq!(
-            (kept[0].1.application.as_str(), kept[0].1.destination.as_str()),
-            ("shop", "a")
-        );
+        assert_eq!((kept[0].1.application.as_str(), kept[0].1.destination.as_str()), ("shop", "a"));
         let keys: std::collections::BTreeSet<_> = kept.iter().map(|(key, _)| key).collect();
         assert_eq!(keys.len(), 4);
 
         // Thirty-one days after `old`, only the same destination's old things are forgotten.
-        store
-            .keep(&[pruned("a", "new", "2026-02-01T00:00:00Z", "bmV3")])
-            .await
-            .unwrap();
+        store.keep(&[pruned("a", "new", "2026-02-01T00:00:00Z", "bmV3")]).await.unwrap();
         assert_eq!(names(&store.kept().await.unwrap()), ["new", "x", "y", "other"]);
     }
 }
@@ -365,24 +292,10 @@ async fn a_request_that_makes_no_sense_is_answered_and_stops_nothing() {
         "data": {"request": "{\"request\": \"reboot\"}"},
     });
     let cp = control_plane().await;
-    kubectl_ok_with(
-        &cp,
-        &["create", "-n", &namespace, "-f", "-"],
-        &manifest.to_string(),
-    )
-    .await;
-    let answer = place
-        .open()
-        .await_answer("nonsense", LIMIT)
-        .await
-        .unwrap()
-        .unwrap();
+    kubectl_ok_with(&cp, &["create", "-n", &namespace, "-f", "-"], &manifest.to_string()).await;
+    let answer = place.open().await_answer("nonsense", LIMIT).await.unwrap().unwrap();
     assert!(answer.starts_with("refused"), "{answer}");
-    let key = place
-        .open()
-        .ask(&UserRequest::Sync { application: None })
-        .await
-        .unwrap();
+    let key = place.open().ask(&UserRequest::Sync { application: None }).await.unwrap();
     assert_eq!(daemon.next().await.key, key);
     daemon.stop().await;
 }
@@ -391,35 +304,15 @@ async fn a_request_that_makes_no_sense_is_answered_and_stops_nothing() {
 async fn a_request_says_who_asked_and_cannot_be_changed_afterwards() {
     let (server, namespace) = (api_server().await, fresh_namespace().await);
     let place = Place::Namespace(server, namespace.clone());
-    let key = place
-        .open()
-        .ask(&UserRequest::Approve(approval("sha-1")))
-        .await
-        .unwrap();
+    let key = place.open().ask(&UserRequest::Approve(approval("sha-1"))).await.unwrap();
     let approvals = place.open().approvals().await.unwrap();
     let cp = control_plane().await;
-    let whoami = kubectl_ok(
-        &cp,
-        &["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"],
-    )
-    .await;
+    let whoami = kubectl_ok(&cp, &["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]).await;
     assert_eq!(approvals[0].by, whoami);
     let other = json!({"data": {"request": "{}"}}).to_string();
-    let patch = [
-        "patch",
-        "configmap",
-        &key,
-        "-n",
-        &namespace,
-        "--type=merge",
-        "-p",
-        &other,
-    ];
+    let patch = ["patch", "configmap", &key, "-n", &namespace, "--type=merge", "-p", &other];
     let refused = crate::support::control_plane::kubectl(&cp, &patch).await;
-    assert!(
-        String::from_utf8_lossy(&refused.stderr).contains("immutable"),
-        "{refused:?}"
-    );
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("immutable"), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -427,12 +320,7 @@ async fn a_missing_namespace_is_named() {
     let store = ClusterStateStore::new(&api_server().await, "no-such-namespace");
     let one = update(&[("in-cluster/shop", Some(record("in-cluster", "shop", "main@1")))]);
     let failure = store.save(&one).await.unwrap_err();
-    assert!(
-        failure
-            .message
-            .contains("does the namespace no-such-namespace exist"),
-        "{failure}"
-    );
+    assert!(failure.message.contains("does the namespace no-such-namespace exist"), "{failure}");
     assert!(!failure.transient);
 }
 
@@ -444,28 +332,17 @@ async fn the_folder_is_closed_to_other_users() {
     std::fs::create_dir(&root).unwrap();
     std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o755)).unwrap();
     let store = FolderStore::open(&root).unwrap();
-    store
-        .keep(&[pruned("a", "x", "2026-01-20T00:00:00Z", "eA==")])
-        .await
-        .unwrap();
+    store.keep(&[pruned("a", "x", "2026-01-20T00:00:00Z", "eA==")]).await.unwrap();
     store.ask(&UserRequest::Sync { application: None }).await.unwrap();
     let mut looked_at = 0;
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
-        assert_eq!(
-            std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
-            0o700,
-            "{folder:?}"
-        );
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700, "{folder:?}");
         for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
             if entry.file_type().unwrap().is_dir() {
                 folders.push(entry.path());
             } else {
-                assert_eq!(
-                    entry.metadata().unwrap().permissions().mode() & 0o777,
-                    0o600,
-                    "{entry:?}"
-                );
+                assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
                 looked_at += 1;
             }
         }
@@ -483,17 +360,9 @@ async fn a_broken_file_is_named_and_a_key_cannot_leave_the_folder() {
     std::fs::write(folder.path().join("outside.json"), "{}").unwrap();
     store.answer("../../outside", "x").await.unwrap();
     assert!(folder.path().join("outside.json").exists() && !folder.path().join("outside.txt").exists());
-    let shard = std::fs::read_dir(root.join("records"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let shard = std::fs::read_dir(root.join("records")).unwrap().next().unwrap().unwrap().path();
     std::fs::write(&shard, "{\"half").unwrap();
     let failure = store.load().await.unwrap_err();
     let name = shard.file_name().unwrap().to_str().unwrap();
-    assert!(
-        failure.message.contains(name) && failure.message.contains("move it away"),
-        "{failure}"
-    );
+    assert!(failure.message.contains(name) && failure.message.contains("move it away"), "{failure}");
 }

@@ -71,11 +71,7 @@ fn read(text: &str) -> Vec<Result<Document, YamlError>> {
 
 /// The object of a document case without its header, or why there is none.
 fn rest_of(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
-    let document = read(text)
-        .into_iter()
-        .next()
-        .expect("a document")
-        .map_err(|error| refusal(&error))?;
+    let document = read(text).into_iter().next().expect("a document").map_err(|error| refusal(&error))?;
     let mut object = document.into_object().expect("an object");
     for header in ["apiVersion", "kind", "metadata"] {
         object.remove(header);
@@ -95,12 +91,7 @@ fn values_become_what_the_table_says() {
 fn keys_become_what_the_table_says() {
     for (text, expected) in KEYS {
         let found = rest_of(&format!("{HEADER}v:\n  {text}: 1\n")).map(|object| {
-            let keys: Vec<&str> = object["v"]
-                .as_object()
-                .unwrap()
-                .keys()
-                .map(String::as_str)
-                .collect();
+            let keys: Vec<&str> = object["v"].as_object().unwrap().keys().map(String::as_str).collect();
             keys.join(" ")
         });
         assert_eq!(found.unwrap_or_else(|why| why), *expected, "{text}: 1");
@@ -138,12 +129,7 @@ fn files_become_what_the_table_says() {
 fn long_keys_end_where_kubectls_do() {
     for (key, fits) in long_keys() {
         let document = read(&format!("{HEADER}v:\n  {key}: 1\n")).remove(0);
-        assert_eq!(
-            document.is_ok(),
-            fits,
-            "a key of {} characters",
-            key.chars().count()
-        );
+        assert_eq!(document.is_ok(), fits, "a key of {} characters", key.chars().count());
     }
 }
 
@@ -177,11 +163,7 @@ fn agree(files: &[Vec<u8>]) -> BTreeMap<&'static str, usize> {
     }
     differences.sort_by_key(String::len);
     differences.truncate(20);
-    assert!(
-        differences.is_empty(),
-        "kubectl reads otherwise:\n{}",
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "kubectl reads otherwise:\n{}", differences.join("\n"));
     counts
 }
 
@@ -198,10 +180,7 @@ fn the_table_agrees_with_kubectl() {
         }
     }
     let counts = agree(&files);
-    assert!(
-        counts["both accept"] > 400 && counts["both refuse"] > 100,
-        "{counts:?}"
-    );
+    assert!(counts["both accept"] > 400 && counts["both refuse"] > 100, "{counts:?}");
 }
 
 #[test]
@@ -211,10 +190,7 @@ fn generated_files_agree_with_kubectl() {
         let counts = agree(&files);
         // A generator that makes only broken files, or only good ones, tests nothing.
         let enough = files.len() / 10;
-        assert!(
-            counts["both accept"] > enough && counts["both refuse"] > enough,
-            "{name}: {counts:?}"
-        );
+        assert!(counts["both accept"] > enough && counts["both refuse"] > enough, "{name}: {counts:?}");
         total += files.len();
     }
     assert!(total >= 10_000);
@@ -228,10 +204,8 @@ fn seed() -> u64 {
 /// kubectl puts U+FFFD in the place of bytes that are no UTF-8. A manifest is no place for that.
 #[test]
 fn bytes_that_are_no_utf8_are_refused_with_their_place() {
-    let files = [
-        b"apiVersion: v1\nkind: A\nmetadata: {name: a}\nv: \xFFx\n".to_vec(),
-        b"{\"a\": \"\xC3\"}".to_vec(),
-    ];
+    let files =
+        [b"apiVersion: v1\nkind: A\nmetadata: {name: a}\nv: \xFFx\n".to_vec(), b"{\"a\": \"\xC3\"}".to_vec()];
     let counts = agree(&files[..1]);
     assert_eq!(counts["encoding"], 1);
     let places = files.map(|file| {
@@ -246,11 +220,7 @@ fn bytes_that_are_no_utf8_are_refused_with_their_place() {
 /// server sends back would then differ from what we read here.
 #[test]
 fn json_floats_are_read_exactly() {
-    for text in [
-        "1.8446744073709548e+38",
-        "0.19223372036854777",
-        "1.0000000000000001e+23",
-    ] {
+    for text in ["1.8446744073709548e+38", "0.19223372036854777", "1.0000000000000001e+23"] {
         let exact: f64 = text.parse().unwrap();
         let ours = rest_of(&format!("{HEADER}v: {text}\n")).unwrap()["v"].as_f64();
         let json = serde_json::from_str::<serde_json::Value>(text).unwrap().as_f64();

@@ -22,7 +22,8 @@ pub(super) enum Chapter {
 type Seen = Result<Vec<String>, String>;
 
 impl Chapter {
-    pub const ALL: [Self; 6] = [Self::Applied, Self::Mended, Self::OneChanged, Self::Pruned, Self::Held, Self::Refused];
+    pub const ALL: [Self; 6] =
+        [Self::Applied, Self::Mended, Self::OneChanged, Self::Pruned, Self::Held, Self::Refused];
 
     pub const fn title(self) -> &'static str {
         match self {
@@ -64,9 +65,18 @@ async fn applied(scene: &Scene) -> Seen {
 
 async fn mended(scene: &Scene) -> Seen {
     let moment = scene.now();
-    scene.kubectl(&["-n", "shop", "set", "image", "deployment/web", "web=registry.example/shop/web:hacked"])?;
+    scene.kubectl(&[
+        "-n",
+        "shop",
+        "set",
+        "image",
+        "deployment/web",
+        "web=registry.example/shop/web:hacked",
+    ])?;
     let pick = |event: &Event| match &event.what {
-        What::Mended { id, fields, millis } if id.name == "web" && id.kind == "Deployment" => Some((fields.clone(), *millis)),
+        What::Mended { id, fields, millis } if id.name == "web" && id.kind == "Deployment" => {
+            Some((fields.clone(), *millis))
+        }
         _ => None,
     };
     let (fields, millis) = scene.event(moment, "the edit was not mended", pick).await?;
@@ -119,7 +129,8 @@ async fn pruned(scene: &Scene) -> Seen {
     expect(scene.object("configmap", "banner")?.is_none(), || "the ConfigMap is still there".into())?;
     scene.object("configmap", "web")?.ok_or("another ConfigMap went as well")?;
     let kept = scene.store.kept().await.map_err(|failure| failure.to_string())?;
-    let kept = kept.iter().find(|(_, pruned)| pruned.id.name == "banner").ok_or("its manifest was not kept")?;
+    let kept =
+        kept.iter().find(|(_, pruned)| pruned.id.name == "banner").ok_or("its manifest was not kept")?;
     Ok(vec![
         format!("commit {commit}: {id} is gone, everything else is there"),
         format!("its manifest is kept: portolan restore {}", kept.0),
@@ -139,9 +150,14 @@ async fn held(scene: &Scene) -> Seen {
     scene.object("deployment", "web")?.ok_or("the Deployment was deleted without an approval")?;
     let deleted = |event: &Event| matches!(event.what, What::Changed { action: Action::Delete, .. });
     expect(!scene.since(moment).iter().any(deleted), || "something was deleted without an approval".into())?;
-    let approval =
-        Approval { application: "web".into(), destination: "local".into(), digest: digest.clone(), by: "demo".into() };
-    let key = scene.store.ask(&UserRequest::Approve(approval)).await.map_err(|failure| failure.to_string())?;
+    let approval = Approval {
+        application: "web".into(),
+        destination: "local".into(),
+        digest: digest.clone(),
+        by: "demo".into(),
+    };
+    let key =
+        scene.store.ask(&UserRequest::Approve(approval)).await.map_err(|failure| failure.to_string())?;
     let limit = Duration::from_secs(30);
     let answer = scene.store.await_answer(&key, limit).await.map_err(|failure| failure.to_string())?;
     let answer = answer.ok_or("the daemon did not answer the approval")?;
@@ -159,9 +175,16 @@ async fn held(scene: &Scene) -> Seen {
 
 async fn refused(scene: &Scene) -> Seen {
     let moment = scene.now();
-    let broken = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: prices\ndata:\n  tea: \"2\"\n  tea: \"3\"\n";
+    let broken =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: prices\ndata:\n  tea: \"2\"\n  tea: \"3\"\n";
     scene.shop.write("apps/web/prices.yaml", broken).map_err(words)?;
-    scene.shop.write("apps/web/hours.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: hours\ndata:\n  open: \"9\"\n").map_err(words)?;
+    scene
+        .shop
+        .write(
+            "apps/web/hours.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: hours\ndata:\n  open: \"9\"\n",
+        )
+        .map_err(words)?;
     let commit = scene.shop.commit("Add prices (with a slip) and hours").map_err(words)?;
     let pick = |event: &Event| match &event.what {
         What::RenderFailed { origin, message } => Some((origin.clone(), message.clone())),
@@ -175,11 +198,16 @@ async fn refused(scene: &Scene) -> Seen {
     scene.event(moment, "the good document beside it was not applied", created).await?;
     scene.object("configmap", "hours")?.ok_or("the good document's object is not there")?;
     expect(scene.object("configmap", "prices")?.is_none(), || "the broken document was applied".into())?;
-    Ok(vec![format!("commit {commit}: refused {origin}: {message}"), "the document beside it was applied".into()])
+    Ok(vec![
+        format!("commit {commit}: refused {origin}: {message}"),
+        "the document beside it was applied".into(),
+    ])
 }
 
 async fn wait_synced(scene: &Scene, moment: usize, application: &str) -> Result<(), String> {
-    let pick = |event: &Event| (event.subject.application == application && matches!(event.what, What::Synced { .. })).then_some(());
+    let pick = |event: &Event| {
+        (event.subject.application == application && matches!(event.what, What::Synced { .. })).then_some(())
+    };
     scene.event(moment, &format!("{application} was not synced"), pick).await
 }
 

@@ -43,7 +43,10 @@ struct Told {
 impl Demo {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let begun = Instant::now();
-        say(context, "Setting the scene: a local control plane with three nodes, a git repository, the daemon");
+        say(
+            context,
+            "Setting the scene: a local control plane with three nodes, a git repository, the daemon",
+        );
         let scene = Scene::set().await?;
         say(context, &format!("Ready after {:.1} s\n", begun.elapsed().as_secs_f64()));
         let mut story = Vec::new();
@@ -67,7 +70,11 @@ impl Demo {
                     .iter()
                     .map(|told| {
                         let held = if told.held { "held" } else { "FAILED" };
-                        vec![told.chapter.to_owned(), held.to_owned(), format!("{:.1} s", told.millis as f64 / 1000.0)]
+                        vec![
+                            told.chapter.to_owned(),
+                            held.to_owned(),
+                            format!("{:.1} s", told.millis as f64 / 1000.0),
+                        ]
                     })
                     .collect();
                 for line in output::table(&["CHAPTER", "", "TIME"], &rows) {
@@ -101,7 +108,9 @@ async fn keep(scene: &Scene) -> Result<(), Failure> {
     output::line("\nEverything keeps running until Ctrl-C. To try, in another terminal:");
     output::line(&format!("  export KUBECONFIG={}", scene.kubeconfig()));
     output::line("  kubectl -n shop get all --show-labels");
-    output::line("  kubectl -n shop scale deployment search --replicas=7; kubectl -n shop get deployment search");
+    output::line(
+        "  kubectl -n shop scale deployment search --replicas=7; kubectl -n shop get deployment search",
+    );
     output::line(&format!("  cd {} && edit, commit, and look again", scene.shop.folder.display()));
     output::line(&format!("  portolan --config {} status --watch", file.display()));
     tokio::signal::ctrl_c().await?;

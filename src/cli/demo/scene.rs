@@ -111,7 +111,12 @@ impl Scene {
     }
 
     /// Waits for the first event since a moment that is of interest.
-    pub async fn event<T>(&self, moment: usize, what: &str, pick: impl Fn(&Event) -> Option<T>) -> Result<T, String> {
+    pub async fn event<T>(
+        &self,
+        moment: usize,
+        what: &str,
+        pick: impl Fn(&Event) -> Option<T>,
+    ) -> Result<T, String> {
         let found = async {
             loop {
                 let news = self.chronicle.news.notified();
@@ -123,7 +128,9 @@ impl Scene {
                 news.await;
             }
         };
-        tokio::time::timeout(LIMIT, found).await.map_err(|_| format!("{what}: not within {} s", LIMIT.as_secs()))
+        tokio::time::timeout(LIMIT, found)
+            .await
+            .map_err(|_| format!("{what}: not within {} s", LIMIT.as_secs()))
     }
 
     /// Waits until applications are synced and healthy.
@@ -170,12 +177,18 @@ impl Scene {
     /// Reads an object by kubectl; `None` when there is none.
     pub fn object(&self, kind: &str, name: &str) -> Result<Option<Value>, String> {
         let text = self.kubectl(&["-n", "shop", "get", kind, name, "--ignore-not-found", "-o", "json"])?;
-        if text.is_empty() { Ok(None) } else { serde_json::from_str(&text).map(Some).map_err(|e| e.to_string()) }
+        if text.is_empty() {
+            Ok(None)
+        } else {
+            serde_json::from_str(&text).map(Some).map_err(|e| e.to_string())
+        }
     }
 
     /// The applications that were rendered since a moment.
     pub fn rendered(&self, moment: usize) -> Vec<String> {
-        let rendered = |event: &Event| matches!(event.what, What::Rendered { .. }).then(|| event.subject.application.clone());
+        let rendered = |event: &Event| {
+            matches!(event.what, What::Rendered { .. }).then(|| event.subject.application.clone())
+        };
         self.since(moment).iter().filter_map(rendered).collect()
     }
 }

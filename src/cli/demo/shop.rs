@@ -22,8 +22,14 @@ const FILES: [(&str, &str); 16] = [
     ),
     ("apps/search/Chart.yaml", include_str!("../../../config/demo/search/Chart.yaml")),
     ("apps/search/values.yaml", include_str!("../../../config/demo/search/values.yaml")),
-    ("apps/search/templates/deployment.yaml", include_str!("../../../config/demo/search/templates/deployment.yaml")),
-    ("apps/search/templates/service.yaml", include_str!("../../../config/demo/search/templates/service.yaml")),
+    (
+        "apps/search/templates/deployment.yaml",
+        include_str!("../../../config/demo/search/templates/deployment.yaml"),
+    ),
+    (
+        "apps/search/templates/service.yaml",
+        include_str!("../../../config/demo/search/templates/service.yaml"),
+    ),
     ("README.md", "A small shop, made by `portolan demo`.\n"),
 ];
 
@@ -76,7 +82,14 @@ impl Shop {
         let output = Command::new("git")
             .arg("-C")
             .arg(&self.folder)
-            .args(["-c", "user.name=Portolan demo", "-c", "user.email=demo@portolan.invalid", "-c", "commit.gpgSign=false"])
+            .args([
+                "-c",
+                "user.name=Portolan demo",
+                "-c",
+                "user.email=demo@portolan.invalid",
+                "-c",
+                "commit.gpgSign=false",
+            ])
             .args(arguments)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
@@ -87,7 +100,10 @@ impl Shop {
             })?;
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(Failure::new(FailureKind::Environment, format!("git {}: {words}", arguments.join(" "))));
+            return Err(Failure::new(
+                FailureKind::Environment,
+                format!("git {}: {words}", arguments.join(" ")),
+            ));
         }
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }

@@ -26,23 +26,13 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn open(root: PathBuf, parts: &[&str]) -> Result<Self, StateFailure> {
-        let folder = Self {
-            root,
-            next: AtomicU64::new(0),
-        };
+        let folder = Self { root, next: AtomicU64::new(0) };
         folder.private(&folder.root)?;
         for part in parts {
             folder.private(&folder.root.join(part))?;
-            for name in folder
-                .list(part)?
-                .into_iter()
-                .filter(|name| name.starts_with(UNFINISHED))
-            {
+            for name in folder.list(part)?.into_iter().filter(|name| name.starts_with(UNFINISHED)) {
                 // Another process may be writing just now; its rename then fails and is reported there.
-                if folder
-                    .age(part, &name)
-                    .is_some_and(|age| age > Duration::from_secs(60))
-                {
+                if folder.age(part, &name).is_some_and(|age| age > Duration::from_secs(60)) {
                     folder.remove(part, &name)?;
                 }
             }
@@ -71,10 +61,7 @@ impl Folder {
     fn list(&self, part: &str) -> Result<Vec<String>, StateFailure> {
         let path = self.root.join(part);
         let entries = fs::read_dir(&path).map_err(|error| self.failed("cannot be read", &path, &error))?;
-        Ok(entries
-            .filter_map(Result::ok)
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .collect())
+        Ok(entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().into_string().ok()).collect())
     }
 
     /// The file's content; `None` when there is no such file.
@@ -113,19 +100,12 @@ impl Folder {
 
     /// How long ago the file was written.
     pub(super) fn age(&self, part: &str, name: &str) -> Option<Duration> {
-        fs::metadata(self.path(part, name))
-            .ok()?
-            .modified()
-            .ok()?
-            .elapsed()
-            .ok()
+        fs::metadata(self.path(part, name)).ok()?.modified().ok()?.elapsed().ok()
     }
 
     /// A name that no other file has and that sorts by time.
     pub(super) fn fresh_name(&self) -> String {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         format!("{:015}-{}-{number}", now.as_micros(), std::process::id())
     }
@@ -140,19 +120,12 @@ impl Folder {
             error.kind(),
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory
         );
-        StateFailure {
-            message: format!("{} {what}: {error}{hint}", path.display()),
-            transient,
-        }
+        StateFailure { message: format!("{} {what}: {error}{hint}", path.display()), transient }
     }
 }
 
 fn create(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
@@ -199,11 +172,8 @@ impl Changes {
             }
         });
         let path = folder.root.join(part);
-        let watching = watcher.and_then(|mut watcher| {
-            watcher
-                .watch(&path, RecursiveMode::NonRecursive)
-                .map(|()| watcher)
-        });
+        let watching = watcher
+            .and_then(|mut watcher| watcher.watch(&path, RecursiveMode::NonRecursive).map(|()| watcher));
         let watcher = match watching {
             Ok(watcher) => Some(watcher),
             Err(error) => {
@@ -211,10 +181,7 @@ impl Changes {
                 None
             }
         };
-        Self {
-            told,
-            _watcher: watcher,
-        }
+        Self { told, _watcher: watcher }
     }
 
     pub(super) async fn next(&mut self) {

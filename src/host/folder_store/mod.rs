@@ -45,18 +45,9 @@ impl FolderStore {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StateFailure> {
         let folder = Folder::open(
             root.into(),
-            &[
-                RECORDS,
-                requests::REQUESTS,
-                requests::APPROVALS,
-                requests::ANSWERS,
-                pruned::PRUNED,
-            ],
+            &[RECORDS, requests::REQUESTS, requests::APPROVALS, requests::ANSWERS, pruned::PRUNED],
         )?;
-        Ok(Self {
-            folder: Arc::new(folder),
-            writing: Mutex::new(()),
-        })
+        Ok(Self { folder: Arc::new(folder), writing: Mutex::new(()) })
     }
 
     /// Runs file work where it may block.
@@ -82,18 +73,14 @@ impl StateStore for FolderStore {
 
     async fn approvals(&self) -> Result<Vec<Approval>, StateFailure> {
         self.blocking(|folder| {
-            Ok(requests::approvals(folder)?
-                .into_iter()
-                .map(|(_, approval)| approval)
-                .collect())
+            Ok(requests::approvals(folder)?.into_iter().map(|(_, approval)| approval).collect())
         })
         .await
     }
 
     async fn use_up(&self, approval: &Approval) -> Result<(), StateFailure> {
         let spent = approval.clone();
-        self.blocking(move |folder| requests::use_up(folder, &spent))
-            .await
+        self.blocking(move |folder| requests::use_up(folder, &spent)).await
     }
 
     async fn ask(&self, request: &UserRequest) -> Result<String, StateFailure> {
@@ -107,8 +94,7 @@ impl StateStore for FolderStore {
 
     async fn answer(&self, key: &str, answer: &str) -> Result<(), StateFailure> {
         let (key, answer) = (key.to_owned(), answer.to_owned());
-        self.blocking(move |folder| requests::answer(folder, &key, &answer))
-            .await
+        self.blocking(move |folder| requests::answer(folder, &key, &answer)).await
     }
 
     async fn await_answer(&self, key: &str, limit: Duration) -> Result<Option<String>, StateFailure> {

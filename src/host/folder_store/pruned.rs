@@ -39,18 +39,11 @@ pub(super) fn keep(folder: &Folder, pruned: &[Pruned]) -> Result<(), StateFailur
     }
     for (destination, objects) in destinations {
         let text = serde_json::to_vec(&objects).map_err(|error| files::broken("what was pruned", &error))?;
-        let newest = objects
-            .iter()
-            .filter_map(|object| object.at.parse::<Timestamp>().ok())
-            .max()
-            .unwrap_or_default();
+        let newest =
+            objects.iter().filter_map(|object| object.at.parse::<Timestamp>().ok()).max().unwrap_or_default();
         // Named by content: the same objects kept twice are kept once.
-        let name = format!(
-            "{}{:012}-{}.json",
-            prefix(destination),
-            newest.as_second().max(0),
-            digest(&text, 8)
-        );
+        let name =
+            format!("{}{:012}-{}.json", prefix(destination), newest.as_second().max(0), digest(&text, 8));
         folder.write(PRUNED, &name, &text)?;
         forget(folder, destination, newest)?;
     }
@@ -65,17 +58,12 @@ pub(super) fn kept(folder: &Folder) -> Result<Vec<(String, Pruned)>, StateFailur
         };
         let key = name.strip_suffix(".json").unwrap_or(&name);
         match read(&text) {
-            Ok(objects) => kept.extend(
-                objects
-                    .into_iter()
-                    .enumerate()
-                    .map(|(n, object)| (format!("{key}.{n}"), object)),
-            ),
-            Err(reason) => tracing::warn!(
-                file = name,
-                reason,
-                "pruned manifests cannot be read and are left out"
-            ),
+            Ok(objects) => {
+                kept.extend(objects.into_iter().enumerate().map(|(n, object)| (format!("{key}.{n}"), object)))
+            }
+            Err(reason) => {
+                tracing::warn!(file = name, reason, "pruned manifests cannot be read and are left out")
+            }
         }
     }
     kept.sort_by(|(_, a), (_, b)| b.at.cmp(&a.at).then_with(|| a.id.cmp(&b.id)));
@@ -85,42 +73,23 @@ pub(super) fn kept(folder: &Folder) -> Result<Vec<(String, Pruned)>, StateFailur
 /// The reason never quotes the file: Secrets are in it.
 fn read(text: &[u8]) -> Result<Vec<Pruned>, String> {
     let stored: Vec<Stored> = serde_json::from_slice(text).map_err(|error| {
-        format!(
-            "not what was written, at line {} column {}",
-            error.line(),
-            error.column()
-        )
+        format!("not what was written, at line {} column {}", error.line(), error.column())
     })?;
     let pruned = stored.into_iter().map(|s| {
         let manifest = Object::new(s.manifest).map_err(|error| format!("{}: {error}", s.id))?;
-        Ok(Pruned {
-            application: s.application,
-            destination: s.destination,
-            at: s.at,
-            id: s.id,
-            manifest,
-        })
+        Ok(Pruned { application: s.application, destination: s.destination, at: s.at, id: s.id, manifest })
     });
     pruned.collect()
 }
 
 fn forget(folder: &Folder, destination: &str, newest: Timestamp) -> Result<(), StateFailure> {
-    let oldest = newest
-        .checked_sub(SignedDuration::from_hours(24 * DAYS))
-        .unwrap_or(Timestamp::MIN)
-        .as_second();
+    let oldest =
+        newest.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(Timestamp::MIN).as_second();
     let prefix = prefix(destination);
     let names = folder.names(PRUNED)?;
-    let of_it = names
-        .iter()
-        .rev()
-        .filter_map(|name| Some((name, name.strip_prefix(&prefix)?)));
+    let of_it = names.iter().rev().filter_map(|name| Some((name, name.strip_prefix(&prefix)?)));
     for (place, (name, rest)) in of_it.enumerate() {
-        let at: i64 = rest
-            .split('-')
-            .next()
-            .and_then(|second| second.parse().ok())
-            .unwrap_or(0);
+        let at: i64 = rest.split('-').next().and_then(|second| second.parse().ok()).unwrap_or(0);
         if place >= MOST || at < oldest {
             folder.remove(PRUNED, name)?;
         }
@@ -133,9 +102,5 @@ fn prefix(destination: &str) -> String {
 }
 
 fn digest(content: &[u8], bytes: usize) -> String {
-    Sha256::digest(content)
-        .iter()
-        .take(bytes)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(content).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -172,7 +172,5 @@ fn answer_file(key: &str) -> String {
 }
 
 fn plain(key: &str) -> String {
-    key.chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .collect()
+    key.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
 }

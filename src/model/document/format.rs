@@ -12,14 +12,8 @@ use std::net::SocketAddr;
 #[must_use]
 pub fn check(format: &str, text: &str) -> Option<Result<(), String>> {
     Some(match format {
-        "interval" => text
-            .parse::<Interval>()
-            .map(drop)
-            .map_err(|error| error.to_string()),
-        "byte-size" => text
-            .parse::<ByteSize>()
-            .map(drop)
-            .map_err(|error| error.to_string()),
+        "interval" => text.parse::<Interval>().map(drop).map_err(|error| error.to_string()),
+        "byte-size" => text.parse::<ByteSize>().map(drop).map_err(|error| error.to_string()),
         "socket-address" => sentence(
             text.parse::<SocketAddr>().is_ok(),
             "has to be an IP address with a port, such as `127.0.0.1:8080` or `[::]:8080`",
@@ -77,10 +71,7 @@ fn repository_path(text: &str) -> Result<(), String> {
         !text.split('/').any(|part| part == ".."),
         "may not hold `..`: it is relative to the repository's root",
     )?;
-    sentence(
-        !text.chars().any(char::is_control),
-        "may not hold control characters",
-    )
+    sentence(!text.chars().any(char::is_control), "may not hold control characters")
 }
 
 /// An RFC 6901 pointer, in which a part may be `*` or `name=value`.
@@ -90,19 +81,14 @@ fn json_pointer(text: &str) -> Result<(), String> {
         "has to be a JSON pointer that starts with `/`, such as `/spec/replicas`",
     )?;
     let escapes_hold = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    sentence(
-        escapes_hold,
-        "holds a `~` that is no escape: write `~1` for `/` and `~0` for `~` inside a name",
-    )
+    sentence(escapes_hold, "holds a `~` that is no escape: write `~1` for `/` and `~0` for `~` inside a name")
 }
 
 /// `Kind` or `Kind.group`; `*` alone or as a part.
 fn kind_name(text: &str) -> Result<(), String> {
     let (kind, group) = text.split_once('.').unwrap_or((text, "*"));
     let kind_holds = kind.starts_with(|c: char| c.is_ascii_uppercase() || c == '*')
-        && kind
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | '?'));
+        && kind.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | '?'));
     let group_holds = !group.is_empty()
         && group
             .chars()
@@ -133,9 +119,7 @@ fn label_value(text: &str) -> Result<(), String> {
     let ends = |c: Option<&u8>| c.is_none_or(u8::is_ascii_alphanumeric);
     sentence(
         bytes.len() <= 63
-            && bytes
-                .iter()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+            && bytes.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
             && ends(bytes.first())
             && ends(bytes.last()),
         "has to be up to 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends",
@@ -165,36 +149,11 @@ macro_rules! word {
     };
 }
 
-word!(
-    DnsLabel,
-    "dns-label",
-    "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
-    "Schema of an RFC 1123 label."
-);
-word!(
-    RepositoryPath,
-    "repository-path",
-    "^([^/\\\\].*)?$",
-    "Schema of a path inside a repository."
-);
-word!(
-    SocketAddress,
-    "socket-address",
-    "^.+:[0-9]{1,5}$",
-    "Schema of an IP address with a port."
-);
-word!(
-    JsonPointerPattern,
-    "json-pointer-pattern",
-    "^/.",
-    "Schema of a JSON pointer with wildcards."
-);
-word!(
-    KindName,
-    "kind-name",
-    "^[A-Z*][A-Za-z0-9*?]*(\\.[-a-z0-9.*?]+)?$",
-    "Schema of a kind with its group."
-);
+word!(DnsLabel, "dns-label", "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "Schema of an RFC 1123 label.");
+word!(RepositoryPath, "repository-path", "^([^/\\\\].*)?$", "Schema of a path inside a repository.");
+word!(SocketAddress, "socket-address", "^.+:[0-9]{1,5}$", "Schema of an IP address with a port.");
+word!(JsonPointerPattern, "json-pointer-pattern", "^/.", "Schema of a JSON pointer with wildcards.");
+word!(KindName, "kind-name", "^[A-Z*][A-Za-z0-9*?]*(\\.[-a-z0-9.*?]+)?$", "Schema of a kind with its group.");
 word!(
     LabelKey,
     "label-key",
@@ -213,12 +172,7 @@ word!(
     "^([-a-z0-9]+/)?[-a-z0-9.]+$",
     "Schema of a ServiceAccount's name."
 );
-word!(
-    RoleArn,
-    "role-arn",
-    "^arn:[^:]+:iam::[0-9]{12}:role/.+$",
-    "Schema of an IAM role's ARN."
-);
+word!(RoleArn, "role-arn", "^arn:[^:]+:iam::[0-9]{12}:role/.+$", "Schema of an IAM role's ARN.");
 
 /// Schema of `metadata.labels` and of selectors.
 #[derive(Debug)]
@@ -271,21 +225,9 @@ mod tests {
                 vec!["*", "Job.batch", "ConfigMap", "*.apps"],
                 vec!["", "job", "apps/v1", "Job.", "Job batch"],
             ),
-            (
-                "label-key",
-                vec!["a", "a.b/c_d", "A"],
-                vec!["", "/a", "a/", "a/b/c", "a b", "A_/b"],
-            ),
-            (
-                "label-value",
-                vec!["", "a", "1.2_3"],
-                vec!["-a", "a ", "a/b", &too_long],
-            ),
-            (
-                "service-account",
-                vec!["deployer", "shop/deployer"],
-                vec!["", "/a", "a/", "a/b/c", "A"],
-            ),
+            ("label-key", vec!["a", "a.b/c_d", "A"], vec!["", "/a", "a/", "a/b/c", "a b", "A_/b"]),
+            ("label-value", vec!["", "a", "1.2_3"], vec!["-a", "a ", "a/b", &too_long]),
+            ("service-account", vec!["deployer", "shop/deployer"], vec!["", "/a", "a/", "a/b/c", "A"]),
             (
                 "role-arn",
                 vec!["arn:aws:iam::111122223333:role/x"],
@@ -293,11 +235,7 @@ mod tests {
             ),
             ("interval", vec!["5m"], vec!["5"]),
             ("byte-size", vec!["5Mi"], vec!["5M"]),
-            (
-                "socket-address",
-                vec!["[::1]:80"],
-                vec!["localhost:80", "127.0.0.1", ":8080"],
-            ),
+            ("socket-address", vec!["[::1]:80"], vec!["localhost:80", "127.0.0.1", ":8080"]),
         ] {
             for text in good {
                 assert_eq!(check(format, text), Some(Ok(())), "{format} {text}");

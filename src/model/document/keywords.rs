@@ -42,10 +42,7 @@ pub const DEEPEST: usize = 256;
 /// # Errors
 /// The first keyword that it does not know.
 pub fn supported(root: &Value, schema: &Value, at: &str) -> Result<(), UnknownKeyword> {
-    let unknown = |keyword: &str| UnknownKeyword {
-        keyword: keyword.into(),
-        at: at.into(),
-    };
+    let unknown = |keyword: &str| UnknownKeyword { keyword: keyword.into(), at: at.into() };
     let Some(fields) = schema.as_object() else {
         return Ok(());
     };
@@ -93,20 +90,15 @@ pub fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
         let Some(target) = schema.get("$ref").and_then(Value::as_str) else {
             return schema;
         };
-        schema = target
-            .strip_prefix('#')
-            .and_then(|target| root.pointer(target))
-            .unwrap_or(&Value::Bool(true));
+        schema =
+            target.strip_prefix('#').and_then(|target| root.pointer(target)).unwrap_or(&Value::Bool(true));
     }
     &Value::Bool(true)
 }
 
 /// The schemas below `anyOf`, `oneOf` and `allOf`.
 pub fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
-    ["anyOf", "oneOf", "allOf"]
-        .into_iter()
-        .filter_map(|keyword| schema.get(keyword)?.as_array())
-        .flatten()
+    ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten()
 }
 
 /// The values that a schema made of constants allows: `const`, `enum`, or `oneOf` of such (schemars writes an enum
@@ -118,25 +110,16 @@ pub fn closed_choices(keywords: &Map<String, Value>) -> Option<Vec<&Value>> {
     if let Some(choices) = keywords.get("enum").and_then(Value::as_array) {
         return Some(choices.iter().collect());
     }
-    let branches = keywords
-        .get("oneOf")
-        .or_else(|| keywords.get("anyOf"))?
-        .as_array()?;
-    let choices: Option<Vec<_>> = branches
-        .iter()
-        .map(|branch| closed_choices(branch.as_object()?))
-        .collect();
+    let branches = keywords.get("oneOf").or_else(|| keywords.get("anyOf"))?.as_array()?;
+    let choices: Option<Vec<_>> = branches.iter().map(|branch| closed_choices(branch.as_object()?)).collect();
     choices.map(|choices| choices.into_iter().flatten().collect())
 }
 
 /// Whether the constants among a schema's properties are what the value has.
 pub fn agrees(schema: &Value, value: &Value) -> bool {
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flatten()
-        .all(|(name, schema)| match schema.get("const") {
-            Some(constant) => value.get(name) == Some(constant),
-            None => true,
-        })
+    properties.into_iter().flatten().all(|(name, schema)| match schema.get("const") {
+        Some(constant) => value.get(name) == Some(constant),
+        None => true,
+    })
 }

@@ -140,12 +140,7 @@ pub struct Documents {
 impl Documents {
     /// Adds the documents of another file or repository.
     pub fn merge(&mut self, other: Self) {
-        let Self {
-            applications,
-            clusters,
-            problems,
-            refused,
-        } = other;
+        let Self { applications, clusters, problems, refused } = other;
         self.applications.extend(applications);
         self.clusters.extend(clusters);
         self.problems.extend(problems);
@@ -157,10 +152,7 @@ impl Documents {
     #[must_use]
     pub fn conceals(&self, repository: &str, kind: DocumentKind, name: &str) -> bool {
         self.refused.iter().any(|refusal| {
-            let named = refusal
-                .name
-                .as_ref()
-                .map_or(refusal.repository == repository, |named| named == name);
+            let named = refusal.name.as_ref().map_or(refusal.repository == repository, |named| named == name);
             refusal.kind.is_none_or(|of_kind| of_kind == kind) && named
         })
     }

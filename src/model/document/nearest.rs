@@ -26,15 +26,8 @@ mod tests {
 
     #[test]
     fn slips_are_recognised_and_other_words_are_not() {
-        let known = [
-            "repository",
-            "revision",
-            "path",
-            "destination",
-            "namespace",
-            "serviceAccount",
-            "dependsOn",
-        ];
+        let known =
+            ["repository", "revision", "path", "destination", "namespace", "serviceAccount", "dependsOn"];
         for (given, meant) in [
             ("repositry", Some("repository")),
             ("pth", Some("path")),

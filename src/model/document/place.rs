@@ -18,11 +18,7 @@ impl<'a> Placed<'a> {
     /// A document of a file.
     #[must_use]
     pub const fn new(file: &'a str, document: &'a Document) -> Self {
-        Self {
-            file,
-            document,
-            marks: OnceCell::new(),
-        }
+        Self { file, document, marks: OnceCell::new() }
     }
 
     /// Line and column of a field's key or a list's item; `None` when it is not written out.
@@ -56,15 +52,8 @@ impl<'a> Placed<'a> {
     /// A violation as a problem.
     #[must_use]
     pub fn violation(&self, violation: Violation) -> Problem {
-        let Violation {
-            pointer,
-            message,
-            hint,
-        } = violation;
-        Problem {
-            hint,
-            ..self.problem(&pointer, message)
-        }
+        let Violation { pointer, message, hint } = violation;
+        Problem { hint, ..self.problem(&pointer, message) }
     }
 
     /// The document's value without fields that are null where the schema has no null, and what is wrong with it,
@@ -73,11 +62,8 @@ impl<'a> Placed<'a> {
     pub fn check(&self, validator: &Validator) -> (Value, Vec<Problem>) {
         let mut value = self.document.value().clone();
         validator.drop_nulls(&mut value);
-        let mut problems: Vec<_> = validator
-            .check(&value)
-            .into_iter()
-            .map(|violation| self.violation(violation))
-            .collect();
+        let mut problems: Vec<_> =
+            validator.check(&value).into_iter().map(|violation| self.violation(violation)).collect();
         problems.sort();
         (value, problems)
     }
@@ -86,15 +72,10 @@ impl<'a> Placed<'a> {
     #[must_use]
     pub fn ignored(&self) -> Option<Problem> {
         let mark = self.document.ignored()?;
-        let problem = Problem::of_file(
-            self.file,
-            "the text from here on is not read: the document ended before it",
-        );
+        let problem =
+            Problem::of_file(self.file, "the text from here on is not read: the document ended before it");
         Some(
-            problem
-                .at(mark.line, mark.column)
-                .hint("put `---` before it, or mend its indentation")
-                .warning(),
+            problem.at(mark.line, mark.column).hint("put `---` before it, or mend its indentation").warning(),
         )
     }
 }

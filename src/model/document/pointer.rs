@@ -59,9 +59,7 @@ pub fn shown(path: &Path) -> String {
         Path::Key(parent, name, _) => {
             let parent = shown(parent);
             let plain = !name.is_empty()
-                && name
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$'));
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$'));
             match (plain, parent.is_empty()) {
                 (true, true) => (*name).to_owned(),
                 (true, false) => format!("{parent}.{name}"),

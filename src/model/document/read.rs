@@ -46,11 +46,7 @@ const LATER: [&str; 16] = [
 pub fn read(repository: &str, file: &str, text: &[u8]) -> Documents {
     let mut documents = Documents::default();
     for document in yaml::read_stream(text, &Limits::default()) {
-        let mut reader = Reader {
-            repository,
-            file,
-            documents: &mut documents,
-        };
+        let mut reader = Reader { repository, file, documents: &mut documents };
         match document {
             Ok(document) => reader.document(&document, &Placed::new(file, &document)),
             Err(error) => {
@@ -84,10 +80,8 @@ impl Reader<'_> {
             (true, None) => unknown_kind(placed, kind),
             (false, _) if ours_by_mistake => match api_version {
                 "" => placed.problem("", "`apiVersion` is missing"),
-                other => placed.problem(
-                    "/apiVersion",
-                    format!("`apiVersion` is `{other}`, which is not known here"),
-                ),
+                other => placed
+                    .problem("/apiVersion", format!("`apiVersion` is `{other}`, which is not known here")),
             }
             .hint(format!("write `apiVersion: {API_VERSION}`")),
             (false, _) if COMPANIONS.contains(&group) => return,
@@ -106,21 +100,13 @@ impl Reader<'_> {
             self.documents.problems.push(problem);
             return;
         }
-        self.refuse(
-            vec![problem],
-            known,
-            value.pointer("/metadata/name").and_then(Value::as_str),
-        );
+        self.refuse(vec![problem], known, value.pointer("/metadata/name").and_then(Value::as_str));
     }
 
     fn typed(&mut self, kind: DocumentKind, placed: &Placed) {
         self.documents.problems.extend(placed.ignored());
         let (value, mut problems) = placed.check(schema::validator(kind));
-        let name = value
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let subject = (!name.is_empty()).then(|| format!("{kind} {name}"));
         if problems.is_empty() {
             let taken = match kind {
@@ -130,12 +116,7 @@ impl Reader<'_> {
                     &name,
                     rules::application,
                     |documents, name, labels, spec, origin| {
-                        documents.applications.push(ApplicationDocument {
-                            name,
-                            labels,
-                            spec,
-                            origin,
-                        });
+                        documents.applications.push(ApplicationDocument { name, labels, spec, origin });
                     },
                 ),
                 DocumentKind::Cluster => self.take(
@@ -144,12 +125,7 @@ impl Reader<'_> {
                     &name,
                     rules::cluster,
                     |documents, name, labels, spec, origin| {
-                        documents.clusters.push(ClusterDocument {
-                            name,
-                            labels,
-                            spec,
-                            origin,
-                        });
+                        documents.clusters.push(ClusterDocument { name, labels, spec, origin });
                     },
                 ),
             };
@@ -158,10 +134,7 @@ impl Reader<'_> {
                 Err(found) => problems = found,
             }
         }
-        let problems = problems
-            .into_iter()
-            .map(|problem| problem.about(subject.clone()))
-            .collect();
+        let problems = problems.into_iter().map(|problem| problem.about(subject.clone())).collect();
         self.refuse(problems, Some(kind), (!name.is_empty()).then_some(&name));
     }
 
@@ -181,19 +154,11 @@ impl Reader<'_> {
             })?;
         let violations = rules(name, &spec, value);
         if !violations.is_empty() {
-            return Err(violations
-                .into_iter()
-                .map(|violation| placed.violation(violation))
-                .collect());
+            return Err(violations.into_iter().map(|violation| placed.violation(violation)).collect());
         }
-        let labels = value
-            .pointer("/metadata/labels")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten();
-        let labels = labels
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect();
+        let labels = value.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+        let labels =
+            labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
         let places = LATER
             .into_iter()
             .filter_map(|pointer| placed.find(pointer).map(|place| (pointer, place)))
@@ -223,9 +188,7 @@ impl Reader<'_> {
 fn unknown_kind(placed: &Placed, kind: &str) -> Problem {
     let problem = |message: String| placed.problem("/kind", message);
     match kind {
-        "" => placed
-            .problem("", "`kind` is missing")
-            .hint("it is Application or Cluster"),
+        "" => placed.problem("", "`kind` is missing").hint("it is Application or Cluster"),
         "Migration" => problem("documents of kind Migration are not supported yet".into())
             .hint("take it out until a release says it is"),
         "Config" => problem("a Config is the daemon's own file and does not count in a repository".into())

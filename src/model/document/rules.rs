@@ -18,32 +18,19 @@ pub(super) fn application(name: &str, spec: &ApplicationSpec, written: &Value) -
             "keep one of them",
         );
     }
-    if spec
-        .destination
-        .selector
-        .as_ref()
-        .is_some_and(std::collections::BTreeMap::is_empty)
-    {
+    if spec.destination.selector.as_ref().is_some_and(std::collections::BTreeMap::is_empty) {
         let message = "`spec.destination.selector` is empty and would match every cluster";
         wrong("/spec/destination/selector", message, "name at least one label");
     }
     if spec.depends_on.iter().any(|other| other == name) {
-        wrong(
-            "/spec/dependsOn",
-            "`spec.dependsOn` names the application itself",
-            "take it out",
-        );
+        wrong("/spec/dependsOn", "`spec.dependsOn` names the application itself", "take it out");
     }
     if let Some(account) = &spec.service_account
         && !account.contains('/')
         && spec.namespace.is_none()
     {
         let message = "`spec.serviceAccount` has no namespace, and the application has none either";
-        wrong(
-            "/spec/serviceAccount",
-            message,
-            "write it as `namespace/name`, or set `spec.namespace`",
-        );
+        wrong("/spec/serviceAccount", message, "write it as `namespace/name`, or set `spec.namespace`");
     }
     if spec.sync.create_namespace && spec.namespace.is_none() {
         wrong(
@@ -65,10 +52,7 @@ pub(super) fn application(name: &str, spec: &ApplicationSpec, written: &Value) -
     }
     match spec.source.kind {
         Some(kind @ (RendererKind::Plain | RendererKind::Kustomize)) if spec.source.helm.is_some() => {
-            let message = format!(
-                "`spec.source.helm` means nothing where `type` is {}",
-                kind.as_str()
-            );
+            let message = format!("`spec.source.helm` means nothing where `type` is {}", kind.as_str());
             wrong("/spec/source/helm", &message, "take one of them out");
         }
         Some(kind @ (RendererKind::Helm | RendererKind::Kustomize)) => {
@@ -76,22 +60,14 @@ pub(super) fn application(name: &str, spec: &ApplicationSpec, written: &Value) -
                 .into_iter()
                 .filter(|field| has(&format!("/spec/source/{field}")))
             {
-                let message = format!(
-                    "`spec.source.{field}` means nothing where `type` is {}",
-                    kind.as_str()
-                );
+                let message =
+                    format!("`spec.source.{field}` means nothing where `type` is {}", kind.as_str());
                 wrong(&format!("/spec/source/{field}"), &message, "take one of them out");
             }
         }
         _ => {}
     }
-    for (index, file) in spec
-        .source
-        .helm
-        .iter()
-        .flat_map(|helm| &helm.value_files)
-        .enumerate()
-    {
+    for (index, file) in spec.source.helm.iter().flat_map(|helm| &helm.value_files).enumerate() {
         if leaves_repository(&spec.path, file) {
             let pointer = format!("/spec/source/helm/valueFiles/{index}");
             wrong(
@@ -111,10 +87,7 @@ pub(super) fn cluster(name: &str, spec: &ClusterSpec, _: &Value) -> Vec<Violatio
         ("inCluster", spec.in_cluster),
         ("eks", spec.eks.is_some()),
     ];
-    let used: Vec<_> = ways
-        .into_iter()
-        .filter_map(|(way, used)| used.then_some(way))
-        .collect();
+    let used: Vec<_> = ways.into_iter().filter_map(|(way, used)| used.then_some(way)).collect();
     match used[..] {
         [] => vec![violation(
             "/spec",
@@ -130,21 +103,14 @@ pub(super) fn cluster(name: &str, spec: &ClusterSpec, _: &Value) -> Vec<Violatio
         [_] => Vec::new(),
         [_, second, ..] => vec![violation(
             &format!("/spec/{second}"),
-            &format!(
-                "`spec` has several ways to reach the cluster: {}",
-                used.join(", ")
-            ),
+            &format!("`spec` has several ways to reach the cluster: {}", used.join(", ")),
             "keep one of them",
         )],
     }
 }
 
 fn violation(pointer: &str, message: &str, hint: &str) -> Violation {
-    Violation {
-        pointer: pointer.into(),
-        message: message.into(),
-        hint: Some(hint.into()),
-    }
+    Violation { pointer: pointer.into(), message: message.into(), hint: Some(hint.into()) }
 }
 
 /// Whether a path relative to a folder of the repository leaves the repository. A glob in the folder counts as the

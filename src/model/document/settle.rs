@@ -34,32 +34,20 @@ impl Documents {
     }
 
     fn duplicates(&self, problems: &mut Vec<Problem>, refused: &mut Refused) {
-        let applications = self
-            .applications
-            .iter()
-            .map(|a| (DocumentKind::Application, &a.name, &a.origin));
-        let clusters = self
-            .clusters
-            .iter()
-            .map(|c| (DocumentKind::Cluster, &c.name, &c.origin));
+        let applications = self.applications.iter().map(|a| (DocumentKind::Application, &a.name, &a.origin));
+        let clusters = self.clusters.iter().map(|c| (DocumentKind::Cluster, &c.name, &c.origin));
         let mut first = BTreeMap::new();
         let mut position = BTreeMap::from(DocumentKind::ALL.map(|kind| (kind, 0usize)));
         for (kind, name, origin) in applications.chain(clusters) {
-            let index = position
-                .get_mut(&kind)
-                .map(|next| std::mem::replace(next, *next + 1))
-                .unwrap_or_default();
+            let index =
+                position.get_mut(&kind).map(|next| std::mem::replace(next, *next + 1)).unwrap_or_default();
             let Some((first_origin, first_index)) = first.get(&(kind, name)) else {
                 first.insert((kind, name), (origin, index));
                 continue;
             };
-            let message = format!(
-                "{kind} `{name}` exists already, at {}:{}",
-                first_origin.file, first_origin.line
-            );
-            let problem = origin
-                .problem("/metadata/name", message)
-                .about(Some(format!("{kind} {name}")));
+            let message =
+                format!("{kind} `{name}` exists already, at {}:{}", first_origin.file, first_origin.line);
+            let problem = origin.problem("/metadata/name", message).about(Some(format!("{kind} {name}")));
             problems.push(problem.hint("names are unique among all repositories: rename one"));
             refused.insert((kind, index));
             if first_origin.repository == origin.repository {
@@ -79,9 +67,7 @@ impl Documents {
             self,
             known,
             DocumentKind::Application,
-            self.applications
-                .iter()
-                .map(|application| application.name.as_str()),
+            self.applications.iter().map(|application| application.name.as_str()),
         );
         for (index, application) in self.applications.iter().enumerate() {
             let mut missing = |pointer: &str, what: &str, name: &str, near: Option<&str>, hint: &str| {
@@ -125,43 +111,29 @@ impl Documents {
             }
             if let Some(selector) = &application.spec.destination.selector
                 && clusters.complete
-                && !self.clusters.iter().any(|cluster| {
-                    selector
-                        .iter()
-                        .all(|(key, value)| cluster.labels.get(key) == Some(value))
-                })
+                && !self
+                    .clusters
+                    .iter()
+                    .any(|cluster| selector.iter().all(|(key, value)| cluster.labels.get(key) == Some(value)))
             {
                 let message =
                     "no Cluster document has the labels of `spec.destination.selector`: nothing is delivered";
                 let problem = application.origin.problem("/spec/destination/selector", message);
-                problems.push(
-                    problem
-                        .about(Some(format!("Application {}", application.name)))
-                        .warning(),
-                );
+                problems.push(problem.about(Some(format!("Application {}", application.name))).warning());
             }
         }
         for (index, cluster) in self.clusters.iter().enumerate() {
-            let name = cluster
-                .spec
-                .kubeconfig
-                .as_ref()
-                .and_then(|kubeconfig| kubeconfig.name.as_ref());
+            let name = cluster.spec.kubeconfig.as_ref().and_then(|kubeconfig| kubeconfig.name.as_ref());
             if let (Some(name), Some(kubeconfigs)) = (name, known.kubeconfigs)
                 && !kubeconfigs.contains(name)
             {
-                let problem = cluster
-                    .origin
-                    .problem("/spec/kubeconfig", format!("there is no kubeconfig `{name}`"));
+                let problem =
+                    cluster.origin.problem("/spec/kubeconfig", format!("there is no kubeconfig `{name}`"));
                 let near = nearest(name, kubeconfigs.iter().map(String::as_str));
                 let hint = near.map_or("add it to `kubeconfigs` in the daemon's file".into(), |near| {
                     format!("did you mean `{near}`?")
                 });
-                problems.push(
-                    problem
-                        .about(Some(format!("Cluster {}", cluster.name)))
-                        .hint(hint),
-                );
+                problems.push(problem.about(Some(format!("Cluster {}", cluster.name))).hint(hint));
                 refused.insert((DocumentKind::Cluster, index));
             }
         }
@@ -173,20 +145,15 @@ impl Documents {
             .applications
             .iter()
             .filter(|application| application.spec.path.contains(['*', '?', '[', '{']));
-        globbed.into_iter().any(|application| {
-            name.strip_prefix(&application.name)
-                .is_some_and(|rest| rest.starts_with('-'))
-        })
+        globbed
+            .into_iter()
+            .any(|application| name.strip_prefix(&application.name).is_some_and(|rest| rest.starts_with('-')))
     }
 
     /// Applications that wait for each other in a circle: none of them would ever be delivered.
     fn cycles(&self, problems: &mut Vec<Problem>, refused: &mut Refused) {
-        let by_name: BTreeMap<&str, usize> = self
-            .applications
-            .iter()
-            .enumerate()
-            .map(|(i, a)| (a.name.as_str(), i))
-            .collect();
+        let by_name: BTreeMap<&str, usize> =
+            self.applications.iter().enumerate().map(|(i, a)| (a.name.as_str(), i)).collect();
         let next = |index: usize| {
             self.applications[index]
                 .spec
@@ -204,10 +171,7 @@ impl Documents {
                 match open.pop() {
                     Some(index) if done.contains(&index) => {}
                     Some(index) if on_trail.contains(&index) => {
-                        let from = trail
-                            .iter()
-                            .position(|(member, _)| *member == index)
-                            .unwrap_or_default();
+                        let from = trail.iter().position(|(member, _)| *member == index).unwrap_or_default();
                         let circle: Vec<usize> = trail[from..].iter().map(|(member, _)| *member).collect();
                         if circle
                             .iter()
@@ -215,11 +179,7 @@ impl Documents {
                         {
                             problems.push(self.circle(&circle));
                         }
-                        refused.extend(
-                            circle
-                                .into_iter()
-                                .map(|member| (DocumentKind::Application, member)),
-                        );
+                        refused.extend(circle.into_iter().map(|member| (DocumentKind::Application, member)));
                     }
                     Some(index) => {
                         on_trail.insert(index);
@@ -242,13 +202,10 @@ impl Documents {
             .map(|member| self.applications[*member].name.as_str())
             .collect();
         let first = &self.applications[members[0]];
-        let problem = first.origin.problem(
-            "/spec/dependsOn",
-            format!("applications wait for each other: {}", names.join(" → ")),
-        );
-        problem
-            .about(Some(format!("Application {}", first.name)))
-            .hint("take one `dependsOn` out")
+        let problem = first
+            .origin
+            .problem("/spec/dependsOn", format!("applications wait for each other: {}", names.join(" → ")));
+        problem.about(Some(format!("Application {}", first.name))).hint("take one `dependsOn` out")
     }
 
     fn remove(&mut self, refused: &Refused) {
@@ -258,21 +215,14 @@ impl Documents {
             *index += 1;
             if !stands {
                 let (repository, file) = (origin.repository.clone(), origin.file.clone());
-                refusals.push(Refusal {
-                    repository,
-                    file,
-                    kind: Some(kind),
-                    name: Some(name.into()),
-                });
+                refusals.push(Refusal { repository, file, kind: Some(kind), name: Some(name.into()) });
             }
             stands
         };
         let mut index = 0;
-        self.applications
-            .retain(|a| stands(DocumentKind::Application, &mut index, &a.name, &a.origin));
+        self.applications.retain(|a| stands(DocumentKind::Application, &mut index, &a.name, &a.origin));
         index = 0;
-        self.clusters
-            .retain(|c| stands(DocumentKind::Cluster, &mut index, &c.name, &c.origin));
+        self.clusters.retain(|c| stands(DocumentKind::Cluster, &mut index, &c.name, &c.origin));
         self.refused.extend(refusals);
     }
 }
@@ -294,17 +244,11 @@ impl<'a> Names<'a> {
         kind: DocumentKind,
         names: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let refused = || {
-            documents
-                .refused
-                .iter()
-                .filter(|refusal| refusal.kind.is_none_or(|of_kind| of_kind == kind))
-        };
+        let refused =
+            || documents.refused.iter().filter(|refusal| refusal.kind.is_none_or(|of_kind| of_kind == kind));
         let complete = known.all_documents && refused().all(|refusal| refusal.name.is_some());
         Self {
-            names: names
-                .chain(refused().filter_map(|refusal| refusal.name.as_deref()))
-                .collect(),
+            names: names.chain(refused().filter_map(|refusal| refusal.name.as_deref())).collect(),
             complete,
         }
     }
@@ -326,11 +270,7 @@ fn unknown(
     near: Option<&str>,
     hint: &str,
 ) -> Problem {
-    let problem = application
-        .origin
-        .problem(pointer, format!("there is no {what} `{name}`"));
+    let problem = application.origin.problem(pointer, format!("there is no {what} `{name}`"));
     let hint = near.map_or_else(|| hint.into(), |near| format!("did you mean `{near}`?"));
-    problem
-        .about(Some(format!("Application {}", application.name)))
-        .hint(hint)
+    problem.about(Some(format!("Application {}", application.name))).hint(hint)
 }

@@ -84,9 +84,7 @@ impl Validator {
             }
             Value::Array(items) => {
                 if let Some(schema) = schema.get("items") {
-                    items
-                        .iter_mut()
-                        .for_each(|item| self.drop_nulls_in(schema, item, depth + 1));
+                    items.iter_mut().for_each(|item| self.drop_nulls_in(schema, item, depth + 1));
                 }
             }
             _ => {}
@@ -123,12 +121,7 @@ impl Validator {
             }
             return;
         }
-        for inner in keywords
-            .get("allOf")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for inner in keywords.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             self.visit(inner, value, path, found);
         }
         for alternatives in ["anyOf", "oneOf"] {
@@ -188,17 +181,10 @@ impl Validator {
         found: &mut Vec<Violation>,
     ) {
         let none = Map::new();
-        let properties = keywords
-            .get("properties")
-            .and_then(Value::as_object)
-            .unwrap_or(&none);
+        let properties = keywords.get("properties").and_then(Value::as_object).unwrap_or(&none);
         wording::length(path, keywords, "Properties", fields.len(), found);
-        for name in keywords
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
+        for name in
+            keywords.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
         {
             if !fields.contains_key(name) {
                 let message = format!("`{}` is missing", shown(&path.key(name)));
@@ -235,13 +221,8 @@ impl Validator {
             .get("description")
             .or_else(|| resolve(&self.schema, schema).get("description"))?
             .as_str()?;
-        let sentence = description
-            .split(". ")
-            .next()
-            .unwrap_or(description)
-            .split('\n')
-            .next()
-            .unwrap_or(description);
+        let sentence =
+            description.split(". ").next().unwrap_or(description).split('\n').next().unwrap_or(description);
         Some(format!("it says: {}", sentence.trim_end_matches('.')))
     }
 
@@ -255,11 +236,8 @@ impl Validator {
             for (path, schema) in level {
                 let schema = resolve(&self.schema, schema);
                 next.extend(branches(schema).map(|branch| (path.clone(), branch)));
-                for (field, inner) in schema
-                    .get("properties")
-                    .and_then(Value::as_object)
-                    .into_iter()
-                    .flatten()
+                for (field, inner) in
+                    schema.get("properties").and_then(Value::as_object).into_iter().flatten()
                 {
                     if field == name && !path.is_empty() && !places.contains(&path.join(".")) {
                         places.push(path.join("."));
@@ -277,11 +255,7 @@ impl Validator {
 
 fn violation(path: &Path, said: &str, hint: Option<String>) -> Violation {
     let message = format!("{} {said}", wording::subject(path));
-    Violation {
-        pointer: path.pointer(),
-        message,
-        hint,
-    }
+    Violation { pointer: path.pointer(), message, hint }
 }
 
 #[cfg(test)]
@@ -311,9 +285,6 @@ mod tests {
         let validator = Validator::new(schema).unwrap();
         assert_eq!(validator.check(&json!({"left": {"right": {}}})), []);
         let found = validator.check(&json!({"left": {"rigth": {}}, "right": []}));
-        assert_eq!(
-            found.iter().map(|v| v.pointer.as_str()).collect::<Vec<_>>(),
-            ["/left/rigth", "/right"]
-        );
+        assert_eq!(found.iter().map(|v| v.pointer.as_str()).collect::<Vec<_>>(), ["/left/rigth", "/right"]);
     }
 }

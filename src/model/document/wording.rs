@@ -17,13 +17,7 @@ pub fn subject(path: &Path) -> String {
 
 /// The names in a schema's `type`, which is one or a list of them.
 pub fn type_names(expected: &Value) -> impl Iterator<Item = &str> {
-    expected.as_str().into_iter().chain(
-        expected
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str),
-    )
+    expected.as_str().into_iter().chain(expected.as_array().into_iter().flatten().filter_map(Value::as_str))
 }
 
 /// Whether a value has the type that JSON Schema calls so. `1.0` is an integer there.
@@ -85,17 +79,8 @@ pub fn wrong_type(path: &Path, keywords: &Map<String, Value>, expected: &Value, 
             hint: None,
         };
     }
-    let fields = || {
-        keywords
-            .get("properties")
-            .and_then(Value::as_object)
-            .map(|fields| one_of(fields.keys()))
-    };
-    let wanted = names
-        .iter()
-        .map(|name| type_in_words(name))
-        .collect::<Vec<_>>()
-        .join(" or ");
+    let fields = || keywords.get("properties").and_then(Value::as_object).map(|fields| one_of(fields.keys()));
+    let wanted = names.iter().map(|name| type_in_words(name)).collect::<Vec<_>>().join(" or ");
     let hint = match value {
         Value::Bool(_) | Value::Number(_) if names.contains(&"string") => Some("put it in quotes"),
         Value::String(text) if names.contains(&"boolean") && matches!(text.as_str(), "true" | "false") => {
@@ -112,20 +97,14 @@ pub fn wrong_type(path: &Path, keywords: &Map<String, Value>, expected: &Value, 
         }
         _ => None,
     };
-    let hint = hint.map(String::from).or_else(|| {
-        fields()
-            .filter(|_| names == ["object"])
-            .map(|fields| format!("its fields: {fields}"))
-    });
+    let hint = hint
+        .map(String::from)
+        .or_else(|| fields().filter(|_| names == ["object"]).map(|fields| format!("its fields: {fields}")));
     let message = match value {
         Value::Null => format!("{} is empty and has to be {wanted}", subject(path)),
         value => format!("{} has to be {wanted}, and is {}", subject(path), kind_of(value)),
     };
-    Violation {
-        pointer: path.pointer(),
-        message,
-        hint,
-    }
+    Violation { pointer: path.pointer(), message, hint }
 }
 
 fn one_of<'a>(names: impl Iterator<Item = &'a String>) -> String {
@@ -136,24 +115,13 @@ fn one_of<'a>(names: impl Iterator<Item = &'a String>) -> String {
 #[must_use]
 pub fn wrong_choice(path: &Path, choices: &[&Value], value: &Value) -> Violation {
     let words: Vec<&str> = choices.iter().filter_map(|choice| choice.as_str()).collect();
-    let all = choices
-        .iter()
-        .map(|choice| text_of(choice))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let all = choices.iter().map(|choice| text_of(choice)).collect::<Vec<_>>().join(", ");
     let message = match choices {
         [only] => format!("{} has to be {}", subject(path), text_of(only)),
         _ => format!("{} has to be one of {all}", subject(path)),
     };
-    let hint = value
-        .as_str()
-        .and_then(|given| nearest(given, words))
-        .filter(|_| choices.len() > 1);
-    Violation {
-        pointer: path.pointer(),
-        message,
-        hint: hint.map(|name| format!("did you mean `{name}`?")),
-    }
+    let hint = value.as_str().and_then(|given| nearest(given, words)).filter(|_| choices.len() > 1);
+    Violation { pointer: path.pointer(), message, hint: hint.map(|name| format!("did you mean `{name}`?")) }
 }
 
 fn text_of(value: &Value) -> String {
@@ -182,11 +150,7 @@ pub fn unknown_field(
         (None, []) if properties.is_empty() => "there are no fields here".into(),
         (None, []) => format!("known here: {}", one_of(properties.keys())),
     };
-    Violation {
-        pointer: path.key(name).pointer(),
-        message,
-        hint: Some(hint),
-    }
+    Violation { pointer: path.key(name).pointer(), message, hint: Some(hint) }
 }
 
 /// Checks `minX` and `maxX`, X being `Items`, `Length` or `Properties`.

@@ -97,19 +97,11 @@ impl Document {
 
     /// The places of all nodes, found by parsing the text again.
     pub fn marks(&self) -> Option<Marks<'_>> {
-        let Source {
-            text,
-            start,
-            syntax,
-            max_depth,
-        } = &self.source;
+        let Source { text, start, syntax, max_depth } = &self.source;
         match syntax {
             Syntax::Yaml => {
                 let parsed = parse(text, start.line, *max_depth).ok()?;
-                Some(Marks {
-                    tree: parsed.tree,
-                    root: parsed.root?,
-                })
+                Some(Marks { tree: parsed.tree, root: parsed.root? })
             }
             Syntax::Json => {
                 let (tree, root) = JsonReader::new(text, *start, *max_depth).value().ok()?.ok()?;

@@ -40,18 +40,8 @@ pub(super) fn decode_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, YamlError> {
 pub(super) fn decode_utf8(bytes: &[u8], first_line: u32) -> Result<&str, YamlError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        let mark = end_of(
-            &valid,
-            Mark {
-                line: first_line,
-                column: 1,
-            },
-        );
-        YamlError::new(
-            YamlErrorKind::Encoding,
-            mark,
-            "these bytes are no UTF-8; save the file as UTF-8",
-        )
+        let mark = end_of(&valid, Mark { line: first_line, column: 1 });
+        YamlError::new(YamlErrorKind::Encoding, mark, "these bytes are no UTF-8; save the file as UTF-8")
     })
 }
 
@@ -59,13 +49,7 @@ pub(super) fn decode_utf8(bytes: &[u8], first_line: u32) -> Result<&str, YamlErr
 pub(super) fn check_characters(text: &str, first_line: u32) -> Result<&str, YamlError> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
     let refuse = |at: usize, message: &str| {
-        let mark = end_of(
-            &text[..at],
-            Mark {
-                line: first_line,
-                column: 1,
-            },
-        );
+        let mark = end_of(&text[..at], Mark { line: first_line, column: 1 });
         Err(YamlError::new(YamlErrorKind::Encoding, mark, message))
     };
     if text.starts_with(BOM) {
@@ -103,9 +87,7 @@ pub(super) fn normalize_lines(text: &[u8]) -> Cow<'_, [u8]> {
     }
     let mut out = Vec::with_capacity(text.len() + 1);
     for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let content = line
-            .strip_suffix(b"\n")
-            .map_or(line, |l| l.strip_suffix(b"\r").unwrap_or(l));
+        let content = line.strip_suffix(b"\n").map_or(line, |l| l.strip_suffix(b"\r").unwrap_or(l));
         out.extend_from_slice(content);
         out.push(b'\n');
     }
@@ -118,14 +100,8 @@ pub(super) fn end_of(text: &str, start: Mark) -> Mark {
     let last_line = text.rsplit('\n').next().unwrap_or_default();
     let characters = last_line.chars().count() as u32;
     if breaks == 0 {
-        Mark {
-            line: start.line,
-            column: start.column + characters,
-        }
+        Mark { line: start.line, column: start.column + characters }
     } else {
-        Mark {
-            line: start.line + breaks as u32,
-            column: characters + 1,
-        }
+        Mark { line: start.line + breaks as u32, column: characters + 1 }
     }
 }

@@ -72,12 +72,7 @@ pub struct YamlError {
 impl YamlError {
     /// An error at a place.
     pub(super) fn new(kind: YamlErrorKind, mark: Mark, message: impl Into<String>) -> Self {
-        YamlError {
-            line: mark.line,
-            column: mark.column,
-            kind,
-            message: message.into(),
-        }
+        YamlError { line: mark.line, column: mark.column, kind, message: message.into() }
     }
 
     /// A syntax error at a place.
@@ -87,9 +82,6 @@ impl YamlError {
 
     /// Where it is wrong.
     pub fn mark(&self) -> Mark {
-        Mark {
-            line: self.line,
-            column: self.column,
-        }
+        Mark { line: self.line, column: self.column }
     }
 }

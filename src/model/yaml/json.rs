@@ -26,13 +26,7 @@ pub(super) struct JsonReader<'a> {
 
 impl<'a> JsonReader<'a> {
     pub fn new(text: &'a str, start: Mark, max_depth: usize) -> Self {
-        JsonReader {
-            text,
-            pos: 0,
-            known: (0, start),
-            max_depth,
-            out_of_range: None,
-        }
+        JsonReader { text, pos: 0, known: (0, start), max_depth, out_of_range: None }
     }
 
     /// Offset behind the last value.
@@ -272,8 +266,6 @@ impl<'a> JsonReader<'a> {
     fn unit(&self) -> Option<u32> {
         let escape = self.text.as_bytes().get(self.pos..self.pos + 6)?;
         let digits = escape.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |code, digit| {
-            Some((code << 4) | char::from(*digit).to_digit(16)?)
-        })
+        digits.iter().try_fold(0, |code, digit| Some((code << 4) | char::from(*digit).to_digit(16)?))
     }
 }

@@ -19,10 +19,7 @@ pub(super) fn print(scalar: &Scalar<'_>, mark: Mark) -> Result<String, YamlError
         Err(_) => Err(YamlError::new(
             YamlErrorKind::Tag,
             mark,
-            format!(
-                "the key does not fit its tag {}; correct the key or remove the tag",
-                scalar.tag.name()
-            ),
+            format!("the key does not fit its tag {}; correct the key or remove the tag", scalar.tag.name()),
         )),
         Ok(Resolved::Null) => refuse(
             "a key cannot be empty or null; write the key, or put it into quotes if it is the word null",
@@ -74,11 +71,7 @@ fn print_float(value: f64) -> String {
         return ".nan".to_owned();
     }
     if value.is_infinite() {
-        return if value > 0.0 {
-            ".inf".to_owned()
-        } else {
-            "-.inf".to_owned()
-        };
+        return if value > 0.0 { ".inf".to_owned() } else { "-.inf".to_owned() };
     }
     // "d.ddde-x" with the fewest digits that name this float.
     let scientific = format!("{value:e}");

@@ -79,12 +79,10 @@ impl Marks<'_> {
                 _ => vec![value],
             };
             let merged =
-                sources
-                    .into_iter()
-                    .find_map(|source| match &self.tree.node(self.resolve(source)).content {
-                        Content::Mapping { first } => self.entry(*first, name),
-                        _ => None,
-                    });
+                sources.into_iter().find_map(|source| match &self.tree.node(self.resolve(source)).content {
+                    Content::Mapping { first } => self.entry(*first, name),
+                    _ => None,
+                });
             found = merged.or(found);
         }
         found

@@ -31,9 +31,7 @@ pub(super) fn resolve(scalar: &Scalar<'_>) -> Result<Resolved, TagMismatch> {
     match scalar.tag {
         Tag::None if scalar.implicit => Ok(guess(text)),
         Tag::None | Tag::Str | Tag::Merge | Tag::Other => Ok(Resolved::Text),
-        Tag::Binary => decode_base64(text.as_bytes())
-            .map(Resolved::Decoded)
-            .ok_or(TagMismatch),
+        Tag::Binary => decode_base64(text.as_bytes()).map(Resolved::Decoded).ok_or(TagMismatch),
         Tag::Timestamp if is_timestamp(text) => Ok(Resolved::Text),
         Tag::Timestamp => Err(TagMismatch),
         tag => match (tag, guess(text)) {
@@ -166,9 +164,7 @@ fn digits_of(digits: &str, radix: u32) -> Option<u128> {
         return None;
     }
     for c in digits.chars() {
-        value = value
-            .checked_mul(u128::from(radix))?
-            .checked_add(u128::from(c.to_digit(radix)?))?;
+        value = value.checked_mul(u128::from(radix))?.checked_add(u128::from(c.to_digit(radix)?))?;
     }
     (value <= i128::MAX as u128).then_some(value)
 }
@@ -201,11 +197,7 @@ fn float(text: &str) -> Option<f64> {
 /// Padded base64 (RFC 4648, section 4); line breaks are skipped, bits left over are not checked.
 fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let mut symbols = text
-        .iter()
-        .copied()
-        .filter(|c| !matches!(c, b'\n' | b'\r'))
-        .peekable();
+    let mut symbols = text.iter().copied().filter(|c| !matches!(c, b'\n' | b'\r')).peekable();
     while symbols.peek().is_some() {
         let mut bits: u32 = 0;
         let mut count = 0;

@@ -52,10 +52,7 @@ pub(super) struct Splitter<'a> {
 
 impl<'a> Splitter<'a> {
     pub fn new(text: &'a [u8], first_line: u32) -> Self {
-        Splitter {
-            rest: text,
-            line: first_line,
-        }
+        Splitter { rest: text, line: first_line }
     }
 }
 
@@ -78,21 +75,13 @@ impl<'a> Iterator for Splitter<'a> {
                     bad_separator.get_or_insert(number);
                 } else if offset > 0 {
                     self.rest = &text[offset + content.len()..];
-                    return Some(Chunk {
-                        bytes: &text[..offset],
-                        line,
-                        bad_separator,
-                    });
+                    return Some(Chunk { bytes: &text[..offset], line, bad_separator });
                 }
             }
             offset += content.len();
         }
         self.rest = &[];
-        Some(Chunk {
-            bytes: text,
-            line,
-            bad_separator,
-        })
+        Some(Chunk { bytes: text, line, bad_separator })
     }
 }
 

@@ -15,10 +15,7 @@ pub(super) struct Stream<'l> {
 
 impl<'l> Stream<'l> {
     pub fn new(limits: &'l Limits) -> Self {
-        Stream {
-            limits,
-            documents: Vec::new(),
-        }
+        Stream { limits, documents: Vec::new() }
     }
 
     /// Reads all documents; what concerns the file as a whole stands behind those read before.
@@ -47,10 +44,7 @@ impl<'l> Stream<'l> {
         }
         let normalized = encoding::normalize_lines(rest);
         for chunk in Splitter::new(&normalized, line) {
-            self.check_count(Mark {
-                line: chunk.line,
-                column: 1,
-            })?;
+            self.check_count(Mark { line: chunk.line, column: 1 })?;
             let mut document = self.read_chunk(chunk);
             // What looked like JSON and is no YAML either was meant by whoever got further with it.
             if let (Err(error), Some(json_error)) = (&mut document, json_error.take())
@@ -93,11 +87,7 @@ impl<'l> Stream<'l> {
             }
         };
         // After two values kubectl insists on JSON; before, it goes on with YAML behind the last value.
-        let offset = if count > 1 {
-            None
-        } else {
-            split::yaml_after_json(&text[end..])
-        };
+        let offset = if count > 1 { None } else { split::yaml_after_json(&text[end..]) };
         let (offset, error) = match offset {
             Some(offset) => (end + offset, Some(error)),
             None => {
@@ -114,14 +104,7 @@ impl<'l> Stream<'l> {
         chunk.check()?;
         let text = encoding::decode_utf8(chunk.bytes, chunk.line)?;
         let text = encoding::check_characters(text, chunk.line)?;
-        let source = self.source(
-            text,
-            Mark {
-                line: chunk.line,
-                column: 1,
-            },
-            Syntax::Yaml,
-        )?;
+        let source = self.source(text, Mark { line: chunk.line, column: 1 }, Syntax::Yaml)?;
         let parsed = parse::parse(text, chunk.line, self.limits.max_depth)?;
         let Some(root) = parsed.root else {
             return Ok(None);
@@ -143,12 +126,7 @@ impl<'l> Stream<'l> {
         if text.len() > self.limits.max_document_bytes {
             return Err(too_big("document", self.limits.max_document_bytes, start));
         }
-        Ok(Source {
-            text: text.into(),
-            start,
-            syntax,
-            max_depth: self.limits.max_depth,
-        })
+        Ok(Source { text: text.into(), start, syntax, max_depth: self.limits.max_depth })
     }
 
     fn document(
@@ -159,13 +137,7 @@ impl<'l> Stream<'l> {
         source: Source,
     ) -> Option<Document> {
         let index = self.documents.len();
-        (!value.is_null()).then_some(Document {
-            index,
-            value,
-            mark,
-            ignored,
-            source,
-        })
+        (!value.is_null()).then_some(Document { index, value, mark, ignored, source })
     }
 }
 

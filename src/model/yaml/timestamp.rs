@@ -35,11 +35,7 @@ pub(super) fn is_timestamp(text: &str) -> bool {
         while take(&mut rest, b' ') {}
     }
     take_clock(&mut rest)
-        && if has_zone {
-            take(&mut rest, b'Z') && rest.is_empty() || is_zone(rest)
-        } else {
-            rest.is_empty()
-        }
+        && if has_zone { take(&mut rest, b'Z') && rest.is_empty() || is_zone(rest) } else { rest.is_empty() }
 }
 
 /// `15:4:5` with a fraction of any length behind a point or a comma.
@@ -90,9 +86,7 @@ fn take_digits(rest: &mut &[u8], least: usize, most: usize) -> Option<u32> {
     if count < least {
         return None;
     }
-    let value = rest[..count]
-        .iter()
-        .fold(0, |value, c| value * 10 + u32::from(c - b'0'));
+    let value = rest[..count].iter().fold(0, |value, c| value * 10 + u32::from(c - b'0'));
     *rest = &rest[count..];
     Some(value)
 }

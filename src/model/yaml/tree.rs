@@ -95,11 +95,7 @@ impl<'a> Tree<'a> {
     pub fn add(&mut self, content: Content<'a>, mark: Mark) -> NodeId {
         // A node takes at least one byte of text, and documents are bounded far below 4 GiB.
         let id = NodeId(u32::try_from(self.nodes.len()).expect("a document has fewer than 2^32 nodes"));
-        self.nodes.push(Node {
-            content,
-            mark,
-            next: None,
-        });
+        self.nodes.push(Node { content, mark, next: None });
         id
     }
 

@@ -72,11 +72,7 @@ struct Builder<'t, 'a> {
 
 /// Builds the JSON value of a document.
 pub(super) fn build(tree: &Tree<'_>, root: NodeId, limits: &Limits) -> Result<Value, YamlError> {
-    let mut builder = Builder {
-        tree,
-        max_depth: limits.max_depth,
-        budget: Budget::new(limits),
-    };
+    let mut builder = Builder { tree, max_depth: limits.max_depth, budget: Budget::new(limits) };
     builder.value(root, 0).map_err(|failure| match failure {
         Failure::Final(error) | Failure::Unless(error) => error,
     })
@@ -143,9 +139,7 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn has_merge(&self, first: Option<NodeId>) -> bool {
-        self.tree
-            .pairs(first)
-            .any(|(key, _)| key::is_merge(self.tree, key))
+        self.tree.pairs(first).any(|(key, _)| key::is_merge(self.tree, key))
     }
 
     /// Merges at the place where `<<` stands: it replaces keys before it and is replaced by keys behind it. That is
@@ -252,10 +246,7 @@ fn tag_mismatch(tag: Tag, mark: Mark) -> YamlError {
     YamlError::new(
         YamlErrorKind::Tag,
         mark,
-        format!(
-            "the value does not fit its tag {}; correct the value or remove the tag",
-            tag.name()
-        ),
+        format!("the value does not fit its tag {}; correct the value or remove the tag", tag.name()),
     )
 }
 

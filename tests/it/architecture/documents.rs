@@ -29,12 +29,7 @@ fn quoted(document: &str) -> impl Iterator<Item = (usize, &str)> {
         fenced ^= fence;
         !fenced && !fence
     });
-    prose.flat_map(|(number, line)| {
-        line.split('`')
-            .skip(1)
-            .step_by(2)
-            .map(move |text| (number + 1, text))
-    })
+    prose.flat_map(|(number, line)| line.split('`').skip(1).step_by(2).map(move |text| (number + 1, text)))
 }
 
 /// What a document names and the project does not have: tests (`it::file::name`, `module::file::tests::name`), files by
@@ -56,11 +51,7 @@ pub fn broken_references(
         };
         if let Some((file, test)) = test {
             let candidates = [format!("{file}.rs"), format!("{file}/mod.rs")];
-            if !candidates
-                .iter()
-                .filter_map(|path| tests.get(path))
-                .any(|names| names.contains(test))
-            {
+            if !candidates.iter().filter_map(|path| tests.get(path)).any(|names| names.contains(test)) {
                 broken.push(format!("{name}:{line}: there is no test `{text}`"));
             }
         }

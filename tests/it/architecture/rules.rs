@@ -26,11 +26,7 @@ const MODULES: &[Module] = &[
     module("render", 3, &["model", "ports"]),
     module("k8s", 3, &["model", "ports"]),
     module("host", 3, &["model", "ports"]),
-    module(
-        "engine",
-        4,
-        &["model", "plan", "drift", "health", "schedule", "ports"],
-    ),
+    module("engine", 4, &["model", "plan", "drift", "health", "schedule", "ports"]),
     module("config", 5, &["model", "schedule"]),
     module("telemetry", 5, &["config", "model", "ports"]),
     module("http", 5, &["engine", "telemetry", "model", "ports"]),
@@ -56,18 +52,7 @@ const MODULES: &[Module] = &[
     module(
         "app",
         5,
-        &[
-            "config",
-            "engine",
-            "failure",
-            "git",
-            "host",
-            "k8s",
-            "model",
-            "ports",
-            "render",
-            "telemetry",
-        ],
+        &["config", "engine", "failure", "git", "host", "k8s", "model", "ports", "render", "telemetry"],
     ),
     module("failure", 5, &["git", "k8s", "local", "model", "ports", "render"]),
 ];
@@ -83,18 +68,8 @@ const REASONS: [&str; 6] = [
 ];
 
 /// Crates that rings 0 and 1 may use: data, text and arithmetic.
-const PURE_CRATES: &[&str] = &[
-    "chrono",
-    "cron",
-    "jiff",
-    "schemars",
-    "serde",
-    "serde_json",
-    "sha2",
-    "similar",
-    "strsim",
-    "thiserror",
-];
+const PURE_CRATES: &[&str] =
+    &["chrono", "cron", "jiff", "schemars", "serde", "serde_json", "sha2", "similar", "strsim", "thiserror"];
 
 /// Crates that belong to some modules: whoever else needs them wants what those modules give.
 const OWNED_CRATES: &[(&str, &[&str])] = &[
@@ -139,11 +114,7 @@ const IMPURE: &[(&[&str], &str)] = &[
 
 /// What only some modules may do, with the reason.
 const CONFINED: &[(&[&str], &[&str], &str)] = &[
-    (
-        &["process", "exit"],
-        &["main"],
-        "only main ends the process: destructors have to run",
-    ),
+    (&["process", "exit"], &["main"], "only main ends the process: destructors have to run"),
     (
         &["env", "var"],
         &["config", "cli", "local", "app"],
@@ -154,21 +125,9 @@ const CONFINED: &[(&[&str], &[&str], &str)] = &[
         &["config", "cli", "local", "app"],
         "the environment is read at the edge, and handed on",
     ),
-    (
-        &["SystemTime", "now"],
-        &["host", "local", "cli"],
-        "time comes from the port `Clock`",
-    ),
-    (
-        &["Instant", "now"],
-        &["host", "local", "cli"],
-        "time comes from the port `Clock`",
-    ),
-    (
-        &["Timestamp", "now"],
-        &["host", "local", "cli"],
-        "time comes from the port `Clock`",
-    ),
+    (&["SystemTime", "now"], &["host", "local", "cli"], "time comes from the port `Clock`"),
+    (&["Instant", "now"], &["host", "local", "cli"], "time comes from the port `Clock`"),
+    (&["Timestamp", "now"], &["host", "local", "cli"], "time comes from the port `Clock`"),
 ];
 
 /// One file of `src`.
@@ -189,22 +148,12 @@ impl SourceFile {
         modules.pop_if(|last| *last == "mod");
         let tokens = tokens(text);
         let paths = paths(&tokens);
-        Self {
-            path: path.into(),
-            module: modules[0].into(),
-            depth: modules.len(),
-            tokens,
-            paths,
-        }
+        Self { path: path.into(), module: modules[0].into(), depth: modules.len(), tokens, paths }
     }
 
     /// The module of the crate that a path leads to, when it leads into another one.
     fn imported<'a>(&self, named: &'a Named) -> Option<&'a str> {
-        let supers = named
-            .segments
-            .iter()
-            .take_while(|segment| *segment == "super")
-            .count();
+        let supers = named.segments.iter().take_while(|segment| *segment == "super").count();
         let target = match named.segments[0].as_str() {
             "crate" => named.segments.get(1),
             "super" if supers == self.depth + named.depth => named.segments.get(supers),
@@ -225,9 +174,7 @@ impl SourceFile {
     }
 
     fn is_pure(&self) -> bool {
-        MODULES
-            .iter()
-            .any(|module| module.name == self.module && module.ring <= 1)
+        MODULES.iter().any(|module| module.name == self.module && module.ring <= 1)
     }
 
     fn violation(&self, line: usize, words: &str) -> String {
@@ -241,10 +188,9 @@ pub fn import_violations(file: &SourceFile) -> Vec<String> {
         return Vec::new();
     }
     let Some(module) = MODULES.iter().find(|module| module.name == file.module) else {
-        return vec![file.violation(
-            1,
-            &format!("the module `{}` has no line in the ring table", file.module),
-        )];
+        return vec![
+            file.violation(1, &format!("the module `{}` has no line in the ring table", file.module)),
+        ];
     };
     let refused = |named: &&Named| {
         file.imported(named)
@@ -252,10 +198,7 @@ pub fn import_violations(file: &SourceFile) -> Vec<String> {
     };
     let told = |named: &Named| {
         let reason = REASONS[usize::from(module.ring)];
-        file.violation(
-            named.line,
-            &format!("`{}` uses `{}`: {reason}", file.module, named.text()),
-        )
+        file.violation(named.line, &format!("`{}` uses `{}`: {reason}", file.module, named.text()))
     };
     file.paths.iter().filter(refused).map(told).collect()
 }
@@ -268,22 +211,12 @@ pub fn crate_violations(file: &SourceFile, dependencies: &BTreeSet<String>) -> V
         if !(dependencies.contains(name) || name.starts_with("aws_")) || file.shadows(name) {
             continue;
         }
-        let owners = OWNED_CRATES
-            .iter()
-            .find(|(owned, _)| *owned == name)
-            .map(|(_, owners)| *owners);
-        let owners = if name.starts_with("aws_") {
-            Some(&["aws"][..])
-        } else {
-            owners
-        };
+        let owners = OWNED_CRATES.iter().find(|(owned, _)| *owned == name).map(|(_, owners)| *owners);
+        let owners = if name.starts_with("aws_") { Some(&["aws"][..]) } else { owners };
         let refusal = if file.is_pure() && !PURE_CRATES.contains(&name) {
             Some("rings 0 and 1 use data crates only".to_owned())
         } else if owners.is_some_and(|owners| !owners.contains(&file.module.as_str())) {
-            Some(format!(
-                "that crate belongs to {}",
-                owners.unwrap_or_default().join(", ")
-            ))
+            Some(format!("that crate belongs to {}", owners.unwrap_or_default().join(", ")))
         } else if name == "tokio" && file.module == "ports" && !named.text().starts_with("tokio::sync::mpsc")
         {
             Some("a port may name channels (`tokio::sync::mpsc`), and nothing that runs".to_owned())
@@ -291,10 +224,9 @@ pub fn crate_violations(file: &SourceFile, dependencies: &BTreeSet<String>) -> V
             None
         };
         if let Some(refusal) = refusal {
-            violations.push(file.violation(
-                named.line,
-                &format!("`{}` uses `{}`: {refusal}", file.module, named.text()),
-            ));
+            violations.push(
+                file.violation(named.line, &format!("`{}` uses `{}`: {refusal}", file.module, named.text())),
+            );
         }
     }
     violations
@@ -304,10 +236,7 @@ pub fn crate_violations(file: &SourceFile, dependencies: &BTreeSet<String>) -> V
 pub fn effect_violations(file: &SourceFile) -> Vec<String> {
     let mut violations = Vec::new();
     let names = |named: &Named, wanted: &[&str]| {
-        named
-            .segments
-            .windows(wanted.len())
-            .any(|segments| segments == wanted)
+        named.segments.windows(wanted.len()).any(|segments| segments == wanted)
     };
     for named in file.paths.iter().filter(|named| !named.in_test) {
         if file.is_pure() {
@@ -315,10 +244,7 @@ pub fn effect_violations(file: &SourceFile) -> Vec<String> {
             violations.extend(impure.map(|(_, what)| {
                 file.violation(
                     named.line,
-                    &format!(
-                        "`{}` {what}, in a ring whose answers follow from its arguments",
-                        named.text()
-                    ),
+                    &format!("`{}` {what}, in a ring whose answers follow from its arguments", named.text()),
                 )
             }));
         }
@@ -329,10 +255,8 @@ pub fn effect_violations(file: &SourceFile) -> Vec<String> {
             confined.map(|(_, _, why)| file.violation(named.line, &format!("`{}`: {why}", named.text()))),
         );
     }
-    let asynchronous = file
-        .tokens
-        .iter()
-        .filter(|token| file.is_pure() && !token.in_test && token.text == "async");
+    let asynchronous =
+        file.tokens.iter().filter(|token| file.is_pure() && !token.in_test && token.text == "async");
     violations.extend(
         asynchronous.map(|token| file.violation(token.line, "`async` in a ring that waits for nothing")),
     );
@@ -342,9 +266,7 @@ pub fn effect_violations(file: &SourceFile) -> Vec<String> {
             && next.is_some_and(|next| next.text == "!")
     };
     if file.module != "cli" {
-        let printing = (0..file.tokens.len())
-            .filter(prints)
-            .filter(|at| !file.tokens[*at].in_test);
+        let printing = (0..file.tokens.len()).filter(prints).filter(|at| !file.tokens[*at].in_test);
         violations.extend(printing.map(|at| file.violation(file.tokens[at].line, "only `cli` prints")));
     }
     violations

@@ -49,14 +49,7 @@ fn plain_tokens(source: &str) -> Vec<Token> {
     let mut rest = source.chars().peekable();
     while let Some(c) = rest.next() {
         let begun = line;
-        let mut push = |text: String| {
-            tokens.push(Token {
-                text,
-                line: begun,
-                in_test: false,
-                depth: 0,
-            })
-        };
+        let mut push = |text: String| tokens.push(Token { text, line: begun, in_test: false, depth: 0 });
         match c {
             '\n' => line += 1,
             c if c.is_whitespace() => {}
@@ -204,10 +197,7 @@ fn place(tokens: &mut [Token]) {
 
 /// Whether the tokens from `at` are these words.
 pub fn words(tokens: &[Token], at: usize, words: &[&str]) -> bool {
-    words
-        .iter()
-        .enumerate()
-        .all(|(n, word)| tokens.get(at + n).is_some_and(|token| token.text == *word))
+    words.iter().enumerate().all(|(n, word)| tokens.get(at + n).is_some_and(|token| token.text == *word))
 }
 
 /// Every path that the tokens name.
@@ -259,21 +249,10 @@ fn tree(tokens: &[Token], mut at: usize, prefix: &mut Vec<String>, found: &mut V
         at += 1;
     }
     if prefix.len() > outer {
-        let Token {
-            line, in_test, depth, ..
-        } = tokens[begun];
-        found.push(Named {
-            segments: prefix.clone(),
-            line,
-            in_test,
-            depth,
-        });
+        let Token { line, in_test, depth, .. } = tokens[begun];
+        found.push(Named { segments: prefix.clone(), line, in_test, depth });
     }
     prefix.truncate(outer);
     // `as other`
-    if tokens.get(at).is_some_and(|token| token.text == "as") {
-        at + 2
-    } else {
-        at
-    }
+    if tokens.get(at).is_some_and(|token| token.text == "as") { at + 2 } else { at }
 }

@@ -12,11 +12,7 @@ use std::collections::BTreeSet;
 
 fn ignore(paths: &[&str]) -> Ignore {
     let rule = json!({"kind": "*", "paths": paths});
-    Ignore::new(
-        &[serde_json::from_value::<IgnoreRule>(rule).unwrap()],
-        BTreeSet::new(),
-    )
-    .unwrap()
+    Ignore::new(&[serde_json::from_value::<IgnoreRule>(rule).unwrap()], BTreeSet::new()).unwrap()
 }
 
 /// Applies a JSON patch of ours as the server does; ours hold `add`, `replace` and `remove` of mapping entries only.
@@ -28,10 +24,9 @@ fn patched(object: &Object, patch: &Value) -> Object {
         let parent = body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
         match operation["op"].as_str().unwrap() {
             "add" => drop(parent.insert(key, operation["value"].clone())),
-            "replace" => assert_eq!(
-                parent.insert(key, operation["value"].clone()),
-                Some(operation["value"].clone())
-            ),
+            "replace" => {
+                assert_eq!(parent.insert(key, operation["value"].clone()), Some(operation["value"].clone()))
+            }
             "remove" => assert!(parent.remove(&key).is_some()),
             other => panic!("{other}"),
         }
@@ -42,11 +37,8 @@ fn patched(object: &Object, patch: &Value) -> Object {
 #[test]
 fn an_ignored_field_leaves_the_manifest_and_is_handed_over() {
     let live = golden("deployment/status-only");
-    let ignore = ignore(&[
-        "/spec/replicas",
-        "/spec/template/spec/containers/name=web/image",
-        "/metadata/labels/*",
-    ]);
+    let ignore =
+        ignore(&["/spec/replicas", "/spec/template/spec/containers/name=web/image", "/metadata/labels/*"]);
     let mut desired = golden("deployment/desired");
     let taken = strip(&mut desired, &ignore);
     assert_eq!(
@@ -59,18 +51,12 @@ fn an_ignored_field_leaves_the_manifest_and_is_handed_over() {
         "our own labels stay whatever a rule says"
     );
     let paths = ignored_fieldset(&live, &ignore);
-    assert_eq!(
-        paths.paths().iter().map(ToString::to_string).collect::<Vec<_>>(),
-        taken
-    );
+    assert_eq!(paths.paths().iter().map(ToString::to_string).collect::<Vec<_>>(), taken);
 
     let released = patched(&live, &release_paths(&live, &paths).unwrap());
     assert!(release_paths(&released, &paths).is_none());
     assert!(ignored_fieldset(&released, &ignore).is_empty());
-    assert_eq!(
-        owned_by_us(&released).unwrap().union(&paths),
-        owned_by_us(&live).unwrap()
-    );
+    assert_eq!(owned_by_us(&released).unwrap().union(&paths), owned_by_us(&live).unwrap());
     assert_eq!(literal(desired.body(), &released), Literal::Equal);
     let scaled = Baseline::of(&released, &salt()).unwrap();
     let mut live = released.clone();
@@ -85,12 +71,7 @@ fn parents_are_emptied_only_by_the_rule_itself() {
     let mut object = Object::new(body).unwrap();
     let taken = strip(
         &mut object,
-        &ignore(&[
-            "/metadata/annotations/x~1y",
-            "/data/a",
-            "/binaryData/*",
-            "/metadata/name",
-        ]),
+        &ignore(&["/metadata/annotations/x~1y", "/data/a", "/binaryData/*", "/metadata/name"]),
     );
     assert_eq!(taken, ["data.a", r#"metadata.annotations["x/y"]"#]);
     assert_eq!(
@@ -98,10 +79,7 @@ fn parents_are_emptied_only_by_the_rule_itself() {
         &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"b": "2"}, "binaryData": {}})
     );
     strip(&mut object, &ignore(&["/*", "/metadata", "/kind"]));
-    assert_eq!(
-        object.body(),
-        &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
-    );
+    assert_eq!(object.body(), &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}));
 }
 
 #[test]
@@ -109,10 +87,7 @@ fn an_ignored_part_of_an_atomic_field_keeps_its_live_value() {
     let live = golden("ingress/atomic-list-changed");
     let answer = golden("ingress/applied");
     let ignore = ignore(&["/spec/rules/0/host"]);
-    assert!(
-        ignored_fieldset(&answer, &ignore).is_empty(),
-        "the server knows one owner for the whole list"
-    );
+    assert!(ignored_fieldset(&answer, &ignore).is_empty(), "the server knows one owner for the whole list");
     let mut desired = golden("ingress/desired");
     strip(&mut desired, &ignore);
     assert_eq!(desired.body().pointer("/spec/rules/0/host"), None);
@@ -143,10 +118,7 @@ fn replicas_of_an_autoscaled_object_are_left_to_the_autoscaler() {
     let mut desired = golden("deployment/desired");
     assert!(!ignore.is_empty_for(&desired.id()) && ignore.is_empty_for(&deployment("other")));
     assert_eq!(strip(&mut desired, &ignore), ["spec.replicas"]);
-    assert_eq!(
-        ignored_fieldset(&golden("deployment/applied"), &ignore).leaf_count(),
-        1
-    );
+    assert_eq!(ignored_fieldset(&golden("deployment/applied"), &ignore).leaf_count(), 1);
 }
 
 #[test]
@@ -155,10 +127,7 @@ fn rules_match_by_kind_group_and_glob() {
     let web = ResourceId::new("apps", "Deployment", "shop-eu", "web-1");
     for (hit, selector) in [
         (true, json!({"kind": "Deployment", "paths": ["/a"]})),
-        (
-            true,
-            json!({"kind": "*", "group": "apps", "name": "web-*", "namespace": "*-eu", "paths": ["/a"]}),
-        ),
+        (true, json!({"kind": "*", "group": "apps", "name": "web-*", "namespace": "*-eu", "paths": ["/a"]})),
         (true, json!({"kind": "*", "name": "*", "paths": ["/a"]})),
         (true, json!({"kind": "*", "name": "w*-*1", "paths": ["/a"]})),
         (false, json!({"kind": "*", "name": "web", "paths": ["/a"]})),
@@ -185,10 +154,8 @@ fn an_orphan_keeps_everything_but_our_marks() {
     assert_eq!(patch[1]["value"], live.body()["metadata"]["resourceVersion"]);
     let orphan = patched(&live, &patch);
     assert!(!has_our_entry(&orphan) && release_all(&orphan).is_none());
-    let changed: Vec<String> = changes(Some(live.body()), orphan.body(), false)
-        .into_iter()
-        .map(|change| change.path)
-        .collect();
+    let changed: Vec<String> =
+        changes(Some(live.body()), orphan.body(), false).into_iter().map(|change| change.path).collect();
     assert_eq!(
         changed,
         [
@@ -206,30 +173,15 @@ fn an_orphan_keeps_everything_but_our_marks() {
 fn client_side_apply_becomes_our_apply() {
     let live = golden("adopt/client-side-applied");
     let adopted = patched(&live, &adopt_client_side(&live, &CLIENT_SIDE).unwrap());
-    assert_eq!(
-        adopted.annotation("kubectl.kubernetes.io/last-applied-configuration"),
-        None
-    );
+    assert_eq!(adopted.annotation("kubectl.kubernetes.io/last-applied-configuration"), None);
     assert_eq!(adopted.annotation("left"), Some("git"));
     assert!(adopt_client_side(&adopted, &CLIENT_SIDE).is_none());
-    assert!(
-        !managers(&adopted)
-            .iter()
-            .any(|owner| owner.manager.starts_with("kubectl"))
-    );
+    assert!(!managers(&adopted).iter().any(|owner| owner.manager.starts_with("kubectl")));
     let owned = owned_by_us(&adopted).unwrap();
     let wanted = owned_by_us(&golden("deployment/applied")).unwrap();
-    let missing: Vec<String> = wanted
-        .difference(&owned)
-        .paths()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let missing: Vec<String> = wanted.difference(&owned).paths().iter().map(ToString::to_string).collect();
     // Declared `false`, which the server stores as nothing, so that an update does not own it.
-    assert_eq!(
-        missing,
-        ["spec.template.spec.containers[name=web].volumeMounts[mountPath=/tmp].readOnly"]
-    );
+    assert_eq!(missing, ["spec.template.spec.containers[name=web].volumeMounts[mountPath=/tmp].readOnly"]);
     let left = owned.contains(&Path::fields(&["metadata", "annotations", "left"]));
     assert!(left, "so that the apply that follows removes what git lacks");
 }
@@ -269,10 +221,7 @@ fn a_wiped_entry_is_written_again() {
         (findings.len(), findings[0].kind, findings[0].path.as_str()),
         (1, FindingKind::Extra, "spec.paused")
     );
-    assert_eq!(
-        baseline.findings(&patched(&extra, &restore_entry(&extra, &baseline).unwrap())),
-        []
-    );
+    assert_eq!(baseline.findings(&patched(&extra, &restore_entry(&extra, &baseline).unwrap())), []);
 }
 
 #[test]
@@ -284,30 +233,16 @@ fn who_put_an_item_beside_ours_is_known() {
     };
     for at_baseline in [true, false] {
         assert_eq!(names("service", "port-rekeyed", at_baseline), ["kubectl-patch"]);
-        assert_eq!(
-            names("deployment", "keyed-item-rekeyed", at_baseline),
-            ["kubectl-patch"]
-        );
-        assert_eq!(
-            names("deployment", "foreign-item-added", at_baseline),
-            ["kubectl-set"]
-        );
-        for case in [
-            "image-set",
-            "scaled",
-            "map-entry-changed",
-            "forced-by-another-applier",
-            "status-only",
-        ] {
+        assert_eq!(names("deployment", "keyed-item-rekeyed", at_baseline), ["kubectl-patch"]);
+        assert_eq!(names("deployment", "foreign-item-added", at_baseline), ["kubectl-set"]);
+        for case in ["image-set", "scaled", "map-entry-changed", "forced-by-another-applier", "status-only"] {
             assert!(names("deployment", case, at_baseline).is_empty(), "{case}");
         }
     }
     // Made ours, the clashing item goes with the next apply.
     let live = golden("service/port-rekeyed");
-    let adopted = patched(
-        &live,
-        &adopt_client_side(&live, &[ForeignManager::update("kubectl-patch")]).unwrap(),
-    );
+    let adopted =
+        patched(&live, &adopt_client_side(&live, &[ForeignManager::update("kubectl-patch")]).unwrap());
     assert!(format!("{:?}", owned_by_us(&adopted).unwrap()).contains("spec.ports[port=8080,protocol=TCP]"));
     assert!(rivals(&adopted, None).is_empty());
 }

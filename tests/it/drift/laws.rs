@@ -35,25 +35,16 @@ struct Fields {
 impl Fields {
     fn value(&self) -> Map<String, Value> {
         let ours = self.ours.iter().map(|(key, grown)| (key.clone(), grown.value()));
-        let others = self
-            .others
-            .iter()
-            .map(|(key, number)| (format!("other-{key}"), json!(number)));
+        let others = self.others.iter().map(|(key, number)| (format!("other-{key}"), json!(number)));
         ours.chain(others).collect()
     }
 
     fn declared(&self) -> Map<String, Value> {
-        self.ours
-            .iter()
-            .map(|(key, grown)| (key.clone(), grown.declared()))
-            .collect()
+        self.ours.iter().map(|(key, grown)| (key.clone(), grown.declared())).collect()
     }
 
     fn owned(&self) -> Map<String, Value> {
-        self.ours
-            .iter()
-            .map(|(key, grown)| (format!("f:{key}"), grown.owned()))
-            .collect()
+        self.ours.iter().map(|(key, grown)| (format!("f:{key}"), grown.owned())).collect()
     }
 }
 
@@ -94,10 +85,7 @@ impl Grown {
     fn owned(&self) -> Value {
         match self {
             Self::Scalar(_) | Self::Atomic(_) => json!({}),
-            Self::Set(ours, _) => ours
-                .iter()
-                .map(|item| (format!("v:{}", json!(item)), json!({})))
-                .collect(),
+            Self::Set(ours, _) => ours.iter().map(|item| (format!("v:{}", json!(item)), json!({}))).collect(),
             Self::Keyed(items) => items
                 .iter()
                 .map(|(name, fields)| {

@@ -21,7 +21,8 @@ async fn on_the_table(cases: &[Case]) -> Daemon {
     let moment = daemon.now();
     daemon.kubectl(&["annotate", KINDS, "--all", &format!("{FOREIGN}=stays")]).await;
     daemon.settled(APPLICATION, "").await;
-    let drifted: Vec<_> = daemon.since(moment).into_iter().filter(|e| matches!(e.what, What::Drifted { .. })).collect();
+    let drifted: Vec<_> =
+        daemon.since(moment).into_iter().filter(|e| matches!(e.what, What::Drifted { .. })).collect();
     assert!(drifted.is_empty(), "what somebody adds is no drift: {drifted:#?}");
     daemon
 }
@@ -37,7 +38,11 @@ async fn snapshot(daemon: &Daemon) -> BTreeMap<String, Value> {
 /// What changes when, and only when, somebody writes the object: controllers write a Deployment's status.
 fn version(object: &Value) -> Value {
     let metadata = &object["metadata"];
-    if object["kind"] == "Deployment" { metadata["generation"].clone() } else { metadata["resourceVersion"].clone() }
+    if object["kind"] == "Deployment" {
+        metadata["generation"].clone()
+    } else {
+        metadata["resourceVersion"].clone()
+    }
 }
 
 /// Whether an object is as declared again, with the foreign annotation left and nobody beside us on our fields.
@@ -49,7 +54,10 @@ fn assert_mended(case: &Case, object: &Value) {
     }
     let labels = &object["metadata"]["labels"];
     assert_eq!(labels["portolan.dev/application"], APPLICATION, "{name}: {labels}");
-    assert!(labels["applyset.kubernetes.io/part-of"].as_str().is_some_and(|set| set.starts_with("applyset-")), "{name}");
+    assert!(
+        labels["applyset.kubernetes.io/part-of"].as_str().is_some_and(|set| set.starts_with("applyset-")),
+        "{name}"
+    );
     if !case.replaced {
         assert_eq!(object["metadata"]["annotations"][FOREIGN], "stays", "{name}: a foreign annotation went");
     }
@@ -87,7 +95,9 @@ async fn each_kind_of_drift_is_mended_at_once_and_nothing_else_is_touched() {
         }
         let drifted = daemon
             .event(moment, "the drift is not told", |event| match &event.what {
-                What::Drifted { id, fields, mending } if id.name == case.name => Some((fields.clone(), *mending)),
+                What::Drifted { id, fields, mending } if id.name == case.name => {
+                    Some((fields.clone(), *mending))
+                }
                 _ => None,
             })
             .await;
@@ -105,7 +115,9 @@ async fn each_kind_of_drift_is_mended_at_once_and_nothing_else_is_touched() {
             .since(moment)
             .into_iter()
             .filter_map(|event| match event.what {
-                What::Mended { id, .. } | What::Changed { id, .. } | What::ChangeFailed { id, .. } => Some(id.name),
+                What::Mended { id, .. } | What::Changed { id, .. } | What::ChangeFailed { id, .. } => {
+                    Some(id.name)
+                }
                 _ => None,
             })
             .collect();
@@ -139,7 +151,10 @@ async fn each_kind_of_drift_made_while_the_daemon_was_down_is_mended_at_the_star
             What::Drifted { id, fields, .. } if id.name == case.name => Some(told(fields)),
             _ => None,
         });
-        let wanted = case.says_after_a_start.as_ref().map(|says| says.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+        let wanted = case
+            .says_after_a_start
+            .as_ref()
+            .map(|says| says.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
         if drifted != wanted {
             wrong.push((case.name, drifted));
         }
@@ -167,7 +182,12 @@ async fn each_kind_of_drift_made_while_the_daemon_was_down_is_mended_at_the_star
     daemon.settled(APPLICATION, "").await;
     let rest = snapshot(&daemon).await;
     for (name, object) in &rest {
-        assert_eq!(version(object), version(&after[name]), "{name} was written again; {:#?}", daemon.since(moment));
+        assert_eq!(
+            version(object),
+            version(&after[name]),
+            "{name} was written again; {:#?}",
+            daemon.since(moment)
+        );
     }
     daemon.stop().await;
 }
@@ -206,15 +226,22 @@ async fn what_others_apply_beside_us_without_force_is_refused_or_shared_and_no_d
     daemon.settled("a", "").await;
     let moment = daemon.now();
     let manifest = |data: &str| config_map("one", data);
-    assert!(!applies_as(&daemon, "theirs", false, &manifest("k: theirs")).await, "a conflict was not refused");
-    assert!(applies_as(&daemon, "theirs", false, &manifest("k: v, added: stays")).await, "an equal value is shared");
+    assert!(
+        !applies_as(&daemon, "theirs", false, &manifest("k: theirs")).await,
+        "a conflict was not refused"
+    );
+    assert!(
+        applies_as(&daemon, "theirs", false, &manifest("k: v, added: stays")).await,
+        "an equal value is shared"
+    );
     assert!(applies_as(&daemon, "theirs", true, &manifest("k: v, added: stays")).await);
     // An edit of what is theirs alone.
     assert!(applies_as(&daemon, "theirs", false, &manifest("k: v, added: again")).await);
     // The daemon has seen all that by the time it has mended something later.
     daemon.kubectl(&["patch", "configmap", "one", "--type=merge", "-p", r#"{"data": {"k": "x"}}"#]).await;
     daemon.mended(moment, "one").await;
-    let drifts = daemon.since(moment).iter().filter(|event| matches!(event.what, What::Drifted { .. })).count();
+    let drifts =
+        daemon.since(moment).iter().filter(|event| matches!(event.what, What::Drifted { .. })).count();
     assert_eq!(drifts, 1);
     assert_eq!(data(&daemon, "one").await, json!({"k": "v", "added": "again"}));
     daemon.stop().await;
@@ -232,7 +259,9 @@ async fn the_tenth_mend_is_as_quick_as_the_first_and_the_fight_is_told_once_with
     for round in 0..10 {
         let moment = daemon.now();
         let patch = format!(r#"{{"data": {{"k": "{round}"}}}}"#);
-        daemon.kubectl(&["patch", "configmap", "one", "--type=merge", "--field-manager=stubborn", "-p", &patch]).await;
+        daemon
+            .kubectl(&["patch", "configmap", "one", "--type=merge", "--field-manager=stubborn", "-p", &patch])
+            .await;
         let millis = daemon
             .event(moment, "not mended", |event| match &event.what {
                 What::Mended { millis, .. } => Some(*millis),

@@ -54,7 +54,14 @@ pub struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str, kind: &'static str, manifest: String, edit: Edit, says: Vec<&'static str>, mended: Vec<(&'static str, &'static str)>) -> Self {
+    fn new(
+        name: &'static str,
+        kind: &'static str,
+        manifest: String,
+        edit: Edit,
+        says: Vec<&'static str>,
+        mended: Vec<(&'static str, &'static str)>,
+    ) -> Self {
         Self {
             name,
             kind,
@@ -83,22 +90,30 @@ impl Case {
                 patch("merge", back).await;
             }
             Edit::Kubectl(arguments) => {
-                let filled: Vec<&str> = arguments.iter().map(|word| if *word == "NAME" { self.name } else { word }).collect();
+                let filled: Vec<&str> =
+                    arguments.iter().map(|word| if *word == "NAME" { self.name } else { word }).collect();
                 daemon.kubectl(&filled).await;
             }
             Edit::Apply(manifest) => {
                 let manager = format!("--field-manager={RIVAL}");
-                daemon.kubectl_with(&["apply", "--server-side", "--force-conflicts", &manager, "-f", "-"], manifest).await;
+                daemon
+                    .kubectl_with(
+                        &["apply", "--server-side", "--force-conflicts", &manager, "-f", "-"],
+                        manifest,
+                    )
+                    .await;
             }
             Edit::CutOurEntry => {
                 let live = daemon.object(self.kind, self.name).await.unwrap();
                 let entries = live["metadata"]["managedFields"].as_array().unwrap();
-                let rest: Vec<&Value> = entries.iter().filter(|entry| entry["manager"] != "portolan").collect();
+                let rest: Vec<&Value> =
+                    entries.iter().filter(|entry| entry["manager"] != "portolan").collect();
                 let cut = json!([{"op": "replace", "path": "/metadata/managedFields", "value": rest}]);
                 patch("json", &cut.to_string()).await;
             }
             Edit::WipeManagedFields => {
-                patch("json", r#"[{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]"#).await;
+                patch("json", r#"[{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]"#)
+                    .await;
             }
         }
     }
@@ -141,69 +156,194 @@ pub fn cases() -> Vec<Case> {
     let web = "spec.template.spec.containers";
     let _ = web;
     vec![
-        Case::new("map-value", "configmap", map("map-value"), Edit::Merge(r#"{"data": {"k": "edited"}}"#),
-            vec!["data.k: v -> edited by rival"], vec![("/data", r#"{"k": "v", "l": "w"}"#)]),
-        Case::new("map-key-removed", "configmap", map("map-key-removed"), Edit::Merge(r#"{"data": {"k": null}}"#),
-            vec!["data.k: v -> (absent) by -"], vec![("/data", r#"{"k": "v", "l": "w"}"#)]),
+        Case::new(
+            "map-value",
+            "configmap",
+            map("map-value"),
+            Edit::Merge(r#"{"data": {"k": "edited"}}"#),
+            vec!["data.k: v -> edited by rival"],
+            vec![("/data", r#"{"k": "v", "l": "w"}"#)],
+        ),
+        Case::new(
+            "map-key-removed",
+            "configmap",
+            map("map-key-removed"),
+            Edit::Merge(r#"{"data": {"k": null}}"#),
+            vec!["data.k: v -> (absent) by -"],
+            vec![("/data", r#"{"k": "v", "l": "w"}"#)],
+        ),
         // What somebody adds is theirs and stays, also when a field of ours beside it is mended.
-        Case::new("map-foreign-key", "configmap", map("map-foreign-key"), Edit::Kubectl(&["patch", "configmap", "NAME",
-            "--type=merge", "--field-manager=colleague", "-p", r#"{"data": {"k": "edited", "added": "stays"}}"#]),
-            vec!["data.k: v -> edited by colleague"], vec![("/data", r#"{"k": "v", "l": "w", "added": "stays"}"#)]),
-        Case::new("item-edited", "deployment", deployment("item-edited"),
-            Edit::Strategic(r#"{"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "web:2"}]}}}}"#),
+        Case::new(
+            "map-foreign-key",
+            "configmap",
+            map("map-foreign-key"),
+            Edit::Kubectl(&[
+                "patch",
+                "configmap",
+                "NAME",
+                "--type=merge",
+                "--field-manager=colleague",
+                "-p",
+                r#"{"data": {"k": "edited", "added": "stays"}}"#,
+            ]),
+            vec!["data.k: v -> edited by colleague"],
+            vec![("/data", r#"{"k": "v", "l": "w", "added": "stays"}"#)],
+        ),
+        Case::new(
+            "item-edited",
+            "deployment",
+            deployment("item-edited"),
+            Edit::Strategic(
+                r#"{"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "web:2"}]}}}}"#,
+            ),
             vec!["spec.template.spec.containers[name=web].image: web:1 -> web:2 by rival"],
-            vec![("/spec/template/spec/containers/0/image", r#""web:1""#)]),
-        Case::new("item-removed", "deployment", deployment("item-removed"),
+            vec![("/spec/template/spec/containers/0/image", r#""web:1""#)],
+        ),
+        Case::new(
+            "item-removed",
+            "deployment",
+            deployment("item-removed"),
             Edit::Json(r#"[{"op": "remove", "path": "/spec/template/spec/containers/0/env/0"}]"#),
-            vec![r#"spec.template.spec.containers[name=web].env[name=A]: {"name":"A","value":"a"} -> (absent) by -"#],
-            vec![("/spec/template/spec/containers/0/env", r#"[{"name": "A", "value": "a"}, {"name": "B", "value": "b"}]"#)]),
+            vec![
+                r#"spec.template.spec.containers[name=web].env[name=A]: {"name":"A","value":"a"} -> (absent) by -"#,
+            ],
+            vec![(
+                "/spec/template/spec/containers/0/env",
+                r#"[{"name": "A", "value": "a"}, {"name": "B", "value": "b"}]"#,
+            )],
+        ),
         // kubernetes/kubernetes#130292: a plain apply is refused, for the edited port stays beside ours.
-        Case::new("key-changed", "service", "apiVersion: v1
+        Case::new(
+            "key-changed",
+            "service",
+            "apiVersion: v1
 kind: Service
 metadata: {name: key-changed}
 spec: {ports: [{name: web, port: 80}], selector: {app: web}}
-".into(), Edit::Json(r#"[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]"#),
+"
+            .into(),
+            Edit::Json(r#"[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]"#),
             vec!["spec.ports[port=80,protocol=TCP]: X"],
-            vec![("/spec/ports", r#"[{"name": "web", "port": 80, "protocol": "TCP", "targetPort": 80}]"#)]),
-        Case::new("set-item-removed", "configmap", "apiVersion: v1
+            vec![("/spec/ports", r#"[{"name": "web", "port": 80, "protocol": "TCP", "targetPort": 80}]"#)],
+        ),
+        Case::new(
+            "set-item-removed",
+            "configmap",
+            "apiVersion: v1
 kind: ConfigMap
 metadata: {name: set-item-removed, finalizers: [example.com/one, example.com/two]}
-".into(), Edit::Merge(r#"{"metadata": {"finalizers": ["example.com/one"]}}"#),
+"
+            .into(),
+            Edit::Merge(r#"{"metadata": {"finalizers": ["example.com/one"]}}"#),
             vec!["metadata.finalizers[=\"example.com/two\"]: X"],
-            vec![("/metadata/finalizers", r#"["example.com/one", "example.com/two"]"#)]),
-        Case::new("atomic-list", "deployment", deployment("atomic-list"),
-            Edit::Strategic(r#"{"spec": {"template": {"spec": {"containers": [{"name": "web", "args": ["--first"]}]}}}}"#),
-            vec![r#"spec.template.spec.containers[name=web].args: ["--first","--second"] -> ["--first"] by rival"#],
-            vec![("/spec/template/spec/containers/0/args", r#"["--first", "--second"]"#)]),
-        Case::new("secret-value", "secret", "apiVersion: v1
+            vec![("/metadata/finalizers", r#"["example.com/one", "example.com/two"]"#)],
+        ),
+        Case::new(
+            "atomic-list",
+            "deployment",
+            deployment("atomic-list"),
+            Edit::Strategic(
+                r#"{"spec": {"template": {"spec": {"containers": [{"name": "web", "args": ["--first"]}]}}}}"#,
+            ),
+            vec![
+                r#"spec.template.spec.containers[name=web].args: ["--first","--second"] -> ["--first"] by rival"#,
+            ],
+            vec![("/spec/template/spec/containers/0/args", r#"["--first", "--second"]"#)],
+        ),
+        Case::new(
+            "secret-value",
+            "secret",
+            "apiVersion: v1
 kind: Secret
 metadata: {name: secret-value}
 stringData: {password: hunter2}
-".into(), Edit::Merge(r#"{"data": {"password": "c3RvbGVu"}}"#),
+"
+            .into(),
+            Edit::Merge(r#"{"data": {"password": "c3RvbGVu"}}"#),
             vec!["data.password: (sensitive, changed) -> (sensitive, changed) by rival"],
-            vec![("/data", r#"{"password": "aHVudGVyMg=="}"#)]),
-        Case::new("scaled", "deployment", deployment("scaled"), Edit::Kubectl(&["scale", "deployment", "NAME", "--replicas=3"]),
-            vec!["spec.replicas: 1 -> 3 by kubectl"], vec![("/spec/replicas", "1")]),
-        Case::new("forced-apply", "configmap", map("forced-apply"), Edit::Apply("apiVersion: v1
+            vec![("/data", r#"{"password": "aHVudGVyMg=="}"#)],
+        ),
+        Case::new(
+            "scaled",
+            "deployment",
+            deployment("scaled"),
+            Edit::Kubectl(&["scale", "deployment", "NAME", "--replicas=3"]),
+            vec!["spec.replicas: 1 -> 3 by kubectl"],
+            vec![("/spec/replicas", "1")],
+        ),
+        Case::new(
+            "forced-apply",
+            "configmap",
+            map("forced-apply"),
+            Edit::Apply(
+                "apiVersion: v1
 kind: ConfigMap
 metadata: {name: forced-apply, namespace: NAMESPACE}
 data: {k: theirs}
-"), vec!["data.k: v -> theirs by rival"], vec![("/data", r#"{"k": "v", "l": "w"}"#)]),
+",
+            ),
+            vec!["data.k: v -> theirs by rival"],
+            vec![("/data", r#"{"k": "v", "l": "w"}"#)],
+        ),
         // The value is right, but the field is no longer ours: the next edit would be nobody's conflict.
-        Case { ..Case::new("owner-changed", "configmap", map("owner-changed"),
-            Edit::ThereAndBack(r#"{"data": {"k": "edited"}}"#, r#"{"data": {"k": "v"}}"#),
-            vec!["data.k: v -> edited by rival"], vec![("/data", r#"{"k": "v", "l": "w"}"#)]) },
-        Case::new("application-label", "configmap", map("application-label"),
+        Case {
+            ..Case::new(
+                "owner-changed",
+                "configmap",
+                map("owner-changed"),
+                Edit::ThereAndBack(r#"{"data": {"k": "edited"}}"#, r#"{"data": {"k": "v"}}"#),
+                vec!["data.k: v -> edited by rival"],
+                vec![("/data", r#"{"k": "v", "l": "w"}"#)],
+            )
+        },
+        Case::new(
+            "application-label",
+            "configmap",
+            map("application-label"),
             Edit::Merge(r#"{"metadata": {"labels": {"portolan.dev/application": null}}}"#),
-            vec!["metadata.labels.portolan.dev/application: a -> (absent) by -"], vec![]),
-        Case { action_after_a_start: Action::Adopt, says_after_a_start: None, ..Case::new("part-of-label", "configmap", map("part-of-label"),
-            Edit::Merge(r#"{"metadata": {"labels": {"applyset.kubernetes.io/part-of": null}}}"#),
-            vec![], vec![]) },
-        Case { action_after_a_start: Action::Create, says_after_a_start: None, replaced: true, ..Case::new("deleted", "configmap", map("deleted"),
-            Edit::Kubectl(&["delete", "configmap", "NAME"]), vec![], vec![("/data", r#"{"k": "v", "l": "w"}"#)]) },
-        Case::new("entry-cut", "configmap", map("entry-cut"), Edit::CutOurEntry, vec!["X"],
-            vec![("/data", r#"{"k": "v", "l": "w"}"#)]),
-        Case::new("entries-wiped", "configmap", map("entries-wiped"), Edit::WipeManagedFields, vec!["X"],
-            vec![("/data", r#"{"k": "v", "l": "w"}"#)]),
+            vec!["metadata.labels.portolan.dev/application: a -> (absent) by -"],
+            vec![],
+        ),
+        Case {
+            action_after_a_start: Action::Adopt,
+            says_after_a_start: None,
+            ..Case::new(
+                "part-of-label",
+                "configmap",
+                map("part-of-label"),
+                Edit::Merge(r#"{"metadata": {"labels": {"applyset.kubernetes.io/part-of": null}}}"#),
+                vec![],
+                vec![],
+            )
+        },
+        Case {
+            action_after_a_start: Action::Create,
+            says_after_a_start: None,
+            replaced: true,
+            ..Case::new(
+                "deleted",
+                "configmap",
+                map("deleted"),
+                Edit::Kubectl(&["delete", "configmap", "NAME"]),
+                vec![],
+                vec![("/data", r#"{"k": "v", "l": "w"}"#)],
+            )
+        },
+        Case::new(
+            "entry-cut",
+            "configmap",
+            map("entry-cut"),
+            Edit::CutOurEntry,
+            vec!["X"],
+            vec![("/data", r#"{"k": "v", "l": "w"}"#)],
+        ),
+        Case::new(
+            "entries-wiped",
+            "configmap",
+            map("entries-wiped"),
+            Edit::WipeManagedFields,
+            vec!["X"],
+            vec![("/data", r#"{"k": "v", "l": "w"}"#)],
+        ),
     ]
 }

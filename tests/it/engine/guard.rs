@@ -7,7 +7,9 @@ use serde_json::json;
 
 /// A started daemon with an application `a` of so many ConfigMaps, `c0`, `c1`….
 async fn with_config_maps(count: usize, spec: &str) -> Daemon {
-    let daemon = Daemon::new(&[("portolan/a.yaml", &application("a", spec)), ("apps/a/kept.txt", "not a manifest")]).await;
+    let daemon =
+        Daemon::new(&[("portolan/a.yaml", &application("a", spec)), ("apps/a/kept.txt", "not a manifest")])
+            .await;
     write(&daemon, 0..count);
     let mut daemon = daemon;
     daemon.start().await;
@@ -22,7 +24,8 @@ fn path(number: usize) -> String {
 fn write(daemon: &Daemon, numbers: std::ops::Range<usize>) -> String {
     let files: Vec<(String, String)> =
         numbers.map(|number| (path(number), config_map(&format!("c{number}"), "k: v"))).collect();
-    let borrowed: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let borrowed: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     daemon.commit(&borrowed)
 }
 
@@ -32,7 +35,11 @@ fn remove(daemon: &Daemon, numbers: std::ops::Range<usize>) -> String {
 }
 
 async fn count(daemon: &Daemon) -> usize {
-    daemon.kubectl(&["get", "configmap", "-l", "portolan.dev/application=a", "-o", "name"]).await.lines().count()
+    daemon
+        .kubectl(&["get", "configmap", "-l", "portolan.dev/application=a", "-o", "name"])
+        .await
+        .lines()
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +55,8 @@ async fn too_many_deletions_wait_for_exactly_their_digest() {
     stays("a wrong digest deletes", async || count(&daemon).await == 9).await;
 
     remove(&daemon, 3..4);
-    let second = daemon.until("a", "held anew", |r| r.waiting.as_ref().is_some_and(|w| w.digest != first)).await;
+    let second =
+        daemon.until("a", "held anew", |r| r.waiting.as_ref().is_some_and(|w| w.digest != first)).await;
     let second = second.waiting.unwrap();
     assert_eq!(second.objects.len(), 4);
     let answer = daemon.approve("a", &first).await;
@@ -89,7 +97,10 @@ async fn a_commit_that_puts_the_objects_back_clears_what_is_held() {
     assert_eq!(record.waiting, None);
     let answer = daemon.approve("a", &digest).await;
     assert!(answer.contains("no plan of a waits"), "{answer}");
-    assert_eq!(daemon.kubectl(&["get", "configmap", "-o", "jsonpath={.items[*].metadata.uid}"]).await, before);
+    assert_eq!(
+        daemon.kubectl(&["get", "configmap", "-o", "jsonpath={.items[*].metadata.uid}"]).await,
+        before
+    );
     daemon.stop().await;
 }
 

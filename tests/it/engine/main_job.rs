@@ -10,7 +10,10 @@ async fn a_repository_is_applied_a_second_pass_has_nothing_to_do_and_a_restart_w
     let mut daemon = Daemon::started(&[
         ("portolan/a.yaml", &application("a", "")),
         ("apps/a/one.yaml", &config_map("one", "k: v")),
-        ("apps/a/two.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: two}\nstringData: {password: hunter2}\n"),
+        (
+            "apps/a/two.yaml",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: two}\nstringData: {password: hunter2}\n",
+        ),
     ])
     .await;
     let record = daemon.settled("a", "").await;
@@ -25,7 +28,8 @@ async fn a_repository_is_applied_a_second_pass_has_nothing_to_do_and_a_restart_w
     let moment = daemon.now();
     daemon.start().await;
     daemon.settled("a", "").await;
-    let written: Vec<_> = daemon.since(moment).into_iter().filter(|e| matches!(e.what, What::Changed { .. })).collect();
+    let written: Vec<_> =
+        daemon.since(moment).into_iter().filter(|e| matches!(e.what, What::Changed { .. })).collect();
     assert!(written.is_empty(), "{written:#?}");
     assert_eq!(daemon.object("configmap", "one").await.unwrap()["metadata"]["resourceVersion"], before);
 
@@ -66,6 +70,9 @@ async fn a_commit_changes_adds_and_removes() {
         .collect();
     changed.sort();
     let names = |action: Action, name: &str| (action, name.to_owned());
-    assert_eq!(changed, [names(Action::Create, "four"), names(Action::Update, "one"), names(Action::Delete, "two")]);
+    assert_eq!(
+        changed,
+        [names(Action::Create, "four"), names(Action::Update, "one"), names(Action::Delete, "two")]
+    );
     daemon.stop().await;
 }

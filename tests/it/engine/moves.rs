@@ -63,7 +63,9 @@ async fn two_repositories() -> (Daemon, TestRepo) {
     ])
     .await;
     let second = TestRepo::with(&[("apps/b/two.yaml", &config_map("two", "k: v"))]);
-    daemon.repositories.push(json!({"name": "second", "url": second.path(), "documents": null, "interval": "1h"}));
+    daemon
+        .repositories
+        .push(json!({"name": "second", "url": second.path(), "documents": null, "interval": "1h"}));
     daemon.start().await;
     daemon.settled("a", "").await;
     daemon.settled("b", "").await;

@@ -7,7 +7,9 @@ use serde_json::json;
 
 /// A ConfigMap with an annotation.
 fn annotated(name: &str, annotation: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, annotations: {{{annotation}}}}}\ndata: {{k: v}}\n")
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, annotations: {{{annotation}}}}}\ndata: {{k: v}}\n"
+    )
 }
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web, labels: {tier: front}}\n\
@@ -31,7 +33,8 @@ async fn copies_of_our_labels_on_endpoints_are_not_taken_for_ours() {
     .await;
     daemon.settled("a", "").await;
     // Kubernetes makes an Endpoints and an EndpointSlice of its own and copies the Service's labels to them.
-    let ours = "endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io,portolan.dev/application=a";
+    let ours =
+        "endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io,portolan.dev/application=a";
     let generated = loop {
         let names = daemon.kubectl(&["get", "endpointslice", "-l", ours, "-o", "name"]).await;
         if let Some(name) = names.trim().strip_prefix("endpointslice.discovery.k8s.io/") {
@@ -39,23 +42,37 @@ async fn copies_of_our_labels_on_endpoints_are_not_taken_for_ours() {
         }
     };
     daemon.object_until("endpoints", "web", "there", |object| object.is_some()).await;
-    assert_eq!(daemon.object("endpoints", "web").await.unwrap()["metadata"]["labels"]["portolan.dev/application"], "a");
+    assert_eq!(
+        daemon.object("endpoints", "web").await.unwrap()["metadata"]["labels"]["portolan.dev/application"],
+        "a"
+    );
     let before = (uid(&daemon, "endpointslice", &generated).await, uid(&daemon, "endpoints", "web").await);
 
     let moment = daemon.now();
     let commit = daemon.commit(&[("apps/a/two.yaml", "")]);
     daemon.settled("a", &commit).await;
     assert_eq!(deleted(&daemon, moment), ["two"]);
-    assert_eq!((uid(&daemon, "endpointslice", &generated).await, uid(&daemon, "endpoints", "web").await), before);
+    assert_eq!(
+        (uid(&daemon, "endpointslice", &generated).await, uid(&daemon, "endpoints", "web").await),
+        before
+    );
 
-    let declared = (daemon.object("endpointslice", "manual").await, daemon.object("endpoints", "legacy").await);
+    let declared =
+        (daemon.object("endpointslice", "manual").await, daemon.object("endpoints", "legacy").await);
     let moment = daemon.now();
     let commit = daemon.commit(&[("apps/a/service.yaml", "")]);
     daemon.settled("a", &commit).await;
     gone(&daemon, "endpoints", "web").await;
     gone(&daemon, "endpointslice", &generated).await;
-    assert_eq!(changes(&daemon, moment), [(Action::Delete, "web".to_owned())], "Kubernetes takes its own away itself");
-    assert_eq!((daemon.object("endpointslice", "manual").await, daemon.object("endpoints", "legacy").await), declared);
+    assert_eq!(
+        changes(&daemon, moment),
+        [(Action::Delete, "web".to_owned())],
+        "Kubernetes takes its own away itself"
+    );
+    assert_eq!(
+        (daemon.object("endpointslice", "manual").await, daemon.object("endpoints", "legacy").await),
+        declared
+    );
     daemon.stop().await;
 }
 
@@ -128,7 +145,8 @@ async fn a_refused_application_document_is_no_removal_and_holds_pruning_back() {
     daemon.settled("a", "").await;
     daemon.settled("b", "").await;
     let moment = daemon.now();
-    let unreadable = "apiVersion: portolan.dev/v1alpha1\nkind: Application\nmetadata: {name: b}\nspec: {pth: apps/b\n";
+    let unreadable =
+        "apiVersion: portolan.dev/v1alpha1\nkind: Application\nmetadata: {name: b}\nspec: {pth: apps/b\n";
     daemon.commit(&[("portolan/b.yaml", unreadable), ("apps/a/two.yaml", "")]);
     let words = problem(&daemon, "a", "is refused").await;
     assert!(words.contains("portolan/b.yaml"), "{words}");
@@ -200,7 +218,8 @@ fn crd() -> (String, String) {
          spec: {{group: NAMESPACE.example.test, scope: Namespaced, names: {{plural: widgets, singular: widget, kind: Widget}}, \
          versions: [{{name: v1, served: true, storage: true, schema: {{openAPIV3Schema: {schema}}}}}]}}\n"
     );
-    let widget = "apiVersion: NAMESPACE.example.test/v1\nkind: Widget\nmetadata: {name: gear}\nspec: {teeth: 12}\n";
+    let widget =
+        "apiVersion: NAMESPACE.example.test/v1\nkind: Widget\nmetadata: {name: gear}\nspec: {teeth: 12}\n";
     (crd, widget.to_owned())
 }
 
@@ -248,7 +267,9 @@ async fn a_stuck_finalizer_is_named_and_blocks_nothing_else() {
     let commit = daemon.commit(&[("apps/a/four.yaml", &config_map("four", "k: v"))]);
     daemon.object_until("configmap", "four", "there", |object| object.is_some()).await;
     problem(&daemon, "a", "example.test/hold").await;
-    daemon.kubectl(&["patch", "service", "stuck", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]).await;
+    daemon
+        .kubectl(&["patch", "service", "stuck", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#])
+        .await;
     gone(&daemon, "service", "stuck").await;
     daemon.settled("a", &commit).await;
     daemon.stop().await;
@@ -266,7 +287,8 @@ async fn dependants_go_first_with_foreground_propagation() {
     .await;
     daemon.settled("a", "").await;
     let hold = r#"{"metadata":{"finalizers":["example.test/hold"]}}"#;
-    let replica_set = daemon.kubectl(&["get", "replicaset", "-l", "app=web", "-o", "name"]).await.trim().to_owned();
+    let replica_set =
+        daemon.kubectl(&["get", "replicaset", "-l", "app=web", "-o", "name"]).await.trim().to_owned();
     daemon.kubectl(&["patch", &replica_set, "--type=merge", "-p", hold]).await;
     daemon.commit(&[("apps/a/web.yaml", "")]);
     daemon
@@ -275,7 +297,9 @@ async fn dependants_go_first_with_foreground_propagation() {
         })
         .await;
     stays("the Deployment goes first", async || is_there(&daemon, "deployment", "web").await).await;
-    daemon.kubectl(&["patch", &replica_set, "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]).await;
+    daemon
+        .kubectl(&["patch", &replica_set, "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#])
+        .await;
     gone(&daemon, "deployment", "web").await;
     daemon.settled("a", "").await;
     daemon.stop().await;

@@ -44,9 +44,11 @@ pub fn deleted(daemon: &Daemon, moment: usize) -> Vec<String> {
 pub fn is_marked(object: &Value) -> bool {
     let metadata = &object["metadata"];
     let labelled = metadata["labels"].as_object().is_some_and(|labels| {
-        labels.contains_key("portolan.dev/application") || labels.contains_key("applyset.kubernetes.io/part-of")
+        labels.contains_key("portolan.dev/application")
+            || labels.contains_key("applyset.kubernetes.io/part-of")
     });
-    labelled || metadata["managedFields"].as_array().unwrap().iter().any(|entry| entry["manager"] == "portolan")
+    labelled
+        || metadata["managedFields"].as_array().unwrap().iter().any(|entry| entry["manager"] == "portolan")
 }
 
 /// Waits until a pass of an application has said why it leaves something undone.

@@ -5,24 +5,13 @@ use super::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_more_than_a_page_is_whole() {
     let (cluster, namespace) = (api_server().await, fresh_namespace().await);
-    let items: Vec<Value> = (0..620)
-        .map(|n| config_map(&namespace, &format!("c{n}"), json!({})))
-        .collect();
+    let items: Vec<Value> = (0..620).map(|n| config_map(&namespace, &format!("c{n}"), json!({}))).collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     kubectl_ok_with(&*control_plane().await, &["create", "-f", "-"], &list.to_string()).await;
-    let found = cluster
-        .list(&config_maps(), Some(&namespace), "app=shop")
-        .await
-        .unwrap();
+    let found = cluster.list(&config_maps(), Some(&namespace), "app=shop").await.unwrap();
     assert_eq!(found.len(), 620);
     assert!(found.iter().all(|object| object.gvk() == config_maps().gvk));
-    assert!(
-        cluster
-            .list(&config_maps(), Some(&namespace), "app=other")
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(cluster.list(&config_maps(), Some(&namespace), "app=other").await.unwrap().is_empty());
 
     // And in a watch's list, page by page through a small channel.
     let (sender, mut events) = mpsc::channel(1);
@@ -50,18 +39,12 @@ struct Watching {
 impl Watching {
     fn start(cluster: &ApiServer, kind: &ServedKind, selector: &str, namespace: &str) -> Self {
         let (sender, events) = mpsc::channel(64);
-        Self {
-            namespace: namespace.into(),
-            _guard: cluster.watch(kind, selector, sender),
-            events,
-        }
+        Self { namespace: namespace.into(), _guard: cluster.watch(kind, selector, sender), events }
     }
 
     async fn next(&mut self) -> String {
         loop {
-            let event = tokio::time::timeout(LIMIT, self.events.recv())
-                .await
-                .expect("an event in time");
+            let event = tokio::time::timeout(LIMIT, self.events.recv()).await.expect("an event in time");
             let (word, object) = match event.expect("the watch goes on").1 {
                 WatchEvent::Restarted => return "restarted".into(),
                 WatchEvent::Listed => return "listed".into(),
@@ -116,59 +99,19 @@ async fn an_aggregated_api_without_its_pods_is_named_and_hinders_nothing() {
     .await;
     assert_eq!(discovery.unavailable.len(), 1, "{:?}", discovery.unavailable);
     assert!(discovery.version.starts_with("v1."));
-    let deployment = discovery
-        .preferred(&GroupKind::new("apps", "Deployment"))
-        .unwrap();
-    assert_eq!(
-        (deployment.plural.as_str(), deployment.namespaced),
-        ("deployments", true)
-    );
-    assert!(
-        ["patch", "watch", "delete"]
-            .iter()
-            .all(|verb| deployment.verbs.contains(*verb))
-    );
-    let hpa = discovery
-        .preferred(&GroupKind::new("autoscaling", "HorizontalPodAutoscaler"))
-        .unwrap();
+    let deployment = discovery.preferred(&GroupKind::new("apps", "Deployment")).unwrap();
+    assert_eq!((deployment.plural.as_str(), deployment.namespaced), ("deployments", true));
+    assert!(["patch", "watch", "delete"].iter().all(|verb| deployment.verbs.contains(*verb)));
+    let hpa = discovery.preferred(&GroupKind::new("autoscaling", "HorizontalPodAutoscaler")).unwrap();
     assert_eq!(hpa.gvk.version, "v2");
-    assert!(
-        discovery
-            .kind(&Gvk::new("autoscaling", "v1", "HorizontalPodAutoscaler"))
-            .is_some()
-    );
-    assert!(
-        !discovery
-            .preferred(&GroupKind::new("", "Namespace"))
-            .unwrap()
-            .namespaced
-    );
-    assert!(
-        discovery
-            .api_versions()
-            .contains(&"networking.k8s.io/v1/Ingress".to_owned())
-    );
+    assert!(discovery.kind(&Gvk::new("autoscaling", "v1", "HorizontalPodAutoscaler")).is_some());
+    assert!(!discovery.preferred(&GroupKind::new("", "Namespace")).unwrap().namespaced);
+    assert!(discovery.api_versions().contains(&"networking.k8s.io/v1/Ingress".to_owned()));
 
-    let live = cluster
-        .get(&services, &applied.object.id())
-        .await
-        .unwrap()
-        .unwrap();
-    let patch = DeleteRequest {
-        resource_version: String::new(),
-        ..deletion(services, &live)
-    };
+    let live = cluster.get(&services, &applied.object.id()).await.unwrap().unwrap();
+    let patch = DeleteRequest { resource_version: String::new(), ..deletion(services, &live) };
     cluster.delete(&patch).await.unwrap();
-    until(|| async {
-        cluster
-            .discover()
-            .await
-            .unwrap()
-            .unavailable
-            .is_empty()
-            .then_some(())
-    })
-    .await;
+    until(|| async { cluster.discover().await.unwrap().unavailable.is_empty().then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,32 +125,15 @@ async fn a_crds_kind_is_discovered_applied_and_checked_strictly() {
         "spec": {"group": group, "scope": "Namespaced", "names": {"kind": "Port", "plural": "ports", "singular": "port"},
             "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]},
     });
-    let crds = kind(
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-    );
+    let crds = kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
     apply(&cluster, crds, &crd).await.unwrap();
     let port = until(|| async {
-        cluster
-            .discover()
-            .await
-            .unwrap()
-            .preferred(&GroupKind::new(&group, "Port"))
-            .cloned()
+        cluster.discover().await.unwrap().preferred(&GroupKind::new(&group, "Port")).cloned()
     })
     .await;
     let body = |spec: Value| json!({"apiVersion": format!("{group}/v1"), "kind": "Port", "metadata": {"name": "p", "namespace": namespace}, "spec": spec});
-    until(|| async {
-        apply(&cluster, port.clone(), &body(json!({"size": 1})))
-            .await
-            .ok()
-    })
-    .await;
-    let typo = apply(&cluster, port.clone(), &body(json!({"sise": 1})))
-        .await
-        .unwrap_err();
+    until(|| async { apply(&cluster, port.clone(), &body(json!({"size": 1}))).await.ok() }).await;
+    let typo = apply(&cluster, port.clone(), &body(json!({"sise": 1}))).await.unwrap_err();
     assert_eq!(typo.kind, ApiFailureKind::Invalid, "{typo:?}");
     assert!(typo.message.contains("sise"), "{typo}");
     let mut watching = Watching::start(&cluster, &port, "", &namespace);
@@ -223,11 +149,7 @@ async fn the_evidence_shows_why_a_workload_does_not_come_up() {
     nowhere["spec"]["template"]["spec"]["nodeSelector"] = json!({"no-node-has": "this"});
     nowhere["spec"]["template"]["spec"]["containers"][0]["env"] =
         json!([{"name": "TOKEN", "value": "hunter2"}]);
-    let id = apply(&cluster, deployments(), &nowhere)
-        .await
-        .unwrap()
-        .object
-        .id();
+    let id = apply(&cluster, deployments(), &nowhere).await.unwrap().object.id();
     let evidence = until(|| async {
         let evidence = cluster.evidence(&id).await.unwrap();
         (evidence.pods.len() == 2 && evidence.events.len() >= 2).then_some(evidence)
@@ -235,30 +157,16 @@ async fn the_evidence_shows_why_a_workload_does_not_come_up() {
     .await;
     assert_eq!(evidence.pods[0]["status"]["phase"], "Pending");
     assert!(
-        evidence
-            .events
-            .iter()
-            .all(|event| event["reason"] == "FailedScheduling"),
+        evidence.events.iter().all(|event| event["reason"] == "FailedScheduling"),
         "{:?}",
         evidence.events
     );
-    assert!(
-        !format!("{evidence:?}").contains("hunter2"),
-        "a pod's environment is nobody's business"
-    );
+    assert!(!format!("{evidence:?}").contains("hunter2"), "a pod's environment is nobody's business");
 
     // What forbids the pods themselves is said of the ReplicaSet.
     let (cluster, namespace) = (cluster, fresh_namespace().await);
-    kubectl_ok(
-        &*control_plane().await,
-        &["create", "quota", "q", "--hard=pods=0", "-n", &namespace],
-    )
-    .await;
-    let id = apply(&cluster, deployments(), &deployment(&namespace, "over", 1))
-        .await
-        .unwrap()
-        .object
-        .id();
+    kubectl_ok(&*control_plane().await, &["create", "quota", "q", "--hard=pods=0", "-n", &namespace]).await;
+    let id = apply(&cluster, deployments(), &deployment(&namespace, "over", 1)).await.unwrap().object.id();
     let evidence = until(|| async {
         let evidence = cluster.evidence(&id).await.unwrap();
         (!evidence.events.is_empty()).then_some(evidence)
@@ -266,28 +174,19 @@ async fn the_evidence_shows_why_a_workload_does_not_come_up() {
     .await;
     assert_eq!(evidence.events[0]["reason"], "FailedCreate");
     assert!(
-        evidence.events[0]["message"]
-            .as_str()
-            .unwrap()
-            .contains("exceeded quota"),
+        evidence.events[0]["message"].as_str().unwrap().contains("exceeded quota"),
         "{:?}",
         evidence.events
     );
-    let healthy = apply(&cluster, deployments(), &deployment(&namespace, "idle", 0))
-        .await
-        .unwrap()
-        .object
-        .id();
+    let healthy =
+        apply(&cluster, deployments(), &deployment(&namespace, "idle", 0)).await.unwrap().object.id();
     assert_eq!(cluster.evidence(&healthy).await.unwrap(), Default::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_accepted_and_shown_by_kubectl() {
     let (cluster, namespace) = (api_server().await, fresh_namespace().await);
-    let live = apply(&cluster, config_maps(), &config_map(&namespace, "c", json!({})))
-        .await
-        .unwrap()
-        .object;
+    let live = apply(&cluster, config_maps(), &config_map(&namespace, "c", json!({}))).await.unwrap().object;
     let (api_version, uid) = EventNote::about(&live);
     let id = live.id();
     let note = format!("spec.replicas was 3 and is 1 {}", "ä".repeat(1000));
@@ -302,19 +201,9 @@ async fn events_are_accepted_and_shown_by_kubectl() {
         time: "2026-11-21T10:00:00.000000Z",
         instance: "portolan-0",
     };
-    cluster
-        .create(&event_kind(), &event_body(&event), None)
-        .await
-        .unwrap();
-    let shown = kubectl_ok(
-        &*control_plane().await,
-        &["describe", "configmap", "c", "-n", &namespace],
-    )
-    .await;
-    assert!(
-        shown.contains("DriftCorrected") && shown.contains("spec.replicas was 3 and is 1"),
-        "{shown}"
-    );
+    cluster.create(&event_kind(), &event_body(&event), None).await.unwrap();
+    let shown = kubectl_ok(&*control_plane().await, &["describe", "configmap", "c", "-n", &namespace]).await;
+    assert!(shown.contains("DriftCorrected") && shown.contains("spec.replicas was 3 and is 1"), "{shown}");
     assert!(shown.contains("portolan"), "{shown}");
     // About an object without a namespace, with a name of the greatest length.
     let long = ResourceId::new(
@@ -325,62 +214,32 @@ async fn events_are_accepted_and_shown_by_kubectl() {
     );
     event.id = &long;
     event.api_version = "rbac.authorization.k8s.io/v1";
-    cluster
-        .create(&event_kind(), &event_body(&event), None)
-        .await
-        .unwrap();
+    cluster.create(&event_kind(), &event_body(&event), None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kubeconfig_that_leads_nowhere_says_so() {
     let path = control_plane().await.kubeconfig().to_owned();
     let text = std::fs::read_to_string(&path).unwrap();
-    let named = |context: &str| Source::KubeconfigText {
-        text: text.clone(),
-        context: Some(context.into()),
-    };
-    let error = connect(&named("nowhere"), ConnectOptions::default())
-        .await
-        .unwrap_err();
+    let named = |context: &str| Source::KubeconfigText { text: text.clone(), context: Some(context.into()) };
+    let error = connect(&named("nowhere"), ConnectOptions::default()).await.unwrap_err();
     assert!(
         matches!(&error, ConnectError::Kubeconfig { .. }) && error.to_string().contains("nowhere"),
         "{error}"
     );
-    let missing = Source::KubeconfigFile {
-        path: "/no/such/kubeconfig".into(),
-        context: None,
-    };
+    let missing = Source::KubeconfigFile { path: "/no/such/kubeconfig".into(), context: None };
     let error = connect(&missing, ConnectOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("/no/such/kubeconfig"), "{error}");
-    let broken = Source::KubeconfigText {
-        text: "users: [{token: hunter2, ".into(),
-        context: None,
-    };
+    let broken = Source::KubeconfigText { text: "users: [{token: hunter2, ".into(), context: None };
     let error = connect(&broken, ConnectOptions::default()).await.unwrap_err();
-    assert!(
-        !format!("{error} {error:?} {broken:?}").contains("hunter2"),
-        "{error}"
-    );
-    let server = connect(
-        &Source::KubeconfigText { text, context: None },
-        ConnectOptions::default(),
-    )
-    .await
-    .unwrap();
+    assert!(!format!("{error} {error:?} {broken:?}").contains("hunter2"), "{error}");
+    let server =
+        connect(&Source::KubeconfigText { text, context: None }, ConnectOptions::default()).await.unwrap();
     assert!(server.address().starts_with("https://"));
     server.discover().await.unwrap();
 
-    let untrusted = Source::Endpoint {
-        url: server.address().into(),
-        ca_pem: None,
-        tls_server_name: None,
-    };
-    let failure = connect(&untrusted, ConnectOptions::default())
-        .await
-        .unwrap()
-        .discover()
-        .await
-        .unwrap_err();
+    let untrusted = Source::Endpoint { url: server.address().into(), ca_pem: None, tls_server_name: None };
+    let failure = connect(&untrusted, ConnectOptions::default()).await.unwrap().discover().await.unwrap_err();
     assert_eq!(failure.kind, ApiFailureKind::Unreachable);
     assert!(
         failure.message.contains(server.address()) && failure.message.contains("UnknownIssuer"),

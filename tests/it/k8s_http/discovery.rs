@@ -19,39 +19,28 @@ fn discovery(asked: &Asked, metrics_up: bool, aggregated: Option<&str>) -> Reply
     };
     let items = match asked.path.as_str() {
         "/version" => {
-            return Reply::json(
-                200,
-                &json!({"major": "1", "minor": "36", "gitVersion": "v1.36.3"}),
-            );
+            return Reply::json(200, &json!({"major": "1", "minor": "36", "gitVersion": "v1.36.3"}));
         }
         "/api" if aggregated.is_some() => json!([group("", json!([current("v1", json!([pods]))]))]),
         "/apis" if aggregated.is_some() => json!([
             group(
                 "autoscaling",
-                json!([
-                    current("v2", json!([horizontal("v2")])),
-                    current("v1", json!([horizontal("v1")]))
-                ])
+                json!([current("v2", json!([horizontal("v2")])), current("v1", json!([horizontal("v1")]))])
             ),
             group("metrics.k8s.io", json!([metrics_version])),
         ]),
         _ => return legacy_discovery(asked, metrics_up),
     };
     let api = format!("apidiscovery.k8s.io/{}", aggregated.unwrap());
-    Reply::json(
-        200,
-        &json!({"kind": "APIGroupDiscoveryList", "apiVersion": api, "items": items}),
-    )
+    Reply::json(200, &json!({"kind": "APIGroupDiscoveryList", "apiVersion": api, "items": items}))
 }
 
 fn legacy_discovery(asked: &Asked, metrics_up: bool) -> Reply {
     let resource = |name: &str, kind: &str| json!({"name": name, "kind": kind, "namespaced": true, "verbs": ["get", "list"]});
     let resources = |all: Value| Reply::json(200, &json!({"kind": "APIResourceList", "resources": all}));
     let group = |name: &str, preferred: &str, versions: &[&str]| {
-        let versions: Vec<Value> = versions
-            .iter()
-            .map(|v| json!({"groupVersion": format!("{name}/{v}"), "version": v}))
-            .collect();
+        let versions: Vec<Value> =
+            versions.iter().map(|v| json!({"groupVersion": format!("{name}/{v}"), "version": v})).collect();
         json!({"name": name, "versions": versions, "preferredVersion": {"version": preferred}})
     };
     match asked.path.as_str() {
@@ -62,10 +51,9 @@ fn legacy_discovery(asked: &Asked, metrics_up: bool) -> Reply {
             group("autoscaling", "v2", &["v1", "v2"]), group("metrics.k8s.io", "v1beta1", &["v1beta1"])]}),
         ),
         "/api/v1" => resources(json!([resource("pods", "Pod"), resource("pods/status", "Pod")])),
-        "/apis/autoscaling/v1" | "/apis/autoscaling/v2" => resources(json!([resource(
-            "horizontalpodautoscalers",
-            "HorizontalPodAutoscaler"
-        )])),
+        "/apis/autoscaling/v1" | "/apis/autoscaling/v2" => {
+            resources(json!([resource("horizontalpodautoscalers", "HorizontalPodAutoscaler")]))
+        }
         "/apis/metrics.k8s.io/v1beta1" if metrics_up => resources(json!([resource("pods", "PodMetrics")])),
         "/apis/metrics.k8s.io/v1beta1" => Reply::text(503, "service unavailable\n"),
         other => panic!("unexpected {other}"),
@@ -84,15 +72,9 @@ async fn discovery_reads_all_three_forms_alike() {
         let complete = cluster.discover().await.unwrap();
         assert_eq!(complete.version, "v1.36.3");
         assert!(complete.unavailable.is_empty());
-        assert_eq!(
-            complete.kinds.len(),
-            4,
-            "{aggregated:?}: {:?}",
-            complete.kinds.keys()
-        );
-        let preferred = complete
-            .preferred(&GroupKind::new("autoscaling", "HorizontalPodAutoscaler"))
-            .unwrap();
+        assert_eq!(complete.kinds.len(), 4, "{aggregated:?}: {:?}", complete.kinds.keys());
+        let preferred =
+            complete.preferred(&GroupKind::new("autoscaling", "HorizontalPodAutoscaler")).unwrap();
         assert_eq!(
             (preferred.gvk.version.as_str(), preferred.plural.as_str()),
             ("v2", "horizontalpodautoscalers")
@@ -104,10 +86,7 @@ async fn discovery_reads_all_three_forms_alike() {
         metrics_up.store(false, Ordering::SeqCst);
         let partial = cluster.discover().await.unwrap();
         assert_eq!(partial.unavailable.iter().collect::<Vec<_>>(), ["metrics.k8s.io"]);
-        assert_eq!(
-            partial.kinds, complete.kinds,
-            "{aggregated:?}: the last complete answer fills the gap"
-        );
+        assert_eq!(partial.kinds, complete.kinds, "{aggregated:?}: the last complete answer fills the gap");
     }
 }
 

@@ -22,10 +22,7 @@ pub struct Asked {
 
 impl Asked {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -56,13 +53,7 @@ pub struct Reply {
 
 impl Reply {
     fn new(status: u16, body: &str, end: End) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: body.into(),
-            end,
-            piece: usize::MAX,
-        }
+        Self { status, headers: Vec::new(), body: body.into(), end, piece: usize::MAX }
     }
 
     pub fn json(status: u16, body: &Value) -> Self {
@@ -177,9 +168,7 @@ impl Scripted {
                 next.await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), arrived)
-            .await
-            .expect("the request arrives in time");
+        tokio::time::timeout(Duration::from_secs(20), arrived).await.expect("the request arrives in time");
     }
 }
 
@@ -197,10 +186,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Asked> {
     }
     let mut first = head[0].split(' ');
     let method = first.next().unwrap_or_default().to_owned();
-    let (path, query) = first
-        .next()
-        .map(|uri| uri.split_once('?').unwrap_or((uri, "")))
-        .unwrap_or_default();
+    let (path, query) = first.next().map(|uri| uri.split_once('?').unwrap_or((uri, ""))).unwrap_or_default();
     let headers: Vec<(String, String)> = head[1..]
         .iter()
         .filter_map(|line| line.split_once(": "))
@@ -212,13 +198,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Asked> {
         .map_or(0, |(_, value)| value.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    Ok(Asked {
-        method,
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers,
-        body,
-    })
+    Ok(Asked { method, path: path.to_owned(), query: query.to_owned(), headers, body })
 }
 
 /// Whether the connection may serve another request.
@@ -238,22 +218,12 @@ async fn write(stream: &mut TcpStream, reply: &Reply) -> io::Result<bool> {
     }
     stream.write_all(head.as_bytes()).await?;
     if !chunked {
-        let end = if let End::Cut(after) = reply.end {
-            after
-        } else {
-            reply.body.len()
-        };
+        let end = if let End::Cut(after) = reply.end { after } else { reply.body.len() };
         stream.write_all(&reply.body.as_bytes()[..end]).await?;
         return Ok(reply.end == End::Whole);
     }
-    for piece in reply
-        .body
-        .as_bytes()
-        .chunks(reply.piece.min(reply.body.len().max(1)))
-    {
-        stream
-            .write_all(format!("{:x}\r\n", piece.len()).as_bytes())
-            .await?;
+    for piece in reply.body.as_bytes().chunks(reply.piece.min(reply.body.len().max(1))) {
+        stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
         stream.write_all(piece).await?;
         stream.write_all(b"\r\n").await?;
     }

@@ -11,10 +11,7 @@ struct Watching {
 impl Watching {
     fn start(cluster: &ApiServer, selector: &str) -> Self {
         let (sender, events) = mpsc::channel(16);
-        Self {
-            _guard: cluster.watch(&config_maps(), selector, sender),
-            events,
-        }
+        Self { _guard: cluster.watch(&config_maps(), selector, sender), events }
     }
 
     async fn next(&mut self) -> String {
@@ -46,10 +43,7 @@ async fn watched(watches: Vec<Reply>) -> Scripted {
             return list("10", "", &[object("a", "1")]);
         }
         let number = started.fetch_add(1, Ordering::SeqCst);
-        watches
-            .get(number)
-            .cloned()
-            .unwrap_or_else(|| Reply::stream("").open())
+        watches.get(number).cloned().unwrap_or_else(|| Reply::stream("").open())
     })
     .await
 }
@@ -75,23 +69,12 @@ async fn a_watch_lists_follows_and_goes_on_where_it_was() {
     // The second stream is cut in the middle of a line: what was not whole is not believed.
     let second = line("ADDED", &object("c", "21")) + &line("ADDED", &object("d", "22"));
     let half = second.len() - 10;
-    let scripted = watched(vec![
-        Reply::stream(&first.concat()),
-        Reply::stream(&second[..half]).abrupt(),
-    ])
-    .await;
+    let scripted =
+        watched(vec![Reply::stream(&first.concat()), Reply::stream(&second[..half]).abrupt()]).await;
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
     let mut watching = Watching::start(&cluster, "app=x");
     watching
-        .expect(&[
-            "restarted",
-            "initial a",
-            "listed",
-            "changed b",
-            "changed a",
-            "gone b",
-            "changed c",
-        ])
+        .expect(&["restarted", "initial a", "listed", "changed b", "changed a", "gone b", "changed c"])
         .await;
     scripted.wait_for(4).await;
     let queries = watch_queries(&scripted);
@@ -105,14 +88,8 @@ async fn a_watch_lists_follows_and_goes_on_where_it_was() {
     );
     let seconds: u64 = queries[0].rsplit('=').next().unwrap().parse().unwrap();
     assert!((270..=310).contains(&seconds), "timeoutSeconds={seconds}");
-    assert!(
-        queries[1].contains("&resourceVersion=20&"),
-        "a bookmark moves the position: {queries:?}"
-    );
-    assert!(
-        queries[2].contains("&resourceVersion=21&"),
-        "half a line does not: {queries:?}"
-    );
+    assert!(queries[1].contains("&resourceVersion=20&"), "a bookmark moves the position: {queries:?}");
+    assert!(queries[2].contains("&resourceVersion=21&"), "half a line does not: {queries:?}");
 }
 
 #[tokio::test]
@@ -129,27 +106,16 @@ async fn a_lost_history_is_listed_again() {
 async fn an_outage_is_told_once_and_its_end_by_a_list() {
     let down = || Reply::json(500, &json!({"kind": "Status", "message": "etcd is away"}));
     let started = AtomicUsize::new(0);
-    let scripted = Scripted::start(
-        move |asked: &Asked, _| match started.fetch_add(1, Ordering::SeqCst) {
-            0 | 1 | 3 | 4 => down(),
-            _ if asked.query.contains("watch=true") => Reply::stream("").open(),
-            _ => list("10", "", &[]),
-        },
-    )
+    let scripted = Scripted::start(move |asked: &Asked, _| match started.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 | 3 | 4 => down(),
+        _ if asked.query.contains("watch=true") => Reply::stream("").open(),
+        _ => list("10", "", &[]),
+    })
     .await;
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
     let mut watching = Watching::start(&cluster, "");
     // Two lists fail; one works; its watch fails, and the list after it; then all is well.
-    watching
-        .expect(&[
-            "failed Server",
-            "restarted",
-            "listed",
-            "failed Server",
-            "restarted",
-            "listed",
-        ])
-        .await;
+    watching.expect(&["failed Server", "restarted", "listed", "failed Server", "restarted", "listed"]).await;
 }
 
 #[tokio::test]
@@ -170,9 +136,7 @@ async fn a_connection_that_fell_silent_is_left() {
     let scripted = watched(vec![Reply::stream(&(bookmark + &change)).open()]).await;
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
     let mut watching = Watching::start(&cluster, "");
-    watching
-        .expect(&["restarted", "initial a", "listed", "changed b"])
-        .await;
+    watching.expect(&["restarted", "initial a", "listed", "changed b"]).await;
     tokio::time::pause();
     for _ in 0..152 {
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -190,15 +154,7 @@ async fn long_lines_in_small_pieces_are_read() {
     let scripted = watched(vec![Reply::stream(&text).pieces(1000).open()]).await;
     let cluster = api_server(&scripted, ConnectOptions::default()).await;
     let mut watching = Watching::start(&cluster, "");
-    watching
-        .expect(&[
-            "restarted",
-            "initial a",
-            "listed",
-            "changed large",
-            "changed small",
-        ])
-        .await;
+    watching.expect(&["restarted", "initial a", "listed", "changed large", "changed small"]).await;
 }
 
 #[tokio::test]

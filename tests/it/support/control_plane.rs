@@ -23,16 +23,9 @@ pub async fn control_plane() -> Arc<ControlPlane> {
     static SHARED: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
     let start = || async {
         let runtime = RUNTIME.get_or_init(|| {
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .unwrap()
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
         });
-        let options = Options {
-            nodes: 3,
-            ..options()
-        };
+        let options = Options { nodes: 3, ..options() };
         let started = runtime.spawn(async move { ControlPlane::start(options, &mut progress()).await });
         match started.await.unwrap() {
             Ok(control_plane) => Arc::new(control_plane),
@@ -44,18 +37,12 @@ pub async fn control_plane() -> Arc<ControlPlane> {
 
 /// Options that name the built binary as supervisor: the test binary does not know the subcommand.
 pub fn options() -> Options {
-    Options {
-        supervisor: Some(env!("CARGO_BIN_EXE_portolan").into()),
-        ..Options::default()
-    }
+    Options { supervisor: Some(env!("CARGO_BIN_EXE_portolan").into()), ..Options::default() }
 }
 
 /// For tests that start their own: the real cache with an instances folder of this test's own, so that "nothing is left" can be seen.
 pub fn places(folder: &TempDir) -> Places {
-    Places {
-        instances: folder.path().join("instances"),
-        ..Places::from_env().unwrap()
-    }
+    Places { instances: folder.path().join("instances"), ..Places::from_env().unwrap() }
 }
 
 /// Starts one of the test's own; fails the test with the whole message.

@@ -98,9 +98,12 @@ impl Daemon {
 
     /// Commits files to `main`; an empty content removes the file. Returns the commit's id.
     pub fn commit(&self, files: &[(&str, &str)]) -> String {
-        let filled: Vec<(String, String)> =
-            files.iter().map(|(path, text)| ((*path).to_owned(), text.replace("NAMESPACE", &self.namespace))).collect();
-        let borrowed: Vec<(&str, &str)> = filled.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let filled: Vec<(String, String)> = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), text.replace("NAMESPACE", &self.namespace)))
+            .collect();
+        let borrowed: Vec<(&str, &str)> =
+            filled.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         self.repo.commit("main", &borrowed)
     }
 
@@ -215,14 +218,23 @@ impl Daemon {
     }
 
     /// Waits until an application's record is as wanted, and gives it.
-    pub async fn until(&self, application: &str, what: &str, holds: impl Fn(&ApplicationRecord) -> bool) -> ApplicationRecord {
+    pub async fn until(
+        &self,
+        application: &str,
+        what: &str,
+        holds: impl Fn(&ApplicationRecord) -> bool,
+    ) -> ApplicationRecord {
         let begun = Instant::now();
         loop {
             let record = self.record(application);
             if let Some(record) = record.as_ref().filter(|record| holds(record)) {
                 return record.clone();
             }
-            assert!(begun.elapsed() < LIMIT, "{application} is not {what}: {record:#?}\n{:#?}", self.since(0));
+            assert!(
+                begun.elapsed() < LIMIT,
+                "{application} is not {what}: {record:#?}\n{:#?}",
+                self.since(0)
+            );
             // Records change without an event as well.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -232,7 +244,9 @@ impl Daemon {
     pub async fn settled(&self, application: &str, commit: &str) -> ApplicationRecord {
         let short = commit.get(..12).unwrap_or(commit);
         self.until(application, "settled", |record| {
-            record.sync.to_string() == "Synced" && record.health.to_string() == "Healthy" && record.revision.contains(short)
+            record.sync.to_string() == "Synced"
+                && record.health.to_string() == "Healthy"
+                && record.revision.contains(short)
         })
         .await
     }
@@ -262,22 +276,41 @@ impl Daemon {
 
     /// An object as kubectl sees it, managedFields included; `None` when there is none.
     pub async fn object(&self, kind: &str, name: &str) -> Option<Value> {
-        let arguments =
-            ["-n", self.namespace.as_str(), "get", kind, name, "--ignore-not-found", "-o", "json", "--show-managed-fields"];
+        let arguments = [
+            "-n",
+            self.namespace.as_str(),
+            "get",
+            kind,
+            name,
+            "--ignore-not-found",
+            "-o",
+            "json",
+            "--show-managed-fields",
+        ];
         let output = kubectl(&self.control_plane, &arguments).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         (!output.stdout.is_empty()).then(|| serde_json::from_slice(&output.stdout).unwrap())
     }
 
     /// Waits until an object is as wanted.
-    pub async fn object_until(&self, kind: &str, name: &str, what: &str, holds: impl Fn(Option<&Value>) -> bool) {
+    pub async fn object_until(
+        &self,
+        kind: &str,
+        name: &str,
+        what: &str,
+        holds: impl Fn(Option<&Value>) -> bool,
+    ) {
         let begun = Instant::now();
         loop {
             let object = self.object(kind, name).await;
             if holds(object.as_ref()) {
                 return;
             }
-            assert!(begun.elapsed() < LIMIT, "{kind} {name} is not {what}: {object:#?}\n{:#?}", self.since(0));
+            assert!(
+                begun.elapsed() < LIMIT,
+                "{kind} {name} is not {what}: {object:#?}\n{:#?}",
+                self.since(0)
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -285,7 +318,10 @@ impl Daemon {
 
 /// An Application document in the folder of documents.
 pub fn application(name: &str, spec: &str) -> String {
-    format!("apiVersion: portolan.dev/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec: {{path: apps/{name}, namespace: NAMESPACE{}{spec}}}\n", if spec.is_empty() { "" } else { ", " })
+    format!(
+        "apiVersion: portolan.dev/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec: {{path: apps/{name}, namespace: NAMESPACE{}{spec}}}\n",
+        if spec.is_empty() { "" } else { ", " }
+    )
 }
 
 /// A ConfigMap.

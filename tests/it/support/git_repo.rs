@@ -17,9 +17,7 @@ pub struct TestRepo {
 impl TestRepo {
     /// An empty repository whose HEAD names `main`.
     pub fn empty() -> Self {
-        let repo = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let repo = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(repo.path()).unwrap();
         repo.git(&["init", "--quiet", "--bare", "--initial-branch=main"]);
         repo
@@ -61,11 +59,7 @@ impl TestRepo {
             scope.spawn(move || stdin.write_all(input).unwrap());
             child.wait_with_output().unwrap()
         });
-        assert!(
-            output.status.success(),
-            "git {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
@@ -73,10 +67,7 @@ impl TestRepo {
     pub fn commit(&self, branch: &str, files: &[(&str, &str)]) -> String {
         self.commit_bytes(
             branch,
-            &files
-                .iter()
-                .map(|(path, text)| (*path, text.as_bytes()))
-                .collect::<Vec<_>>(),
+            &files.iter().map(|(path, text)| (*path, text.as_bytes())).collect::<Vec<_>>(),
         )
     }
 
@@ -118,10 +109,7 @@ impl TestRepo {
             raw.push(0);
             raw.extend((0..20).map(|i| u8::from_str_radix(&id[2 * i..2 * i + 2], 16).unwrap()));
         }
-        self.git_with_input(
-            &["hash-object", "-t", "tree", "--literally", "-w", "--stdin"],
-            &raw,
-        )
+        self.git_with_input(&["hash-object", "-t", "tree", "--literally", "-w", "--stdin"], &raw)
     }
 
     /// Writes a blob.
@@ -147,12 +135,9 @@ impl TestRepo {
 /// git without the configuration of machine and user.
 pub fn clean_git(folder: &Path) -> Command {
     let mut git = Command::new("git");
-    git.current_dir(folder)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null");
+    git.current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
     for role in ["AUTHOR", "COMMITTER"] {
-        git.env(format!("GIT_{role}_NAME"), "T")
-            .env(format!("GIT_{role}_EMAIL"), "t@example.test");
+        git.env(format!("GIT_{role}_NAME"), "T").env(format!("GIT_{role}_EMAIL"), "t@example.test");
         git.env(format!("GIT_{role}_DATE"), "1700000000 +0000");
     }
     git
@@ -170,11 +155,7 @@ impl TestMirror {
     pub fn of(address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mirror = Mirror::open(folder.path(), RepositoryAddress::parse(address).unwrap()).unwrap();
-        Self {
-            folder,
-            request: FetchRequest::new(mirror),
-            limits: FetchLimits::default(),
-        }
+        Self { folder, request: FetchRequest::new(mirror), limits: FetchLimits::default() }
     }
 
     /// A mirror of a repository on this machine.

@@ -65,9 +65,7 @@ impl HttpServer {
         let authority_key = rcgen::KeyPair::generate().unwrap();
         let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
         // Else both have rcgen's default name, and the server's looks as if it had signed itself.
-        authority
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "authority of a test");
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "authority of a test");
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let authority = rcgen::CertifiedIssuer::self_signed(authority, authority_key).unwrap();
         let key = rcgen::KeyPair::generate().unwrap();
@@ -114,13 +112,7 @@ impl HttpServer {
                 });
             }
         });
-        Self {
-            port,
-            authority: None,
-            refused,
-            authorised,
-            task,
-        }
+        Self { port, authority: None, refused, authorised, task }
     }
 
     /// The address of the test repository on this server.
@@ -143,16 +135,12 @@ impl Backend {
             let backend = self.clone();
             async move { Ok::<_, std::convert::Infallible>(backend.answer(request).await) }
         });
-        let _ = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let _ =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let given = request
-            .headers()
-            .get("authorization")
-            .map(|v| v.to_str().unwrap_or_default().to_owned());
+        let given = request.headers().get("authorization").map(|v| v.to_str().unwrap_or_default().to_owned());
         if given.is_some() {
             self.authorised.fetch_add(1, Ordering::SeqCst);
         }
@@ -162,21 +150,14 @@ impl Backend {
             Access::Status(status) => return plain(*status).body(Full::default()).unwrap(),
             Access::Redirect(to) => {
                 let to = format!("{to}{}", request.uri());
-                return plain(StatusCode::FOUND)
-                    .header("location", to)
-                    .body(Full::default())
-                    .unwrap();
+                return plain(StatusCode::FOUND).header("location", to).body(Full::default()).unwrap();
             }
             Access::Authorization(wanted) if given.as_ref() == Some(wanted) => {}
             Access::Authorization(wanted) => {
                 if given.is_some() {
                     self.refused.fetch_add(1, Ordering::SeqCst);
                 }
-                let scheme = if wanted.starts_with("Basic") {
-                    "Basic realm=\"git\""
-                } else {
-                    "Bearer"
-                };
+                let scheme = if wanted.starts_with("Basic") { "Basic realm=\"git\"" } else { "Bearer" };
                 return plain(StatusCode::UNAUTHORIZED)
                     .header("www-authenticate", scheme)
                     .body(Full::default())
@@ -189,18 +170,10 @@ impl Backend {
     /// CGI, RFC 3875, as far as git-http-backend(1) needs it.
     async fn run(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let header = |name: &str| {
-            request
-                .headers()
-                .get(name)
-                .and_then(|v| v.to_str().ok())
-                .unwrap_or_default()
-                .to_owned()
+            request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
         };
         let mut command = tokio::process::Command::new("git");
-        command
-            .arg("http-backend")
-            .env("GIT_PROJECT_ROOT", &self.root)
-            .env("GIT_HTTP_EXPORT_ALL", "1");
+        command.arg("http-backend").env("GIT_PROJECT_ROOT", &self.root).env("GIT_HTTP_EXPORT_ALL", "1");
         command
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -208,17 +181,11 @@ impl Backend {
         command
             .env("PATH_INFO", request.uri().path())
             .env("QUERY_STRING", request.uri().query().unwrap_or_default());
-        command
-            .env("REQUEST_METHOD", request.method().as_str())
-            .env("CONTENT_TYPE", header("content-type"));
+        command.env("REQUEST_METHOD", request.method().as_str()).env("CONTENT_TYPE", header("content-type"));
         command.env("HTTP_CONTENT_ENCODING", header("content-encoding"));
         let body = request.into_body().collect().await.unwrap().to_bytes();
         command.env("CONTENT_LENGTH", body.len().to_string());
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let (_, output) = tokio::join!(
@@ -232,11 +199,8 @@ impl Backend {
         let mut response = Response::builder();
         for line in String::from_utf8_lossy(&output[..end]).lines() {
             let (name, value) = line.split_once(": ").unwrap();
-            response = if name == "Status" {
-                response.status(&value[..3])
-            } else {
-                response.header(name, value)
-            };
+            response =
+                if name == "Status" { response.status(&value[..3]) } else { response.header(name, value) };
         }
         response.body(Full::from(output[end + 4..].to_vec())).unwrap()
     }
@@ -284,12 +248,7 @@ impl Sshd {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        for name in [
-            "host_ed25519",
-            "other_ed25519",
-            "user_ed25519",
-            "stranger_ed25519",
-        ] {
+        for name in ["host_ed25519", "other_ed25519", "user_ed25519", "stranger_ed25519"] {
             keygen(folder.path(), name, "ed25519", "");
         }
         keygen(folder.path(), "host_rsa", "rsa", "");
@@ -306,11 +265,7 @@ impl Sshd {
             let _ = std::fs::create_dir("/run/sshd");
         }
         for _ in 0..5 {
-            let port = std::net::TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let config = folder.path().join("sshd_config");
             let at = folder.path().display();
             let text = format!(
@@ -320,32 +275,20 @@ impl Sshd {
             );
             std::fs::write(&config, text).unwrap();
             let log = std::fs::File::create(folder.path().join("log")).unwrap();
-            let mut child = Command::new(program)
-                .args(["-D", "-e", "-f"])
-                .arg(&config)
-                .stderr(log)
-                .spawn()
-                .unwrap();
+            let mut child =
+                Command::new(program).args(["-D", "-e", "-f"]).arg(&config).stderr(log).spawn().unwrap();
             if greets(port, &mut child) {
                 return Some(Self { port, folder, child });
             }
             let _ = child.kill();
             let _ = child.wait();
         }
-        panic!(
-            "sshd does not start: {}",
-            std::fs::read_to_string(folder.path().join("log")).unwrap()
-        );
+        panic!("sshd does not start: {}", std::fs::read_to_string(folder.path().join("log")).unwrap());
     }
 
     /// The address of a repository on this machine, through this server.
     pub fn address(&self, repo: &TestRepo) -> String {
-        format!(
-            "ssh://{}@localhost:{}{}",
-            user_name(),
-            self.port,
-            repo.path().display()
-        )
+        format!("ssh://{}@localhost:{}{}", user_name(), self.port, repo.path().display())
     }
 
     /// A private key: `user_ed25519` and `locked_ed25519` may log in, `stranger_ed25519` may not.
@@ -361,22 +304,14 @@ impl Sshd {
 
     /// Keys that a client offered in vain.
     pub fn refused_keys(&self) -> usize {
-        std::fs::read_to_string(self.folder.path().join("log"))
-            .unwrap()
-            .matches("Failed publickey")
-            .count()
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap().matches("Failed publickey").count()
     }
 
     /// The fingerprint of a key as `ssh-keygen -l` prints it.
     pub fn fingerprint(&self, key: &str) -> String {
         let file = self.folder.path().join(format!("{key}.pub"));
         let output = Command::new("ssh-keygen").arg("-lf").arg(file).output().unwrap();
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .split(' ')
-            .nth(1)
-            .unwrap()
-            .to_owned()
+        String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
     }
 }
 

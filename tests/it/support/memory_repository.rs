@@ -61,10 +61,7 @@ impl MemoryRepository {
             "" => Some(path.to_owned()),
             folder => Some(path.strip_prefix(folder)?.strip_prefix('/')?.to_owned()),
         };
-        files
-            .iter()
-            .filter_map(|(path, content)| Some((inside(path)?, Arc::clone(content))))
-            .collect()
+        files.iter().filter_map(|(path, content)| Some((inside(path)?, Arc::clone(content)))).collect()
     }
 }
 
@@ -90,40 +87,26 @@ impl Repository for MemoryRepository {
             digest.update(format!("{path}\0{}\0", content.len()));
             digest.update(content);
         }
-        let id: String = digest
-            .finalize()
-            .iter()
-            .take(20)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let id: String = digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
         Ok((!files.is_empty()).then_some(id))
     }
 
     async fn folders(&self, commit: &str, pattern: &str) -> Result<Vec<String>, RepositoryFailure> {
         let parent = pattern.strip_suffix("/*").unwrap();
         let files = self.below(commit, parent);
-        let names: BTreeSet<String> = files
-            .keys()
-            .filter_map(|path| Some(format!("{parent}/{}", path.split_once('/')?.0)))
-            .collect();
+        let names: BTreeSet<String> =
+            files.keys().filter_map(|path| Some(format!("{parent}/{}", path.split_once('/')?.0))).collect();
         Ok(names.into_iter().collect())
     }
 
     async fn read(&self, commit: &str, path: &str, endings: &[&str]) -> Result<Checkout, RepositoryFailure> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let wanted = |path: &str| endings.is_empty() || endings.iter().any(|ending| path.ends_with(ending));
-        let files = self
-            .below(commit, path)
-            .into_iter()
-            .filter(|(path, _)| wanted(path));
-        let refused = self
-            .refused
-            .iter()
-            .filter(|refused| refused.path.starts_with(path) && wanted(&refused.path));
+        let files = self.below(commit, path).into_iter().filter(|(path, _)| wanted(path));
+        let refused =
+            self.refused.iter().filter(|refused| refused.path.starts_with(path) && wanted(&refused.path));
         Ok(Checkout {
-            files: files
-                .map(|(path, content)| SourceFile { path, content })
-                .collect(),
+            files: files.map(|(path, content)| SourceFile { path, content }).collect(),
             refused: refused.cloned().collect(),
         })
     }

@@ -44,10 +44,7 @@ impl Bench {
     /// With the pinned programs.
     pub async fn with_programs() -> Self {
         let programs = programs().await;
-        Self::with(Tools {
-            helm: Some(programs.helm),
-            kustomize: Some(programs.kustomize),
-        })
+        Self::with(Tools { helm: Some(programs.helm), kustomize: Some(programs.kustomize) })
     }
 
     fn with(tools: Tools) -> Self {
@@ -56,11 +53,7 @@ impl Bench {
         let runner = Arc::new(CountingRunner(Arc::clone(&runs)));
         let renderer =
             FolderRenderer::new(tools, runner, work_dir.path().join("work"), ToolLimits::default());
-        Self {
-            renderer,
-            work_dir,
-            runs,
-        }
+        Self { renderer, work_dir, runs }
     }
 
     pub async fn render(&self, request: &RenderRequest) -> Result<Rendered, RenderFailure> {
@@ -85,9 +78,7 @@ impl Bench {
 
 /// The pinned programs of the local control plane.
 pub async fn programs() -> Programs {
-    portolan::local::programs(Release::default_release().version, &mut |_| {})
-        .await
-        .unwrap()
+    portolan::local::programs(Release::default_release().version, &mut |_| {}).await.unwrap()
 }
 
 /// A request for the newest commit.
@@ -114,18 +105,11 @@ pub fn helm_request(repository: &Arc<MemoryRepository>, path: &str, settings: Va
 
 /// Identities of the objects, in order.
 pub fn ids(rendered: &Rendered) -> Vec<String> {
-    rendered
-        .objects
-        .iter()
-        .map(|entry| entry.object.id().to_string())
-        .collect()
+    rendered.objects.iter().map(|entry| entry.object.id().to_string()).collect()
 }
 
 /// The body of the object of this name.
 pub fn body<'a>(rendered: &'a Rendered, name: &str) -> &'a Value {
     let found = rendered.objects.iter().find(|entry| entry.object.name() == name);
-    found
-        .unwrap_or_else(|| panic!("no {name} among {:?}", ids(rendered)))
-        .object
-        .body()
+    found.unwrap_or_else(|| panic!("no {name} among {:?}", ids(rendered))).object.body()
 }

@@ -296,16 +296,8 @@ fn streams(random: &mut Random) -> Vec<u8> {
     let text = random.soup(SEPARATORS, 7);
     let units = || text.encode_utf16();
     match random.below(30) {
-        0 => [0xFEFF]
-            .into_iter()
-            .chain(units())
-            .flat_map(u16::to_le_bytes)
-            .collect(),
-        1 => [0xFEFF]
-            .into_iter()
-            .chain(units())
-            .flat_map(u16::to_be_bytes)
-            .collect(),
+        0 => [0xFEFF].into_iter().chain(units()).flat_map(u16::to_le_bytes).collect(),
+        1 => [0xFEFF].into_iter().chain(units()).flat_map(u16::to_be_bytes).collect(),
         _ => text.into_bytes(),
     }
 }

@@ -40,25 +40,13 @@ pub fn judge(kubectl: &Path, files: &[Vec<u8>]) -> Vec<Verdict> {
     fs::write(folder.path().join("marker.json"), marker().to_string()).unwrap();
     let mut command = Command::new(kubectl);
     command
-        .args([
-            "label",
-            "--local",
-            "--show-managed-fields",
-            "-o",
-            "json",
-            "judge=zz",
-        ])
+        .args(["label", "--local", "--show-managed-fields", "-o", "json", "judge=zz"])
         .current_dir(folder.path());
     for (number, file) in files.iter().enumerate() {
         fs::write(folder.path().join(format!("{number}.yaml")), file).unwrap();
         command.arg(format!("-f={number}.yaml")).arg("-f=marker.json");
     }
-    let output = command
-        .env_clear()
-        .env("HOME", folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output = command.env_clear().env("HOME", folder.path()).stdin(Stdio::null()).output().unwrap();
 
     let mut verdicts: Vec<Verdict> = Vec::new();
     let mut current = Verdict::default();
@@ -70,12 +58,7 @@ pub fn judge(kubectl: &Path, files: &[Vec<u8>]) -> Vec<Verdict> {
             current.printed.push(object);
         }
     }
-    assert_eq!(
-        verdicts.len(),
-        files.len(),
-        "kubectl did not get through:\n{}",
-        tail(&output.stderr)
-    );
+    assert_eq!(verdicts.len(), files.len(), "kubectl did not get through:\n{}", tail(&output.stderr));
 
     let messages = String::from_utf8_lossy(&output.stderr);
     for (number, message) in refusals(&messages) {
@@ -96,10 +79,7 @@ fn refusals(messages: &str) -> BTreeMap<usize, String> {
         .skip(1)
         .filter_map(|message| {
             let (path, reason) = message.split_once(".yaml: ")?;
-            Some((
-                path.parse().ok()?,
-                reason.lines().next().unwrap_or_default().to_owned(),
-            ))
+            Some((path.parse().ok()?, reason.lines().next().unwrap_or_default().to_owned()))
         })
         .collect()
 }
@@ -136,10 +116,7 @@ pub fn compare(file: &[u8], verdict: &Verdict) -> Agreement {
             return Agreement::Different(format!("we read {value}, kubectl printed {:?}", printed.peek()));
         }
         // Else kubectl failed to decode the object, or took it for a list.
-        while printed
-            .peek()
-            .is_some_and(|object| is_part_of_list(object, &value))
-        {
+        while printed.peek().is_some_and(|object| is_part_of_list(object, &value)) {
             printed.next();
         }
     }
@@ -166,11 +143,9 @@ fn is_same(printed: &Value, value: &Value) -> bool {
     let mut expected = labelled(value);
     let mut printed = printed.clone();
     let wrong: Vec<String> = match value.get("metadata") {
-        Some(Value::Object(metadata)) => metadata
-            .keys()
-            .filter(|key| !is_typed_well(metadata, key))
-            .cloned()
-            .collect(),
+        Some(Value::Object(metadata)) => {
+            metadata.keys().filter(|key| !is_typed_well(metadata, key)).cloned().collect()
+        }
         _ => Vec::new(),
     };
     for object in [&mut expected, &mut printed] {
@@ -190,9 +165,7 @@ fn is_typed_well(metadata: &Map<String, Value>, key: &str) -> bool {
 }
 
 fn is_text_map(value: &Value) -> bool {
-    value
-        .as_object()
-        .is_some_and(|map| map.values().all(Value::is_string))
+    value.as_object().is_some_and(|map| map.values().all(Value::is_string))
 }
 
 /// Whether kubectl is bound to take a value as one object: nothing in it is typed wrong, and it is no list.
@@ -206,9 +179,7 @@ fn is_plain_object(value: &Value) -> bool {
     value.get("items").is_none()
         && is_text("kind", |kind| !kind.is_empty())
         && is_text("apiVersion", |version| version.matches('/').count() < 2)
-        && metadata
-            .keys()
-            .all(|key| known.contains(&key.as_str()) && is_typed_well(metadata, key))
+        && metadata.keys().all(|key| known.contains(&key.as_str()) && is_typed_well(metadata, key))
 }
 
 /// The value as kubectl prints it, the label of the judge added.

@@ -3,9 +3,7 @@
 use portolan::model::yaml::{Document, Limits, Mark, YamlErrorKind, read_stream};
 
 fn first(text: &str) -> Document {
-    read_stream(text.as_bytes(), &Limits::default())
-        .remove(0)
-        .unwrap()
+    read_stream(text.as_bytes(), &Limits::default()).remove(0).unwrap()
 }
 
 fn mark(line: u32, column: u32) -> Option<Mark> {
@@ -15,16 +13,9 @@ fn mark(line: u32, column: u32) -> Option<Mark> {
 #[test]
 fn a_duplicate_key_is_told_with_both_places() {
     let text = "a: 1\n---\nv:\n  é: {x: 1, y: 2, x: 3}\n";
-    let error = read_stream(text.as_bytes(), &Limits::default())
-        .remove(1)
-        .unwrap_err();
+    let error = read_stream(text.as_bytes(), &Limits::default()).remove(1).unwrap_err();
     assert_eq!((error.line, error.column), (4, 19));
-    assert_eq!(
-        error.kind,
-        YamlErrorKind::DuplicateKey {
-            first: Mark { line: 4, column: 7 }
-        }
-    );
+    assert_eq!(error.kind, YamlErrorKind::DuplicateKey { first: Mark { line: 4, column: 7 } });
     assert_eq!(
         error.to_string(),
         "line 4, column 19: the key \"x\" stands in this mapping already, at line 4, column 7; kubectl would silently \
@@ -34,16 +25,10 @@ fn a_duplicate_key_is_told_with_both_places() {
 
 #[test]
 fn duplicates_in_json_are_told_with_both_places() {
-    let error = read_stream(b"{\"a\": {\n  \"b\": 1,\n  \"b\": 2}}", &Limits::default())
-        .remove(0)
-        .unwrap_err();
+    let error =
+        read_stream(b"{\"a\": {\n  \"b\": 1,\n  \"b\": 2}}", &Limits::default()).remove(0).unwrap_err();
     assert_eq!((error.line, error.column), (3, 3));
-    assert_eq!(
-        error.kind,
-        YamlErrorKind::DuplicateKey {
-            first: Mark { line: 2, column: 3 }
-        }
-    );
+    assert_eq!(error.kind, YamlErrorKind::DuplicateKey { first: Mark { line: 2, column: 3 } });
 }
 
 #[test]
@@ -66,9 +51,7 @@ fn every_error_names_its_line_in_the_file() {
         ("{\"a\": 1}\n{\"b\": 1e999}\n", 1, 2, 7),
     ];
     for &(text, index, line, column) in cases {
-        let error = read_stream(text.as_bytes(), &Limits::default())
-            .remove(index)
-            .unwrap_err();
+        let error = read_stream(text.as_bytes(), &Limits::default()).remove(index).unwrap_err();
         assert_eq!((error.line, error.column), (line, column), "{text:?}: {error}");
     }
 }
@@ -92,10 +75,7 @@ fn values_and_keys_are_found_by_pointer() {
     assert_eq!(marks.key("/spec/merged/z"), mark(10, 13));
     assert_eq!(marks.value("/spec/merged/y1"), mark(12, 24));
     assert_eq!(marks.value("/spec/none"), None);
-    assert_eq!(
-        marks.nearest("/spec/list/1/none/deeper"),
-        Mark { line: 8, column: 5 }
-    );
+    assert_eq!(marks.nearest("/spec/list/1/none/deeper"), Mark { line: 8, column: 5 });
     assert_eq!(document.mark("/spec/list/7"), None);
     assert_eq!(document.key_mark("/spec/base"), mark(10, 3));
 }
@@ -150,9 +130,7 @@ fn no_value_is_shown_by_debug_or_in_errors() {
         "{\"password\": hunter2,,",
         "password: hunter2: x",
     ] {
-        let error = read_stream(text.as_bytes(), &Limits::default())
-            .remove(0)
-            .unwrap_err();
+        let error = read_stream(text.as_bytes(), &Limits::default()).remove(0).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }

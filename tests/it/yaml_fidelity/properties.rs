@@ -73,37 +73,17 @@ fn line_ends_make_no_difference() {
             }
             let windows: Vec<u8> = file
                 .iter()
-                .flat_map(|byte| {
-                    if *byte == b'\n' {
-                        vec![b'\r', b'\n']
-                    } else {
-                        vec![*byte]
-                    }
-                })
+                .flat_map(|byte| if *byte == b'\n' { vec![b'\r', b'\n'] } else { vec![*byte] })
                 .collect();
-            assert_eq!(
-                summary(&file),
-                summary(&windows),
-                "{:?}",
-                String::from_utf8_lossy(&file)
-            );
+            assert_eq!(summary(&file), summary(&windows), "{:?}", String::from_utf8_lossy(&file));
         }
     }
 }
 
 #[test]
 fn documents_do_not_hide_one_another() {
-    let broken = [
-        "v: [",
-        "v: 'x",
-        "v: *x",
-        "\tv: 1",
-        "v: 1\nv: 2",
-        "%YAML 1.2",
-        "v: \u{1}",
-        "v: !!int x",
-        "}",
-    ];
+    let broken =
+        ["v: [", "v: 'x", "v: *x", "\tv: 1", "v: 1\nv: 2", "%YAML 1.2", "v: \u{1}", "v: !!int x", "}"];
     for text in broken {
         let file = format!("{HEADER}---\n{text}\n---\n{HEADER}---\n{text}\n---\n{HEADER}");
         let documents = read_stream(file.as_bytes(), &Limits::default());
@@ -122,10 +102,7 @@ fn bombs() -> Vec<(&'static str, String)> {
     }
     let mut merges = format!("{HEADER}a0: &a0 {{x: 1}}\n");
     for level in 1..60 {
-        merges.push_str(&format!(
-            "a{level}: &a{level} {{<<: [*a{0}, *a{0}], k{level}: 1}}\n",
-            level - 1
-        ));
+        merges.push_str(&format!("a{level}: &a{level} {{<<: [*a{0}, *a{0}], k{level}: 1}}\n", level - 1));
     }
     let wide: String = (0..20_000).map(|key| format!("k{key}: 1, ")).collect();
     let staircase: String = (0..2_000).map(|depth| " ".repeat(depth) + "a:\n").collect();
@@ -133,42 +110,23 @@ fn bombs() -> Vec<(&'static str, String)> {
         ("billion laughs", laughs),
         (
             "a big string, 20,000 times",
-            format!(
-                "{HEADER}a: &a \"{}\"\nb: [{}]\n",
-                "x".repeat(100_000),
-                "*a, ".repeat(20_000)
-            ),
+            format!("{HEADER}a: &a \"{}\"\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(20_000)),
         ),
         ("merges that double", merges),
         (
             "a wide merge, 20,000 times",
-            format!(
-                "{HEADER}a: &a {{{wide}}}\nb: {{<<: [{}]}}\n",
-                "*a, ".repeat(20_000)
-            ),
+            format!("{HEADER}a: &a {{{wide}}}\nb: {{<<: [{}]}}\n", "*a, ".repeat(20_000)),
         ),
-        (
-            "closed brackets",
-            format!("{HEADER}a: {}{}\n", "[".repeat(100_000), "]".repeat(100_000)),
-        ),
+        ("closed brackets", format!("{HEADER}a: {}{}\n", "[".repeat(100_000), "]".repeat(100_000))),
         ("open brackets", "[".repeat(1_000_000)),
         ("open braces", "{a: ".repeat(300_000)),
-        (
-            "open brackets in JSON",
-            format!("{{\"a\": {}", "[".repeat(1_000_000)),
-        ),
+        ("open brackets in JSON", format!("{{\"a\": {}", "[".repeat(1_000_000))),
         ("dashes", "- ".repeat(500_000)),
         ("question marks", "? ".repeat(500_000)),
         ("a staircase", staircase),
-        (
-            "a key that never ends",
-            format!("{HEADER}{}: 1\n", "k".repeat(2_000_000)),
-        ),
+        ("a key that never ends", format!("{HEADER}{}: 1\n", "k".repeat(2_000_000))),
         ("many documents", "---\na: 1\n".repeat(500_000)),
-        (
-            "a big document",
-            format!("{HEADER}a: |\n{}", "  line\n".repeat(1_000_000)),
-        ),
+        ("a big document", format!("{HEADER}a: |\n{}", "  line\n".repeat(1_000_000))),
         ("a big file", "# comment\n".repeat(2_000_000)),
     ]
 }
@@ -198,9 +156,7 @@ fn bombs_are_refused_at_once() {
 fn what_people_write_with_anchors_is_accepted() {
     let list = "- *a\n".repeat(200);
     let file = format!("{HEADER}a: &a {{cpu: 100m, memory: 1Gi}}\nb:\n{list}");
-    let document = read_stream(file.as_bytes(), &Limits::default())
-        .remove(0)
-        .unwrap();
+    let document = read_stream(file.as_bytes(), &Limits::default()).remove(0).unwrap();
     let copies = document.value()["b"].as_array().unwrap();
     assert_eq!(copies.len(), 200);
     assert!(copies.iter().all(|copy| copy["memory"] == "1Gi"));
@@ -209,17 +165,9 @@ fn what_people_write_with_anchors_is_accepted() {
 #[test]
 fn limits_are_bounds_and_not_more() {
     let nested = |depth: usize| format!("{HEADER}v: {}{}\n", "[".repeat(depth), "]".repeat(depth));
-    let limits = Limits {
-        max_depth: 10,
-        max_documents: 2,
-        max_document_bytes: 100,
-        ..Limits::default()
-    };
+    let limits = Limits { max_depth: 10, max_documents: 2, max_document_bytes: 100, ..Limits::default() };
     let kind = |text: String| {
-        read_stream(text.as_bytes(), &limits)
-            .into_iter()
-            .find_map(Result::err)
-            .map(|e| e.kind)
+        read_stream(text.as_bytes(), &limits).into_iter().find_map(Result::err).map(|e| e.kind)
     };
     // The object itself is one level, the value of `v` may take nine more.
     assert_eq!(kind(nested(9)), None);
@@ -227,8 +175,5 @@ fn limits_are_bounds_and_not_more() {
     assert_eq!(kind("a: 1\n---\n".repeat(2)), None);
     assert_eq!(kind("a: 1\n---\n".repeat(3)), Some(YamlErrorKind::Limit));
     assert_eq!(kind(format!("a: {}\n", "x".repeat(96))), None);
-    assert_eq!(
-        kind(format!("a: {}\n", "x".repeat(97))),
-        Some(YamlErrorKind::Limit)
-    );
+    assert_eq!(kind(format!("a: {}\n", "x".repeat(97))), Some(YamlErrorKind::Limit));
 }

@@ -26,11 +26,7 @@ impl Parser<'_> {
                 TokenKind::Key | TokenKind::Value => !indented,
                 _ => false,
             };
-            let value = if is_empty {
-                self.empty(entry)
-            } else {
-                self.node(Context::Block, depth + 1)?
-            };
+            let value = if is_empty { self.empty(entry) } else { self.node(Context::Block, depth + 1)? };
             self.tree.append(sequence, &mut last, value);
         }
     }

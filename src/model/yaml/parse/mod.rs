@@ -64,11 +64,7 @@ pub(super) fn parse(text: &str, first_line: u32, max_depth: usize) -> Result<Par
         TokenKind::DocumentEnd => rest_after(text, first_line, next.mark),
         _ => Some(next.mark),
     };
-    Ok(Parsed {
-        tree: parser.tree,
-        root,
-        ignored,
-    })
+    Ok(Parsed { tree: parser.tree, root, ignored })
 }
 
 /// The first line behind a `...` that holds something else than a comment.
@@ -77,10 +73,8 @@ fn rest_after(text: &str, first_line: u32, end: Mark) -> Option<Mark> {
     text.lines().enumerate().skip(behind).find_map(|(number, line)| {
         let content = line.trim_start();
         let column = line.chars().count() - content.chars().count() + 1;
-        (!content.is_empty() && !content.starts_with('#') && !content.starts_with("...")).then_some(Mark {
-            line: first_line + number as u32,
-            column: column as u32,
-        })
+        (!content.is_empty() && !content.starts_with('#') && !content.starts_with("..."))
+            .then_some(Mark { line: first_line + number as u32, column: column as u32 })
     })
 }
 
@@ -123,10 +117,7 @@ impl<'a> Parser<'a> {
             match token.kind {
                 TokenKind::VersionDirective(1, 1) if !version_seen => version_seen = true,
                 TokenKind::TagDirective(directive)
-                    if self
-                        .directives
-                        .iter()
-                        .all(|known| known.handle != directive.handle) =>
+                    if self.directives.iter().all(|known| known.handle != directive.handle) =>
                 {
                     self.directives.push(*directive);
                 }
@@ -254,10 +245,7 @@ impl<'a> Parser<'a> {
         if tag.handle.is_empty() {
             return Ok(tag.suffix);
         }
-        let declared = self
-            .directives
-            .iter()
-            .find(|directive| directive.handle == tag.handle);
+        let declared = self.directives.iter().find(|directive| directive.handle == tag.handle);
         let prefix = match (declared, tag.handle.as_str()) {
             (Some(directive), _) => directive.prefix.as_slice(),
             (None, "!") => b"!",
@@ -276,10 +264,7 @@ impl<'a> Parser<'a> {
     fn unexpected(&mut self, message: &str) -> Result<YamlError> {
         let token = self.scanner.peek()?;
         if matches!(token.kind, TokenKind::StreamEnd) {
-            return Ok(YamlError::syntax(
-                token.mark,
-                format!("the document ends too early: {message}"),
-            ));
+            return Ok(YamlError::syntax(token.mark, format!("the document ends too early: {message}")));
         }
         Ok(YamlError::syntax(token.mark, message))
     }

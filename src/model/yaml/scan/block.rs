@@ -57,13 +57,7 @@ impl Scanner<'_> {
         if chomping == Chomping::Keep {
             out.push_str(&more_breaks);
         }
-        self.push(
-            TokenKind::Scalar {
-                text: Cow::Owned(out),
-                plain: false,
-            },
-            start,
-        );
+        self.push(TokenKind::Scalar { text: Cow::Owned(out), plain: false }, start);
         Ok(())
     }
 

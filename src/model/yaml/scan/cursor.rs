@@ -33,14 +33,7 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str, first_line: u32) -> Self {
-        Cursor {
-            text,
-            bytes: text.as_bytes(),
-            pos: 0,
-            continuation: 0,
-            line_start: 0,
-            line: first_line,
-        }
+        Cursor { text, bytes: text.as_bytes(), pos: 0, continuation: 0, line_start: 0, line: first_line }
     }
 
     /// The byte `ahead` of the current one, 0 behind the end.
@@ -71,18 +64,11 @@ impl<'a> Cursor<'a> {
 
     pub fn mark(&self) -> Mark {
         // Documents are at most some megabytes, so a column always fits.
-        Mark {
-            line: self.line,
-            column: u32::try_from(self.column()).unwrap_or(u32::MAX).saturating_add(1),
-        }
+        Mark { line: self.line, column: u32::try_from(self.column()).unwrap_or(u32::MAX).saturating_add(1) }
     }
 
     pub fn place(&self) -> Place {
-        Place {
-            index: self.index(),
-            column: self.column(),
-            mark: self.mark(),
-        }
+        Place { index: self.index(), column: self.column(), mark: self.mark() }
     }
 
     /// The text from an earlier offset up to here.
@@ -127,10 +113,7 @@ impl<'a> Cursor<'a> {
     /// `---` or `...` at the start of a line, which ends any scalar.
     pub fn at_document_indicator(&self) -> bool {
         self.column() == 0
-            && matches!(
-                (self.at(0), self.at(1), self.at(2)),
-                (b'-', b'-', b'-') | (b'.', b'.', b'.')
-            )
+            && matches!((self.at(0), self.at(1), self.at(2)), (b'-', b'-', b'-') | (b'.', b'.', b'.'))
             && self.is_blank_or_end(3)
     }
 

@@ -38,10 +38,7 @@ impl<'a> Scanner<'a> {
         Err(YamlError::new(
             YamlErrorKind::Limit,
             self.cursor.mark(),
-            format!(
-                "collections are nested more than {} levels deep; flatten the document",
-                self.max_depth
-            ),
+            format!("collections are nested more than {} levels deep; flatten the document", self.max_depth),
         ))
     }
 
@@ -134,11 +131,7 @@ impl<'a> Scanner<'a> {
             } else {
                 self.push(TokenKind::Key, key.place.mark);
             }
-            let start = if opens {
-                TokenKind::BlockMappingStart
-            } else {
-                TokenKind::Nothing
-            };
+            let start = if opens { TokenKind::BlockMappingStart } else { TokenKind::Nothing };
             if let Some(token) = self.slot(key.slot) {
                 token.kind = start;
             } else {

@@ -82,10 +82,7 @@ impl<'a> Scanner<'a> {
                 Some(_) => break,
             }
         }
-        Ok(self
-            .tokens
-            .front()
-            .expect("the loop ends only with a token in front"))
+        Ok(self.tokens.front().expect("the loop ends only with a token in front"))
     }
 
     /// Takes the next token.
@@ -128,11 +125,7 @@ impl<'a> Scanner<'a> {
                 return self.fetch_directive();
             }
             if self.cursor.at_document_indicator() {
-                let kind = if c == b'-' {
-                    TokenKind::DocumentStart
-                } else {
-                    TokenKind::DocumentEnd
-                };
+                let kind = if c == b'-' { TokenKind::DocumentStart } else { TokenKind::DocumentEnd };
                 return self.fetch_document_indicator(kind);
             }
         }
@@ -151,16 +144,12 @@ impl<'a> Scanner<'a> {
             b'!' => self.fetch_tag(),
             b'|' | b'>' if !in_flow => self.fetch_block_scalar(),
             b'\'' | b'"' => self.fetch_quoted(),
-            b'\t' => Err(YamlError::syntax(
-                mark,
-                "a tab stands where YAML allows only spaces; indent with spaces",
-            )),
+            b'\t' => {
+                Err(YamlError::syntax(mark, "a tab stands where YAML allows only spaces; indent with spaces"))
+            }
             b'#' | b'|' | b'>' | b'%' | b'@' | b'`' => Err(YamlError::syntax(
                 mark,
-                format!(
-                    "no value can begin with {:?}; put the value into quotes",
-                    c as char
-                ),
+                format!("no value can begin with {:?}; put the value into quotes", c as char),
             )),
             _ => self.fetch_plain(),
         }

@@ -53,10 +53,7 @@ impl<'a> Scanner<'a> {
                 ));
             }
             if self.cursor.is_end() {
-                return Err(YamlError::syntax(
-                    start,
-                    "this quote is never closed; add the closing quote",
-                ));
+                return Err(YamlError::syntax(start, "this quote is never closed; add the closing quote"));
             }
             if !self.cursor.is_blank_or_end(0) {
                 out.push_str(&blanks);

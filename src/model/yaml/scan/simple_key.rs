@@ -25,12 +25,7 @@ pub(super) const NO_SLOT: usize = usize::MAX;
 impl SimpleKey {
     /// No key, as at the start of every level. The slot is the one of the bracket that opens the level, if it has one.
     pub fn none(place: Place, slot: usize) -> Self {
-        SimpleKey {
-            possible: false,
-            required: false,
-            slot,
-            place,
-        }
+        SimpleKey { possible: false, required: false, slot, place }
     }
 }
 
@@ -46,12 +41,7 @@ impl<'a> Scanner<'a> {
         let slot = self.taken + self.tokens.len();
         self.push(TokenKind::Pending(self.flow_level), place.mark);
         self.push(TokenKind::Nothing, place.mark);
-        self.simple_keys[self.flow_level] = SimpleKey {
-            possible: true,
-            required,
-            slot,
-            place,
-        };
+        self.simple_keys[self.flow_level] = SimpleKey { possible: true, required, slot, place };
         Ok(slot)
     }
 
@@ -108,8 +98,5 @@ impl<'a> Scanner<'a> {
 }
 
 fn missing_colon(mark: Mark) -> YamlError {
-    YamlError::syntax(
-        mark,
-        "this should be a key but no ':' follows it; add ': ' or mend the indentation",
-    )
+    YamlError::syntax(mark, "this should be a key but no ':' follows it; add ': ' or mend the indentation")
 }

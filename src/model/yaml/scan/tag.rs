@@ -17,10 +17,7 @@ impl Scanner<'_> {
         self.skip_word();
         let name = self.cursor.since(begin);
         let ends = self.cursor.is_blank_or_end(0)
-            || matches!(
-                self.cursor.peek(),
-                b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`'
-            );
+            || matches!(self.cursor.peek(), b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`');
         if name.is_empty() || !ends {
             return Err(YamlError::syntax(
                 mark,
@@ -28,11 +25,7 @@ impl Scanner<'_> {
                  if no anchor is meant",
             ));
         }
-        let kind = if is_alias {
-            TokenKind::Alias(name)
-        } else {
-            TokenKind::Anchor(name)
-        };
+        let kind = if is_alias { TokenKind::Alias(name) } else { TokenKind::Anchor(name) };
         self.push(kind, mark);
         Ok(())
     }
@@ -43,10 +36,7 @@ impl Scanner<'_> {
         self.simple_key_allowed = false;
 
         let mark = self.cursor.mark();
-        let mut tag = TagToken {
-            handle: String::new(),
-            suffix: Vec::new(),
-        };
+        let mut tag = TagToken { handle: String::new(), suffix: Vec::new() };
         if self.cursor.at(1) == b'<' {
             self.cursor.advance_ascii(2);
             if !self.scan_tag_uri(&mut tag.suffix, mark)? {
@@ -187,11 +177,7 @@ impl Scanner<'_> {
         let mut leading = true;
         while left > 0 {
             let digit = |c: u8| char::from(c).to_digit(16);
-            let octet = match (
-                self.cursor.peek(),
-                digit(self.cursor.at(1)),
-                digit(self.cursor.at(2)),
-            ) {
+            let octet = match (self.cursor.peek(), digit(self.cursor.at(1)), digit(self.cursor.at(2))) {
                 (b'%', Some(high), Some(low)) => (high * 16 + low) as u8,
                 _ => return Err(unfinished_tag(mark)),
             };
@@ -216,10 +202,7 @@ impl Scanner<'_> {
 }
 
 fn unfinished_tag(mark: Mark) -> YamlError {
-    YamlError::syntax(
-        mark,
-        "this is no complete tag; put the value into quotes if no tag is meant",
-    )
+    YamlError::syntax(mark, "this is no complete tag; put the value into quotes if no tag is meant")
 }
 
 fn bad_directive(mark: Mark) -> YamlError {
