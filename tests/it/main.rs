@@ -8,7 +8,11 @@ mod drift;
 /// The whole daemon on a real API server.
 mod engine {
     mod drift;
+    mod adoption;
+    mod bounds;
     mod drift_cases;
+    mod policies;
+    mod faults;
     mod guard;
     mod hooks;
     mod main_job;

@@ -64,7 +64,9 @@ fn assert_mended(case: &Case, object: &Value) {
     let entries = object["metadata"]["managedFields"].as_array().unwrap();
     let of = |manager: &str| entries.iter().filter(|entry| entry["manager"] == manager).count();
     assert_eq!(of("portolan"), 1, "{name}: {entries:#?}");
-    assert_eq!(of(RIVAL), 0, "{name}: the rival still owns something of ours: {entries:#?}");
+    // Who applied the value that we declare shares the field; whoever held another one has lost it.
+    let shared = usize::from(case.only_while_down);
+    assert_eq!(of(RIVAL), shared, "{name}: the rival still owns something of ours: {entries:#?}");
     assert_eq!(of("before-first-apply"), 0, "{name}: the server invented a manager: {entries:#?}");
 }
 
@@ -74,7 +76,8 @@ fn told(fields: &[FieldDrift]) -> Vec<String> {
         .iter()
         .map(|field| {
             let by = field.manager.as_deref().unwrap_or("-");
-            assert!(field.manager.is_none() || field.time.is_some(), "a manager without a time: {field:?}");
+            // The server dates no write through the scale subresource.
+            assert!(by == "-" || by == "kubectl" || field.time.is_some(), "a manager without a time: {field:?}");
             format!("{}: {} -> {} by {by}", field.path, field.declared, field.live)
         })
         .collect()
@@ -82,7 +85,8 @@ fn told(fields: &[FieldDrift]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_drift_is_mended_at_once_and_nothing_else_is_touched() {
-    let cases = cases();
+    let mut cases = cases();
+    cases.retain(|case| !case.only_while_down);
     let mut daemon = on_the_table(&cases).await;
     let mut before = snapshot(&daemon).await;
     let mut wrong = Vec::new();

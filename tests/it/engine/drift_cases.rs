@@ -51,6 +51,8 @@ pub struct Case {
     pub mended: Vec<(&'static str, &'static str)>,
     /// Whether mending makes a new object.
     pub replaced: bool,
+    /// Whether it can only come about while no daemon looks.
+    pub only_while_down: bool,
 }
 
 impl Case {
@@ -72,6 +74,7 @@ impl Case {
             action_after_a_start: Action::Update,
             mended,
             replaced: false,
+            only_while_down: false,
         }
     }
 
@@ -153,8 +156,6 @@ spec:
 /// Every way to drift, each on an object of its own.
 pub fn cases() -> Vec<Case> {
     let map = |name: &'static str| config_map(name, "k: v, l: w");
-    let web = "spec.template.spec.containers";
-    let _ = web;
     vec![
         Case::new(
             "map-value",
@@ -223,7 +224,7 @@ spec: {ports: [{name: web, port: 80}], selector: {app: web}}
 "
             .into(),
             Edit::Json(r#"[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]"#),
-            vec!["spec.ports[port=80,protocol=TCP]: X"],
+            vec!["spec.ports[port=80,protocol=TCP]: (present) -> (absent) by -"],
             vec![("/spec/ports", r#"[{"name": "web", "port": 80, "protocol": "TCP", "targetPort": 80}]"#)],
         ),
         Case::new(
@@ -235,7 +236,7 @@ metadata: {name: set-item-removed, finalizers: [example.com/one, example.com/two
 "
             .into(),
             Edit::Merge(r#"{"metadata": {"finalizers": ["example.com/one"]}}"#),
-            vec!["metadata.finalizers[=\"example.com/two\"]: X"],
+            vec!["metadata.finalizers[=example.com/two]: example.com/two -> (absent) by -"],
             vec![("/metadata/finalizers", r#"["example.com/one", "example.com/two"]"#)],
         ),
         Case::new(
@@ -301,7 +302,7 @@ data: {k: theirs}
             "configmap",
             map("application-label"),
             Edit::Merge(r#"{"metadata": {"labels": {"portolan.dev/application": null}}}"#),
-            vec!["metadata.labels.portolan.dev/application: a -> (absent) by -"],
+            vec![r#"metadata.labels["portolan.dev/application"]: a -> (absent) by -"#],
             vec![],
         ),
         Case {
@@ -334,7 +335,7 @@ data: {k: theirs}
             "configmap",
             map("entry-cut"),
             Edit::CutOurEntry,
-            vec!["X"],
+            vec!["metadata.managedFields: portolan (Apply) -> (absent) by -"],
             vec![("/data", r#"{"k": "v", "l": "w"}"#)],
         ),
         Case::new(
@@ -342,7 +343,7 @@ data: {k: theirs}
             "configmap",
             map("entries-wiped"),
             Edit::WipeManagedFields,
-            vec!["X"],
+            vec!["metadata.managedFields: portolan (Apply) -> (absent) by -"],
             vec![("/data", r#"{"k": "v", "l": "w"}"#)],
         ),
     ]
