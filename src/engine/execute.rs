@@ -83,8 +83,7 @@ async fn found(
     failure: ApiFailure,
 ) -> Outcome {
     match read(destination, kind, &desired.id).await {
-        Ok(Some(live))
-            if live.label(PART_OF) == Some(destination.parent.id()) && drift::has_our_entry(&live) =>
+        Ok(Some(live)) if is_one_of_ours(destination, &live) =>
         {
             let uid = live.uid().unwrap_or_default().to_owned();
             Box::pin(update(destination, unit, desired, &uid, false)).await
@@ -98,25 +97,10 @@ async fn found(
     }
 }
 
-/// An object went, or lost our label: reads it by name, then mends what is there or creates it again.
-pub(crate) async fn recreate(destination: &Arc<Destination>, unit: &Unit, desired: &Desired) -> Outcome {
-    let Some(kind) = destination.served(&desired.gvk) else { return not_served(destination, desired) };
-    match read(destination, &kind, &desired.id).await {
-        Ok(Some(live)) if live.is_terminating() => {
-            failed_with(destination, &desired.id, Failed::NotSent("it is being deleted".into()))
-        }
-        // Our entry proves that it is the object we applied: only its labels went.
-        Ok(Some(live)) if drift::has_our_entry(&live) => {
-            let uid = live.uid().unwrap_or_default().to_owned();
-            update(destination, unit, desired, &uid, true).await
-        }
-        Ok(Some(live)) => {
-            destination.release(&desired.id);
-            Outcome::Stranger(Box::new(live))
-        }
-        Ok(None) => create(destination, unit, desired).await,
-        Err(failure) => failed(destination, &desired.id, failure),
-    }
+/// Whether an object bears our entry and no other ApplySet's label: then it is one that we applied, even where its
+/// labels went.
+pub(crate) fn is_one_of_ours(destination: &Destination, live: &Object) -> bool {
+    live.label(PART_OF).is_none_or(|set| set == destination.parent.id()) && drift::has_our_entry(live)
 }
 
 /// Applies an object that is there and ours. The caller has marked it as in flight.

@@ -67,12 +67,52 @@ pub(crate) fn drifted(destination: &Arc<Destination>, id: ResourceId, fields: Ve
     }
 }
 
-/// A declared object went, or lost our label.
+/// A declared object went, or lost our label: the two look alike to a watch that selects by it.
 pub(crate) fn vanished(destination: &Arc<Destination>, id: ResourceId) {
-    let Some((unit, mend)) = responsible(destination, &id) else { return };
-    destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: Vec::new(), mending: mend });
-    if mend && destination.begin(&id) {
-        tokio::spawn(heal(destination.clone(), unit, id, Vec::new()));
+    let Some((unit, mend)) = responsible(destination, &id) else {
+        return destination.ledger().set_gone(&id);
+    };
+    if destination.begin(&id) {
+        tokio::spawn(look_for(destination.clone(), unit, id, mend));
+    }
+}
+
+/// Reads the object by name, says what became of it, and mends it where that is the policy.
+async fn look_for(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId, mend: bool) {
+    let kind = {
+        let desired = destination.ledger().objects.get(&id).and_then(|entry| entry.desired().cloned());
+        desired.and_then(|desired| destination.served(&desired.gvk))
+    };
+    let live = match &kind {
+        // What cannot be read now is mended as gone: the creation finds out.
+        Some(kind) => execute::read(&destination, kind, &id).await.ok().flatten(),
+        None => None,
+    };
+    let fields = match live.filter(|live| execute::is_one_of_ours(&destination, live) && !live.is_terminating()) {
+        Some(live) => {
+            let mut ledger = destination.ledger();
+            let Some(entry) = ledger.objects.get_mut(&id) else { return };
+            let findings = entry.baseline.as_ref().map(|baseline| baseline.findings(&live));
+            if findings.as_ref().is_some_and(Vec::is_empty) {
+                // Old news: it was created again since.
+                drop(ledger);
+                return destination.release(&id);
+            }
+            let findings = findings.unwrap_or_default();
+            entry.drifted = true;
+            entry.told = super::observe::field_drifts(&findings);
+            entry.told.clone()
+        }
+        None => {
+            destination.ledger().set_gone(&id);
+            Vec::new()
+        }
+    };
+    destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending: mend });
+    if mend {
+        heal(destination, unit, id, fields).await;
+    } else {
+        destination.release(&id);
     }
 }
 
@@ -116,7 +156,7 @@ async fn heal(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId, fi
     }
     let outcome = match live {
         Some(uid) => execute::update(&destination, &unit, &desired, &uid, false).await,
-        None => execute::recreate(&destination, &unit, &desired).await,
+        None => execute::create(&destination, &unit, &desired).await,
     };
     match outcome {
         Outcome::Done { .. } => {

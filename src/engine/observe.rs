@@ -128,8 +128,11 @@ impl Destination {
         }
         let was_there = entry.live.is_some();
         let declared = entry.desired().is_some();
+        if was_there && declared {
+            return Reaction::Vanished(id.clone());
+        }
         ledger.set_gone(id);
-        if was_there && declared { Reaction::Vanished(id.clone()) } else { Reaction::None }
+        Reaction::None
     }
 
     /// Marks an object as having a request of ours under way. False when it has one already.
