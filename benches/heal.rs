@@ -37,7 +37,9 @@ async fn main() {
     daemon.settled(units + 1, begun).await;
 
     let kubeconfig = config::Kubeconfig::read_from(control_plane.kubeconfig()).expect("a kubeconfig");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &config::KubeConfigOptions::default()).await.expect("a config");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &config::KubeConfigOptions::default())
+        .await
+        .expect("a config");
     let client = Client::try_from(config).expect("a client");
 
     let mut times = Vec::new();
@@ -89,7 +91,12 @@ async fn mend(client: &Client, kind: usize, name: &str) -> f64 {
             "/spec/template/spec/containers/0/image",
             json!("registry.example/web:1.0"),
         ),
-        1 => (GroupVersionKind::gvk("", "v1", "Service"), json!({"spec": {"selector": {"app": "edited"}}}), "/spec/selector/app", json!(name)),
+        1 => (
+            GroupVersionKind::gvk("", "v1", "Service"),
+            json!({"spec": {"selector": {"app": "edited"}}}),
+            "/spec/selector/app",
+            json!(name),
+        ),
         _ => (
             GroupVersionKind::gvk("networking.k8s.io", "v1", "Ingress"),
             json!({"metadata": {"labels": {"app": "edited"}}}),
@@ -97,7 +104,8 @@ async fn mend(client: &Client, kind: usize, name: &str) -> f64 {
             json!(name),
         ),
     };
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), NAMESPACE, &ApiResource::from_gvk(&gvk));
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), NAMESPACE, &ApiResource::from_gvk(&gvk));
     let parameters = PatchParams { field_manager: Some(EDITOR.into()), ..PatchParams::default() };
     let before = api.get(name).await.expect("the object");
     let watch = WatchParams::default().fields(&format!("metadata.name={name}"));

@@ -262,7 +262,9 @@ async fn floor(units: usize) -> (f64, f64) {
 fn parse(text: &str) -> Vec<DynamicObject> {
     portolan::model::yaml::read_stream(text.as_bytes(), &portolan::model::yaml::Limits::default())
         .into_iter()
-        .map(|document| serde_json::from_value(document.expect("a document").into_value()).expect("an object"))
+        .map(|document| {
+            serde_json::from_value(document.expect("a document").into_value()).expect("an object")
+        })
         .map(|mut object: DynamicObject| {
             object.metadata.namespace = Some(NAMESPACE.into());
             object

@@ -83,8 +83,7 @@ async fn found(
     failure: ApiFailure,
 ) -> Outcome {
     match read(destination, kind, &desired.id).await {
-        Ok(Some(live)) if is_one_of_ours(destination, &live) =>
-        {
+        Ok(Some(live)) if is_one_of_ours(destination, &live) => {
             let uid = live.uid().unwrap_or_default().to_owned();
             Box::pin(update(destination, unit, desired, &uid, false)).await
         }

@@ -88,26 +88,27 @@ async fn look_for(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId
         Some(kind) => execute::read(&destination, kind, &id).await.ok().flatten(),
         None => None,
     };
-    let fields = match live.filter(|live| execute::is_one_of_ours(&destination, live) && !live.is_terminating()) {
-        Some(live) => {
-            let mut ledger = destination.ledger();
-            let Some(entry) = ledger.objects.get_mut(&id) else { return };
-            let findings = entry.baseline.as_ref().map(|baseline| baseline.findings(&live));
-            if findings.as_ref().is_some_and(Vec::is_empty) {
-                // Old news: it was created again since.
-                drop(ledger);
-                return destination.release(&id);
+    let fields =
+        match live.filter(|live| execute::is_one_of_ours(&destination, live) && !live.is_terminating()) {
+            Some(live) => {
+                let mut ledger = destination.ledger();
+                let Some(entry) = ledger.objects.get_mut(&id) else { return };
+                let findings = entry.baseline.as_ref().map(|baseline| baseline.findings(&live));
+                if findings.as_ref().is_some_and(Vec::is_empty) {
+                    // Old news: it was created again since.
+                    drop(ledger);
+                    return destination.release(&id);
+                }
+                let findings = findings.unwrap_or_default();
+                entry.drifted = true;
+                entry.told = super::observe::field_drifts(&findings);
+                entry.told.clone()
             }
-            let findings = findings.unwrap_or_default();
-            entry.drifted = true;
-            entry.told = super::observe::field_drifts(&findings);
-            entry.told.clone()
-        }
-        None => {
-            destination.ledger().set_gone(&id);
-            Vec::new()
-        }
-    };
+            None => {
+                destination.ledger().set_gone(&id);
+                Vec::new()
+            }
+        };
     destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending: mend });
     if mend {
         heal(destination, unit, id, fields).await;

@@ -7,17 +7,17 @@ mod config;
 mod drift;
 /// The whole daemon on a real API server.
 mod engine {
-    mod drift;
     mod adoption;
     mod bounds;
+    mod drift;
     mod drift_cases;
-    mod policies;
     mod faults;
     mod guard;
     mod hooks;
     mod main_job;
     mod moves;
     mod order;
+    mod policies;
     mod prune;
     mod seen;
 }
@@ -30,6 +30,7 @@ mod k8s;
 mod k8s_http;
 mod local;
 mod local_programs;
+mod plan;
 mod render;
 mod render_helm;
 mod render_kustomize;

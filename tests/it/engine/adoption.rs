@@ -21,7 +21,12 @@ fn actions(daemon: &Daemon, moment: usize, name: &str) -> Vec<Action> {
 /// Who owns fields of an object, by `managedFields`.
 fn managers(object: &Value) -> Vec<String> {
     let entries = object["metadata"]["managedFields"].as_array().unwrap();
-    entries.iter().map(|entry| format!("{} {}", entry["manager"].as_str().unwrap(), entry["operation"].as_str().unwrap())).collect()
+    entries
+        .iter()
+        .map(|entry| {
+            format!("{} {}", entry["manager"].as_str().unwrap(), entry["operation"].as_str().unwrap())
+        })
+        .collect()
 }
 
 /// Waits until an application has a problem with an object, and gives its words.
@@ -43,7 +48,17 @@ async fn what_kubectl_applied_is_taken_over_with_all_its_fields() {
     .await;
     daemon.kubectl_with(&["apply", "-f", "-"], &config_map("one", "k: v, changed: live, dropped: x")).await;
     daemon.kubectl_with(&["apply", "-f", "-"], &deployment("web", 3, "web:0")).await;
-    daemon.kubectl(&["patch", "configmap", "one", "--type=merge", "--field-manager=operator", "-p", r#"{"data": {"theirs": "stays"}}"#]).await;
+    daemon
+        .kubectl(&[
+            "patch",
+            "configmap",
+            "one",
+            "--type=merge",
+            "--field-manager=operator",
+            "-p",
+            r#"{"data": {"theirs": "stays"}}"#,
+        ])
+        .await;
     let uid = at(&daemon, "deployment", "web", "/metadata/uid").await;
     daemon.start().await;
     daemon.settled("a", "").await;
@@ -67,7 +82,8 @@ async fn who_owns_an_object_keeps_it_as_the_policy_says_and_is_named() {
     };
     let helm = ", annotations: {meta.helm.sh/release-name: shop, meta.helm.sh/release-namespace: x}, labels: {app.kubernetes.io/managed-by: Helm}";
     let set = ", labels: {applyset.kubernetes.io/part-of: applyset-somebody-elses-v1}";
-    let controlled = ", ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: boss, uid: UID, controller: true}]";
+    let controlled =
+        ", ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: boss, uid: UID, controller: true}]";
     let argo = ", annotations: {argocd.argoproj.io/tracking-id: 'shop:/ConfigMap:x/argo'}";
     // Policy, the name of the object, its marks, and the words of the refusal; none when it is taken.
     let cases: [(&str, &str, &str, &[&str]); 9] = [
@@ -88,11 +104,15 @@ async fn who_owns_an_object_keeps_it_as_the_policy_says_and_is_named() {
     let mut live = String::new();
     for (policy, name, marks, _) in &cases {
         live.push_str(&format!("---\n{}", marked(name, &marks.replace("UID", &boss))));
-        files.push((format!("portolan/{name}.yaml"), application(name, &format!("sync: {{adopt: {policy}}}"))));
+        files.push((
+            format!("portolan/{name}.yaml"),
+            application(name, &format!("sync: {{adopt: {policy}}}")),
+        ));
         files.push((format!("apps/{name}/object.yaml"), config_map(name, "k: git")));
     }
     daemon.kubectl_with(&["create", "-f", "-"], &live).await;
-    let borrowed: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let borrowed: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     daemon.commit(&borrowed);
     daemon.start().await;
     for (policy, name, _, refusal) in &cases {
@@ -107,14 +127,19 @@ async fn who_owns_an_object_keeps_it_as_the_policy_says_and_is_named() {
             }
             let object = daemon.object("configmap", name).await.unwrap();
             assert_eq!(object["data"]["k"], "live", "{name} under {policy}");
-            assert!(!managers(&object).iter().any(|manager| manager.starts_with("portolan")), "{name} was written");
+            assert!(
+                !managers(&object).iter().any(|manager| manager.starts_with("portolan")),
+                "{name} was written"
+            );
         }
     }
     daemon.stop().await;
 }
 
 fn service(cluster_ip: &str) -> String {
-    format!("apiVersion: v1\nkind: Service\nmetadata: {{name: svc}}\nspec: {{{cluster_ip}ports: [{{port: 80}}], selector: {{app: web}}}}\n")
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: svc}}\nspec: {{{cluster_ip}ports: [{{port: 80}}], selector: {{app: web}}}}\n"
+    )
 }
 
 fn job(image: &str) -> String {
@@ -153,16 +178,19 @@ async fn an_immutable_field_is_named_with_the_way_out_and_only_named_kinds_are_r
         ("apps/a/fixed.yaml", &frozen("k: w")),
         ("apps/a/one.yaml", &config_map("one", "k: w")),
     ]);
-    for ((name, field), kind) in [("web", "spec.selector"), ("svc", "spec.clusterIPs"), ("job", "spec.template"), ("fixed", "data")]
-        .into_iter()
-        .zip(["Deployment.apps", "Service", "Job.batch", "ConfigMap"])
+    for ((name, field), kind) in
+        [("web", "spec.selector"), ("svc", "spec.clusterIPs"), ("job", "spec.template"), ("fixed", "data")]
+            .into_iter()
+            .zip(["Deployment.apps", "Service", "Job.batch", "ConfigMap"])
     {
         let words = problem(&daemon, "a", name).await;
         let way_out = format!("name {kind} in `sync.replace`");
         assert!(words.contains(field) && words.contains(&way_out), "{name}: {words}");
     }
     // The rest of the commit is applied, and nothing was replaced.
-    daemon.object_until("configmap", "one", "changed", |one| one.is_some_and(|one| one["data"]["k"] == "w")).await;
+    daemon
+        .object_until("configmap", "one", "changed", |one| one.is_some_and(|one| one["data"]["k"] == "w"))
+        .await;
     for ((kind, name), uid) in objects.into_iter().zip(&uids) {
         assert_eq!(at(&daemon, kind, name, "/metadata/uid").await, *uid, "{name} was replaced");
     }

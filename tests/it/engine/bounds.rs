@@ -57,11 +57,15 @@ async fn an_application_is_applied_with_the_rights_of_its_service_account_and_no
 
     // Mends are made with the same rights.
     let moment = daemon.now();
-    daemon.kubectl(&["patch", "configmap", "one", "--type=merge", "-p", r#"{"data": {"k": "edited"}}"#]).await;
+    daemon
+        .kubectl(&["patch", "configmap", "one", "--type=merge", "-p", r#"{"data": {"k": "edited"}}"#])
+        .await;
     daemon.mended(moment, "one").await;
     daemon.kubectl(&["delete", "rolebinding", "deployer"]).await;
     let moment = daemon.now();
-    daemon.kubectl(&["patch", "configmap", "one", "--type=merge", "-p", r#"{"data": {"k": "edited"}}"#]).await;
+    daemon
+        .kubectl(&["patch", "configmap", "one", "--type=merge", "-p", r#"{"data": {"k": "edited"}}"#])
+        .await;
     let words = daemon
         .event(moment, "the mend did not fail", |event| match &event.what {
             What::ChangeFailed { id, message, .. } if id.name == "one" => Some(message.clone()),
@@ -83,7 +87,8 @@ async fn a_repository_writes_only_to_the_namespaces_and_kinds_that_it_may() {
         ("apps/a/class.yaml", "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: class-NAMESPACE}\nvalue: 1\n"),
     ])
     .await;
-    daemon.settings = limited(&daemon, json!({"namespaces": [daemon.namespace], "kinds": {"deny": ["Secret"]}}));
+    daemon.settings =
+        limited(&daemon, json!({"namespaces": [daemon.namespace], "kinds": {"deny": ["Secret"]}}));
     daemon.start().await;
     let class = format!("class-{}", daemon.namespace);
     for (name, said) in [
@@ -97,7 +102,8 @@ async fn a_repository_writes_only_to_the_namespaces_and_kinds_that_it_may() {
     daemon.object_until("configmap", "one", "there", |one| one.is_some()).await;
     assert!(daemon.object("secret", "hidden").await.is_none());
     assert!(daemon.object("priorityclass", &class).await.is_none());
-    let output = kubectl(&daemon.control_plane, &["-n", "kube-public", "get", "configmap", "elsewhere"]).await;
+    let output =
+        kubectl(&daemon.control_plane, &["-n", "kube-public", "get", "configmap", "elsewhere"]).await;
     assert!(!output.status.success(), "it was written");
     daemon.stop().await;
 }
@@ -128,7 +134,8 @@ async fn a_repository_that_needs_service_accounts_is_refused_without_one_and_wit
         ("apps/c/one.yaml", &config_map("three", "k: v")),
     ])
     .await;
-    daemon.settings = limited(&daemon, json!({"namespaces": [daemon.namespace], "requireServiceAccount": true}));
+    daemon.settings =
+        limited(&daemon, json!({"namespaces": [daemon.namespace], "requireServiceAccount": true}));
     daemon.kubectl(&["create", "serviceaccount", "deployer"]).await;
     let bearer = format!("--serviceaccount={}:deployer", daemon.namespace);
     daemon.kubectl(&["create", "rolebinding", "deployer", "--clusterrole=admin", &bearer]).await;
@@ -146,9 +153,11 @@ async fn a_repository_that_needs_service_accounts_is_refused_without_one_and_wit
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_namespace_is_created_where_asked_and_stays_when_the_application_goes() {
     let without = application("a", "").replace("namespace: NAMESPACE", "namespace: NAMESPACE-made");
-    let with = application("a", "sync: {createNamespace: true}").replace("namespace: NAMESPACE", "namespace: NAMESPACE-made");
+    let with = application("a", "sync: {createNamespace: true}")
+        .replace("namespace: NAMESPACE", "namespace: NAMESPACE-made");
     let mut daemon =
-        Daemon::started(&[("portolan/a.yaml", &without), ("apps/a/one.yaml", &config_map("one", "k: v"))]).await;
+        Daemon::started(&[("portolan/a.yaml", &without), ("apps/a/one.yaml", &config_map("one", "k: v"))])
+            .await;
     let made = format!("{}-made", daemon.namespace);
     let words = problem(&daemon, "a", "one").await;
     assert!(words.contains(&format!("namespaces \"{made}\" not found")), "{words}");
@@ -158,11 +167,15 @@ async fn a_missing_namespace_is_created_where_asked_and_stays_when_the_applicati
     daemon.commit(&[("portolan/a.yaml", "")]);
     daemon
         .event(0, "one is not pruned", |event| match &event.what {
-            What::Changed { action: portolan::model::plan::Action::Delete, id, .. } if id.name == "one" => Some(()),
+            What::Changed { action: portolan::model::plan::Action::Delete, id, .. } if id.name == "one" => {
+                Some(())
+            }
             _ => None,
         })
         .await;
-    let phase = kubectl_ok(&daemon.control_plane, &["get", "namespace", &made, "-o", "jsonpath={.status.phase}"]).await;
+    let phase =
+        kubectl_ok(&daemon.control_plane, &["get", "namespace", &made, "-o", "jsonpath={.status.phase}"])
+            .await;
     assert_eq!(phase, "Active");
     daemon.stop().await;
 }
@@ -186,7 +199,9 @@ spec:
 }
 
 fn widget(name: &str, size: u32) -> String {
-    format!("apiVersion: NAMESPACE.example.com/v1\nkind: Widget\nmetadata: {{name: {name}}}\nspec: {{size: {size}}}\n")
+    format!(
+        "apiVersion: NAMESPACE.example.com/v1\nkind: Widget\nmetadata: {{name: {name}}}\nspec: {{size: {size}}}\n"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +213,10 @@ async fn an_object_of_an_unknown_kind_is_told_and_the_others_are_applied_until_i
     ])
     .await;
     let words = problem(&daemon, "a", "w").await;
-    assert!(words.contains("is not served by local") && words.contains("CustomResourceDefinition"), "{words}");
+    assert!(
+        words.contains("is not served by local") && words.contains("CustomResourceDefinition"),
+        "{words}"
+    );
     daemon.object_until("configmap", "one", "there", |one| one.is_some()).await;
     // Somebody installs the kind; nothing tells the daemon but its own next attempt.
     daemon.kubectl_with(&["create", "-f", "-"], &definition()).await;
@@ -266,7 +284,8 @@ async fn an_object_that_two_applications_declare_belongs_to_the_first_and_the_se
     assert_eq!(at(&daemon, "configmap", "one", "/data/k").await, "a");
     // The first gives it up: it moves without having been away.
     let uid = at(&daemon, "configmap", "one", "/metadata/uid").await;
-    let commit = daemon.commit(&[("apps/a/one.yaml", ""), ("apps/a/three.yaml", &config_map("three", "k: a"))]);
+    let commit =
+        daemon.commit(&[("apps/a/one.yaml", ""), ("apps/a/three.yaml", &config_map("three", "k: a"))]);
     daemon.settled("a", &commit).await;
     daemon.settled("b", "").await;
     assert_eq!(at(&daemon, "configmap", "one", "/data/k").await, "b");
@@ -287,6 +306,9 @@ async fn what_the_api_server_warns_of_is_in_the_event() {
             _ => None,
         })
         .await;
-    assert!(warnings.iter().any(|words| words.contains("beta.kubernetes.io/os") && words.contains("deprecated")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|words| words.contains("beta.kubernetes.io/os") && words.contains("deprecated")),
+        "{warnings:?}"
+    );
     daemon.stop().await;
 }

@@ -77,7 +77,10 @@ fn told(fields: &[FieldDrift]) -> Vec<String> {
         .map(|field| {
             let by = field.manager.as_deref().unwrap_or("-");
             // The server dates no write through the scale subresource.
-            assert!(by == "-" || by == "kubectl" || field.time.is_some(), "a manager without a time: {field:?}");
+            assert!(
+                by == "-" || by == "kubectl" || field.time.is_some(),
+                "a manager without a time: {field:?}"
+            );
             format!("{}: {} -> {} by {by}", field.path, field.declared, field.live)
         })
         .collect()

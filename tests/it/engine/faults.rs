@@ -31,7 +31,8 @@ enum Fault {
     Kill,
 }
 
-const FAULTS: [Fault; 5] = [Fault::Error500, Fault::Throttled429, Fault::Timeout, Fault::Cut, Fault::Conflict409];
+const FAULTS: [Fault; 5] =
+    [Fault::Error500, Fault::Throttled429, Fault::Timeout, Fault::Cut, Fault::Conflict409];
 
 impl Fault {
     fn failure(self) -> ApiFailure {
@@ -174,7 +175,8 @@ struct Process {
 
 impl Process {
     async fn start(mut daemon: Daemon) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let starting = runtime.spawn(async move {
             daemon.start().await;
             daemon
@@ -205,7 +207,9 @@ impl Drop for Process {
 }
 
 fn annotated(name: &str, annotations: &str, value: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, annotations: {{{annotations}}}}}\ndata: {{k: {value}}}\n")
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, annotations: {{{annotations}}}}}\ndata: {{k: {value}}}\n"
+    )
 }
 
 /// A Job before the sync, whose pod KWOK completes.
@@ -267,7 +271,8 @@ async fn settle(process: Process, breaker: &Breaker, commit: &str) -> Process {
 
 /// Whether the cluster is as the last commit says, and came there without a detour.
 async fn verify(daemon: &Daemon, breaker: &Breaker) {
-    let list: Value = serde_json::from_str(&daemon.kubectl(&["get", "configmaps,jobs", "-o", "json"]).await).unwrap();
+    let list: Value =
+        serde_json::from_str(&daemon.kubectl(&["get", "configmaps,jobs", "-o", "json"]).await).unwrap();
     let mut live: Vec<String> = list["items"]
         .as_array()
         .unwrap()
@@ -275,7 +280,12 @@ async fn verify(daemon: &Daemon, breaker: &Breaker) {
         .filter(|object| object["metadata"]["name"] != "kube-root-ca.crt")
         .map(|object| {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            format!("{} {} {}", text("/metadata/name"), text("/metadata/labels/portolan.dev~1application"), text("/data/k"))
+            format!(
+                "{} {} {}",
+                text("/metadata/name"),
+                text("/metadata/labels/portolan.dev~1application"),
+                text("/data/k")
+            )
         })
         .collect();
     live.sort();
@@ -325,7 +335,8 @@ async fn a_fault_or_a_kill_at_every_api_call_loses_and_repeats_nothing() {
     for (index, site) in sites.iter().enumerate() {
         for after in [false, true] {
             let one = FAULTS[(2 * index + usize::from(after)) % FAULTS.len()];
-            let faults: Vec<Fault> = FAULTS.into_iter().filter(|fault| every_kind || *fault == one).chain([Fault::Kill]).collect();
+            let faults: Vec<Fault> =
+                FAULTS.into_iter().filter(|fault| every_kind || *fault == one).chain([Fault::Kill]).collect();
             points.extend(faults.into_iter().map(|fault| Point { at: At::Site(site.clone()), after, fault }));
         }
     }

@@ -34,7 +34,9 @@ fn is_out_of_sync(record: &ApplicationRecord) -> bool {
 pub async fn synced(daemon: &Daemon, application: &str, commit: &str) -> ApplicationRecord {
     let short = commit.get(..12).unwrap_or(commit);
     daemon
-        .until(application, "synced", |record| record.sync.to_string() == "Synced" && record.revision.contains(short))
+        .until(application, "synced", |record| {
+            record.sync.to_string() == "Synced" && record.revision.contains(short)
+        })
         .await
 }
 
@@ -247,7 +249,9 @@ const IGNORE_REPLICAS: &str = "ignore: [{kind: Deployment, paths: [/spec/replica
 async fn an_ignored_path_is_set_at_the_creation_and_left_alone_from_then_on() {
     let rules = "ignore: [{kind: Deployment, paths: [/spec/replicas]}, {kind: ConfigMap, name: one, paths: [/metadata/annotations/example.com~1note]}]";
     let noted = |data: &str| {
-        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: one, annotations: {{example.com/note: git}}}}\ndata: {{{data}}}\n")
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: one, annotations: {{example.com/note: git}}}}\ndata: {{{data}}}\n"
+        )
     };
     let mut daemon = Daemon::started(&[
         ("portolan/a.yaml", &application("a", rules)),
@@ -263,8 +267,8 @@ async fn an_ignored_path_is_set_at_the_creation_and_left_alone_from_then_on() {
     let moment = daemon.now();
     daemon.kubectl(&["scale", "deployment", "web", "--replicas=4"]).await;
     edit(&daemon, "configmap", "one", r#"{"metadata": {"annotations": {"example.com/note": "live"}}}"#).await;
-    let commit =
-        daemon.commit(&[("apps/a/web.yaml", &deployment("web", 2, "web:2")), ("apps/a/one.yaml", &noted("k: w"))]);
+    let commit = daemon
+        .commit(&[("apps/a/web.yaml", &deployment("web", 2, "web:2")), ("apps/a/one.yaml", &noted("k: w"))]);
     daemon.settled("a", &commit).await;
     assert_eq!(at(&daemon, "deployment", "web", "/spec/replicas").await, 4);
     assert_eq!(at(&daemon, "deployment", "web", "/spec/template/spec/containers/0/image").await, "web:2");
@@ -277,7 +281,8 @@ async fn an_ignored_path_is_set_at_the_creation_and_left_alone_from_then_on() {
     daemon.settled("a", "").await;
     assert_eq!(at(&daemon, "deployment", "web", "/spec/replicas").await, 3);
     assert_eq!(at(&daemon, "configmap", "one", note).await, "live");
-    let drifts: Vec<_> = daemon.since(moment).into_iter().filter(|e| matches!(e.what, What::Drifted { .. })).collect();
+    let drifts: Vec<_> =
+        daemon.since(moment).into_iter().filter(|e| matches!(e.what, What::Drifted { .. })).collect();
     assert!(drifts.is_empty(), "{drifts:#?}");
     daemon.stop().await;
 }
@@ -335,7 +340,8 @@ spec: {minReplicas: 1, maxReplicas: 10, scaleTargetRef: {apiVersion: apps/v1, ki
     synced(&daemon, "a", &commit).await;
     assert_eq!(at(&daemon, "deployment", "web", "/spec/replicas").await, 4);
     assert_eq!(at(&daemon, "deployment", "web", "/spec/template/spec/containers/0/image").await, "web:2");
-    let drifts: Vec<_> = daemon.since(moment).into_iter().filter(|e| matches!(e.what, What::Drifted { .. })).collect();
+    let drifts: Vec<_> =
+        daemon.since(moment).into_iter().filter(|e| matches!(e.what, What::Drifted { .. })).collect();
     assert!(drifts.is_empty(), "{drifts:#?}");
     daemon.stop().await;
 }
