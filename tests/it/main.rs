@@ -4,6 +4,7 @@
 
 mod architecture;
 mod config;
+mod deploy;
 mod drift;
 /// The whole daemon on a real API server.
 mod engine {
