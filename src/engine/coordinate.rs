@@ -50,6 +50,14 @@ impl Coordinator {
 
     /// Takes the news that a repository has (or may have) a new commit.
     pub async fn repository_changed(&mut self, name: &str) {
+        self.take_commit(name).await;
+        if let Some(state) = self.world.repositories().get_mut(name) {
+            state.unrendered = state.unrendered.saturating_sub(1);
+        }
+        self.world.looked.send_replace(());
+    }
+
+    async fn take_commit(&mut self, name: &str) {
         if let Err(failure) = self.read_documents(name).await {
             self.fail_repository(name, &failure.to_string());
             return;
@@ -57,7 +65,7 @@ impl Coordinator {
         let documents = self.documents();
         let expansion = expand::expand(&documents, &self.world).await;
         let fresh = self.create_units(&expansion).await;
-        self.remove_units(&documents, &expansion);
+        self.remove_units(&documents, &expansion).await;
         let mut batch: Vec<Arc<Unit>> = Vec::new();
         for (key, unit) in &self.units {
             let Some(wanted) = expansion.wanted.get(key) else { continue };
@@ -203,7 +211,7 @@ impl Coordinator {
     }
 
     /// Retires units whose document is gone; never because a document cannot be read at the moment.
-    fn remove_units(&mut self, documents: &Documents, expansion: &Expansion) {
+    async fn remove_units(&mut self, documents: &Documents, expansion: &Expansion) {
         let read: BTreeSet<String> = self
             .world
             .repositories()
@@ -225,11 +233,16 @@ impl Coordinator {
         }
         self.units
             .retain(|_, unit| !unit.state().removed || unit.destination.units().contains_key(&unit.name));
-        self.retire_remembered(documents, expansion, &read);
+        self.retire_remembered(documents, expansion, &read).await;
     }
 
     /// Applications whose document went while the daemon was down: known from the records only.
-    fn retire_remembered(&mut self, documents: &Documents, expansion: &Expansion, read: &BTreeSet<String>) {
+    async fn retire_remembered(
+        &mut self,
+        documents: &Documents,
+        expansion: &Expansion,
+        read: &BTreeSet<String>,
+    ) {
         let gone: Vec<(String, ApplicationRecord)> = self
             .remembered
             .iter()
@@ -243,9 +256,15 @@ impl Coordinator {
             .map(|(key, record)| (key.clone(), record.clone()))
             .collect();
         for (key, record) in gone {
-            let destination = self.world.destinations().get(&record.destination).cloned();
-            // Its destination is connected as soon as an application that is there needs it.
-            let Some(destination) = destination else { continue };
+            let spec = expand::cluster(documents, &record.destination);
+            let Some(spec) = spec else { continue };
+            let destination = match self.world.destination(&record.destination, &spec).await {
+                Ok(destination) => destination,
+                Err(message) => {
+                    self.world.emit(&record.destination, What::DestinationFailed { message });
+                    continue;
+                }
+            };
             self.remembered.remove(&key);
             if !self.keeps {
                 continue;

@@ -2,11 +2,11 @@
 
 use super::ledger::{KindState, Ledger};
 use super::parent::Parent;
-use super::unit::Unit;
+use super::unit::{Phase, Unit};
 use crate::drift::Salt;
 use crate::model::event::{Event, Subject, What};
 use crate::model::ownership::PART_OF;
-use crate::model::{GroupKind, Gvk};
+use crate::model::{GroupKind, Gvk, ResourceId};
 use crate::ports::{
     Announcement, ApiFailure, ApiFailureKind, Clock, Cluster, Discovery, ServedKind, Sink, WatchEvent,
     WatchGuard,
@@ -159,6 +159,39 @@ impl Destination {
                 }
                 *watch = self.subscribe(served);
             }
+        }
+    }
+
+    /// Lets applications whose last pass failed try again now: what kept them may be over.
+    pub fn wake_failed(&self) {
+        for unit in self.units().values() {
+            let mut state = unit.state();
+            if matches!(state.phase, Phase::Failed(_)) {
+                state.failures = 0;
+                unit.wake.notify_one();
+            }
+        }
+    }
+
+    /// Whether an application declares an object of a kind.
+    pub fn is_declared(&self, kind: &GroupKind) -> bool {
+        let of_kind = |id: &ResourceId| id.kind == kind.kind && id.group == kind.group;
+        self.ledger().objects.iter().any(|(id, entry)| of_kind(id) && entry.desired().is_some())
+    }
+
+    /// Ends the watch of a kind that is served no more, and forgets what it had.
+    pub fn forget_kind(&self, kind: &GroupKind) {
+        lock(&self.watches).remove(kind);
+        let mut ledger = self.ledger();
+        ledger.kinds.remove(kind);
+        let gone: Vec<ResourceId> = ledger
+            .objects
+            .keys()
+            .filter(|id| id.kind == kind.kind && id.group == kind.group)
+            .cloned()
+            .collect();
+        for id in gone {
+            ledger.set_gone(&id);
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) enum Outcome {
     Stranger(Box<Object>),
     /// Not done; the text says why and what to do.
     Failed(Failed),
+    /// Not deleted after all, and why: it was judged anew.
+    Spared(String),
     /// Another request about the same object is under way: the next round sees its result.
     Superseded,
 }

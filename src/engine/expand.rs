@@ -121,14 +121,17 @@ fn destinations(document: &ApplicationDocument, documents: &Documents) -> Vec<(S
         return documents.clusters.iter().filter(matches).map(pair).collect();
     }
     match (&destination.cluster, documents.clusters.as_slice()) {
-        (Some(name), clusters) => match clusters.iter().find(|cluster| cluster.name == *name) {
-            Some(cluster) => vec![pair(cluster)],
-            None if name == IN_CLUSTER => vec![in_cluster()],
-            None => Vec::new(),
-        },
+        (Some(name), _) => cluster(documents, name).map(|spec| (name.clone(), spec)).into_iter().collect(),
         (None, [only]) => vec![pair(only)],
         (None, _) => vec![in_cluster()],
     }
+}
+
+/// The cluster of a name.
+pub(crate) fn cluster(documents: &Documents, name: &str) -> Option<ClusterSpec> {
+    let named =
+        documents.clusters.iter().find(|cluster| cluster.name == name).map(|cluster| cluster.spec.clone());
+    named.or_else(|| (name == IN_CLUSTER).then(|| ClusterSpec { in_cluster: true, ..ClusterSpec::default() }))
 }
 
 /// What the daemon's file allows the repositories of the document and of the manifests.

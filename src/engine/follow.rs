@@ -4,6 +4,7 @@ use super::RepositorySource;
 use super::world::World;
 use crate::model::event::What;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -23,11 +24,12 @@ pub(crate) async fn follow(
     let mut last = None;
     let mut failures = 0u32;
     loop {
+        let begun = world.fetches.fetch_add(1, Ordering::SeqCst);
         match source.repository.fetch().await {
             Ok(tip) => {
-                let recovered = mark(&world, source, None);
+                let news = mark(&world, source, begun, None, last.as_ref() != Some(&tip));
                 failures = 0;
-                if last.as_ref() != Some(&tip) || recovered {
+                if news {
                     last = Some(tip);
                     if changed.send(source.name.clone()).await.is_err() {
                         return;
@@ -40,13 +42,14 @@ pub(crate) async fn follow(
                     .repositories()
                     .get(&source.name)
                     .is_some_and(|state| state.failure.as_ref() == Some(&message));
-                mark(&world, source, Some(message.clone()));
                 failures += 1;
+                // What an earlier run has fetched is still good to keep the cluster on.
+                let first = last.is_none() && failures == 1;
+                mark(&world, source, begun, Some(message.clone()), first);
                 if news {
                     world.emit("", What::RepositoryFailed { repository: source.name.clone(), message });
                 }
-                // What an earlier run has fetched is still good to keep the cluster on.
-                if last.is_none() && failures == 1 && changed.send(source.name.clone()).await.is_err() {
+                if first && changed.send(source.name.clone()).await.is_err() {
                     return;
                 }
             }
@@ -65,14 +68,20 @@ pub(crate) async fn follow(
     }
 }
 
-/// Notes how the last fetch went. True when it is the first success after a failure.
-fn mark(world: &World, source: &RepositorySource, failure: Option<String>) -> bool {
-    let mut repositories = world.repositories();
-    let state = repositories.entry(source.name.clone()).or_default();
-    let recovered = failure.is_none() && state.failure.is_some();
-    state.fetched |= failure.is_none();
-    state.failure = failure;
-    recovered
+/// Notes how the last fetch went. True when there is something to render: news, or the first success after a failure.
+fn mark(world: &World, source: &RepositorySource, begun: u64, failure: Option<String>, news: bool) -> bool {
+    let news = {
+        let mut repositories = world.repositories();
+        let state = repositories.entry(source.name.clone()).or_default();
+        let news = news || (failure.is_none() && state.failure.is_some());
+        state.fetched |= failure.is_none();
+        state.failure = failure;
+        state.begun = begun;
+        state.unrendered += u32::from(news);
+        news
+    };
+    world.looked.send_replace(());
+    news
 }
 
 /// Waits for the watch of a local repository, where there is one.

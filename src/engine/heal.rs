@@ -171,7 +171,7 @@ async fn heal(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId, fi
             destination.emit(&unit.name, What::ChangeFailed { action, id, message: failure.to_string() });
             unit.wake.notify_one();
         }
-        Outcome::Stranger(_) | Outcome::Superseded => unit.wake.notify_one(),
+        Outcome::Stranger(_) | Outcome::Superseded | Outcome::Spared(_) => unit.wake.notify_one(),
     }
 }
 

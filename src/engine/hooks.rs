@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Annotation on a hook's live object: the run it belongs to.
 const RUN: &str = "portolan.dev/hook-run";
 
+/// Stands between a hook's key and the reason, among the words that are remembered.
+const FAILED: &str = " failed: ";
+
 /// How a phase ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PhaseEnd {
@@ -83,6 +86,9 @@ async fn run(
         return PhaseEnd::Done;
     }
     let id = hook.object.id();
+    if let Some(words) = failed_before(unit, prepared, hook) {
+        return PhaseEnd::Failed(format!("{:?} hook {id}: {words}", hook.phase));
+    }
     let destination = &unit.destination;
     let say = |state: &str| {
         let phase = format!("{:?}", hook.phase);
@@ -117,24 +123,22 @@ async fn run(
             return fail(words);
         }
     }
-    let end = match wait_for_end(unit, &kind, &id, limit).await {
+    let end = match wait_for_end(unit, prepared, &kind, &id, limit).await {
         Some(end) => end,
         None => return PhaseEnd::Superseded,
     };
     if let Err(words) = end {
         if hook.delete_policies.contains(&DeletePolicy::HookFailed) {
+            // Without its object only this says that it has run.
+            remember(unit, prepared, format!("{}{FAILED}{words}", hook.key));
+            if let Err(failure) = records.save_now(unit).await {
+                return fail(format!("that it failed ({words}) could not be stored: {failure}"));
+            }
             clean_up(unit, &kind, &id, limit).await;
         }
         return fail(words);
     }
-    {
-        let mut state = unit.state();
-        if state.hooks_digest != prepared.digest {
-            state.hooks_digest.clone_from(&prepared.digest);
-            state.hooks_done.clear();
-        }
-        state.hooks_done.insert(hook.key.clone());
-    }
+    remember(unit, prepared, hook.key.clone());
     // Remembered before its object may go: without either, a restart would run it again.
     if let Err(failure) = records.save_now(unit).await {
         return fail(format!("that it is done could not be stored: {failure}"));
@@ -144,6 +148,23 @@ async fn run(
         clean_up(unit, &kind, &id, limit).await;
     }
     PhaseEnd::Done
+}
+
+/// Notes what became of a hook of this rendering.
+fn remember(unit: &Unit, prepared: &Prepared, word: String) {
+    let mut state = unit.state();
+    if state.hooks_digest != prepared.digest {
+        state.hooks_digest.clone_from(&prepared.digest);
+        state.hooks_done.clear();
+    }
+    state.hooks_done.insert(word);
+}
+
+/// Why a hook whose object is gone failed for this rendering.
+fn failed_before(unit: &Unit, prepared: &Prepared, hook: &HookRun) -> Option<String> {
+    let state = unit.state();
+    let of_this = |word: &String| Some(word.strip_prefix(&hook.key)?.strip_prefix(FAILED)?.to_owned());
+    state.hooks_done.iter().filter(|_| state.hooks_digest == prepared.digest).find_map(of_this)
 }
 
 async fn start(unit: &Arc<Unit>, kind: &ServedKind, hook: &HookRun, run_key: &str) -> Result<(), String> {
@@ -167,6 +188,7 @@ async fn start(unit: &Arc<Unit>, kind: &ServedKind, hook: &HookRun, run_key: &st
 /// Waits until the hook's object has ended. `None` when a newer commit took over.
 async fn wait_for_end(
     unit: &Arc<Unit>,
+    prepared: &Prepared,
     kind: &ServedKind,
     id: &ResourceId,
     limit: Duration,
@@ -174,6 +196,9 @@ async fn wait_for_end(
     let mut status = unit.status.subscribe();
     let mut generation = unit.generation.subscribe();
     generation.borrow_and_update();
+    if !unit.is_current(prepared) {
+        return None;
+    }
     let ended = async {
         loop {
             status.borrow_and_update();

@@ -7,7 +7,7 @@ use crate::model::event::{FieldDrift, What};
 use crate::model::ownership::{APPLICATION, FIELD_MANAGER, PART_OF};
 use crate::model::{GroupKind, Object, ResourceId};
 use crate::plan::annotations::Directives;
-use crate::ports::WatchEvent;
+use crate::ports::{ApiFailureKind, WatchEvent};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -40,13 +40,25 @@ pub(crate) async fn watch_events(
                 react(&destination, destination.see(object));
             }
             WatchEvent::Listed => {
+                let is_back =
+                    destination.ledger().kinds.get(&kind).is_some_and(|state| state.failure.is_some());
                 for id in destination.finish_listing(&kind) {
                     react(&destination, destination.see_gone(&id));
                 }
                 destination.listed.send_modify(|count| *count += 1);
+                if is_back {
+                    destination.emit("", What::DestinationBack);
+                    destination.wake_failed();
+                }
             }
             WatchEvent::Changed(object) => react(&destination, destination.see(object)),
             WatchEvent::Gone(object) => react(&destination, destination.see_gone(&object.id())),
+            // A CRD that was deleted takes its kind along: nobody who declares it is left to wait for it.
+            WatchEvent::Failed(failure)
+                if failure.kind == ApiFailureKind::NotFound && !destination.is_declared(&kind) =>
+            {
+                destination.forget_kind(&kind);
+            }
             WatchEvent::Failed(failure) => {
                 let message = format!("watching {kind}: {failure}");
                 destination.ledger().kinds.entry(kind).or_default().failure = Some(failure);

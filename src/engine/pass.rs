@@ -103,6 +103,11 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether this rendering has not been applied whole yet.
+    pub fn is_new(&self) -> bool {
+        self.unit.state().applied_digest != self.prepared.digest
+    }
+
     /// The application's adoption policy.
     pub fn adopt(&self) -> Adopt {
         self.spec.application.sync.adopt
@@ -206,6 +211,18 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// What is to go may be declared elsewhere by now: by an application that is still being rendered, or by a commit
+    /// in another repository that is not fetched yet.
+    pub async fn look_everywhere(&self) -> Result<(), PassEnd> {
+        let looking = self.world.look_everywhere(&self.spec.repository);
+        if tokio::time::timeout(self.limit(), looking).await.is_err() {
+            let words = "nothing is pruned before every repository is fetched and rendered";
+            self.problem_transient("", words.into());
+            return Err(PassEnd::Retry);
+        }
+        if self.unit.is_current(&self.prepared) { Ok(()) } else { Err(PassEnd::Superseded) }
+    }
+
     /// Gathers what is known and decides.
     pub async fn plan(&self, facts: &mut Facts) -> Plan {
         self.compare_unknown().await;
@@ -219,6 +236,7 @@ impl<'a> Pass<'a> {
         let desired: Vec<Desired> = self.prepared.desired.iter().map(|d| (**d).clone()).collect();
         let approvals = self.world.approvals(&self.unit.name, &destination.name);
         let prune_waits = self.world.prune_waits(self.unit);
+        let waiting = self.unit.state().waiting.clone();
         let ledger = destination.ledger();
         let live = ledger.facts(&self.unit.name, &self.prepared.desired);
         let claimed = ledger.claimed_by_others(&self.unit.name, &self.prepared.desired);
@@ -242,6 +260,7 @@ impl<'a> Pass<'a> {
             removed: self.removed,
             asked: self.asked,
             approved: &|digest| approvals.contains(digest),
+            held_before: waiting.as_ref().map(|waiting| (waiting.digest.as_str(), waiting.reason.as_str())),
             strangers: &facts.strangers,
             immutable: &facts.immutable,
         })

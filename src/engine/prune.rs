@@ -65,7 +65,7 @@ pub(crate) async fn delete(
             Ok(Judged::Ours(live)) => live,
             Ok(Judged::Gone) => return Outcome::Done { warnings: Vec::new() },
             Ok(Judged::Spared(why)) => {
-                return Outcome::Done { warnings: vec![format!("not deleted: {why}")] };
+                return Outcome::Spared(why);
             }
             Err(failure) => return Outcome::Failed(Failed::Api(failure)),
         };
@@ -124,7 +124,7 @@ pub(crate) async fn orphan(destination: &Arc<Destination>, unit: &Unit, change: 
             Ok(Judged::Ours(live)) => live,
             Ok(Judged::Gone) => return Outcome::Done { warnings: Vec::new() },
             Ok(Judged::Spared(why)) => {
-                return Outcome::Done { warnings: vec![format!("left as it is: {why}")] };
+                return Outcome::Spared(why);
             }
             Err(failure) => return Outcome::Failed(Failed::Api(failure)),
         };

@@ -6,6 +6,7 @@ use super::records::Records;
 use super::unit::{Phase, Unit};
 use super::world::World;
 use crate::model::event::What;
+use crate::model::plan::Change;
 use crate::plan::hooks::Phase as HookPhase;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(crate) async fn reconcile(unit: &Arc<Unit>, world: &World, records: &Records
     let Some(pass) = Pass::begin(unit, world) else { return PassEnd::Done };
     if let Some(dependency) = pass.waits_for() {
         unit.state().phase = Phase::WaitsFor(dependency);
+        unit.destination.ledger().touched.insert(unit.name.clone());
+        unit.destination.touched.notify_one();
         return PassEnd::Done;
     }
     let end = run(&pass, records).await;
@@ -43,7 +46,7 @@ async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
     }
     let mut facts = Facts::default();
     let mut plan = pass.plan(&mut facts).await;
-    let changes = plan.changes().any(crate::model::plan::Change::is_actionable);
+    let changes = plan.changes().any(Change::is_actionable);
     if changes || pass.has_pending_hooks() {
         for phase in [HookPhase::PreSync, HookPhase::Sync] {
             match pass.hooks(phase, records).await {
@@ -75,6 +78,12 @@ async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
             PhaseEnd::Superseded => return PassEnd::Superseded,
             PhaseEnd::Failed(words) => return pass.sync_failed(words, records).await,
         }
+    }
+    if plan.prune.iter().flat_map(|wave| &wave.changes).any(Change::is_actionable) {
+        if let Err(end) = pass.look_everywhere().await {
+            return end;
+        }
+        plan = pass.plan(&mut facts).await;
     }
     pass.prune(&plan).await
 }

@@ -5,7 +5,7 @@ use super::records::Records;
 use super::unit::{Phase, Unit};
 use crate::model::application::names_kind;
 use crate::model::event::What;
-use crate::model::{Health, SyncStatus};
+use crate::model::{Health, ResourceId, SyncStatus};
 use crate::ports::state::ApplicationRecord;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,11 +23,41 @@ pub(crate) async fn keep_status(destination: Arc<Destination>, records: Arc<Reco
             if let Some(unit) = unit {
                 if refresh(&unit, &records) {
                     wake_dependants(&destination, &name);
+                    ask_why(&unit, &records);
                 }
                 unit.status.send_modify(|count| *count += 1);
             }
         }
     }
+}
+
+/// Reads, once, what the pods and the last Events of an object that became Degraded say. Never polled: a change of
+/// health asks.
+fn ask_why(unit: &Arc<Unit>, records: &Arc<Records>) {
+    let degraded = lock(&unit.record).health == Health::Degraded;
+    if !degraded {
+        unit.state().why = None;
+        return;
+    }
+    let Some(id) = worst(unit) else { return };
+    let (unit, records) = (unit.clone(), records.clone());
+    tokio::spawn(async move {
+        // Without an answer the object's own conditions have to do.
+        let Ok(evidence) = unit.destination.cluster.evidence(&id).await else { return };
+        if let Some(why) = crate::health::why(&evidence.pods, &evidence.events) {
+            unit.state().why = Some((id, why));
+            refresh(&unit, &records);
+        }
+    });
+}
+
+/// The first Degraded object of an application.
+fn worst(unit: &Unit) -> Option<ResourceId> {
+    let prepared = unit.state().prepared.clone()?;
+    let ledger = unit.destination.ledger();
+    let is_degraded =
+        |id: &ResourceId| ledger.objects.get(id).is_some_and(|e| e.health().health == Health::Degraded);
+    prepared.desired.iter().map(|desired| &desired.id).find(|id| is_degraded(id)).cloned()
 }
 
 fn wake_dependants(destination: &Destination, name: &str) {
@@ -95,8 +125,14 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
         _ => SyncStatus::OutOfSync,
     };
     let health = seen.as_ref().map_or(Health::Unknown, |seen| seen.health);
-    let message =
-        message(&state.phase, state.waiting.as_ref(), state.incomplete.as_deref(), &problems, seen.as_ref());
+    let message = message(
+        &state.phase,
+        state.waiting.as_ref(),
+        state.incomplete.as_deref(),
+        &problems,
+        seen.as_ref(),
+        state.why.as_ref(),
+    );
     let more = problems.len().saturating_sub(PROBLEMS_NAMED);
     let mut named: BTreeMap<String, String> = problems.into_iter().take(PROBLEMS_NAMED).collect();
     if more > 0 {
@@ -167,6 +203,7 @@ fn message(
     incomplete: Option<&str>,
     problems: &BTreeMap<String, String>,
     seen: Option<&Seen>,
+    why: Option<&(ResourceId, String)>,
 ) -> String {
     if let Phase::RenderFailed(words) = phase {
         return words.clone();
@@ -191,5 +228,10 @@ fn message(
     if let Some(seen) = seen.filter(|seen| !seen.drift.is_empty()) {
         return seen.drift.clone();
     }
-    seen.filter(|seen| seen.health != Health::Healthy).map(|seen| seen.worst.clone()).unwrap_or_default()
+    let worst =
+        seen.filter(|seen| seen.health != Health::Healthy).map(|seen| seen.worst.clone()).unwrap_or_default();
+    match why {
+        Some((_, why)) if !worst.is_empty() => format!("{worst}: {why}"),
+        _ => worst,
+    }
 }

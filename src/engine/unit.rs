@@ -89,6 +89,8 @@ pub(crate) struct State {
     pub applied_digest: String,
     pub hooks_done: BTreeSet<String>,
     pub hooks_digest: String,
+    /// What the pods and last Events of the worst object say, read once when it became Degraded.
+    pub why: Option<(ResourceId, String)>,
     /// Whether a pass has looked at the destination: before, nothing is known of its objects.
     pub looked: bool,
     /// Passes that failed in a row.
@@ -143,6 +145,7 @@ impl Unit {
             applied_digest: record.render_digest.clone(),
             hooks_done: record.hooks_done.clone(),
             hooks_digest: record.hooks_digest.clone(),
+            waiting: record.waiting.clone(),
             ..State::default()
         };
         Arc::new(Self {
@@ -169,6 +172,11 @@ impl Unit {
     /// Health settings of the document.
     pub fn health_spec(&self) -> HealthSpec {
         self.state().spec.as_ref().map(|spec| spec.application.health.clone()).unwrap_or_default()
+    }
+
+    /// Whether a rendering is still the one in force.
+    pub fn is_current(&self, prepared: &Prepared) -> bool {
+        self.state().prepared.as_ref().is_some_and(|current| std::ptr::eq(&**current, prepared))
     }
 
     /// Puts a new rendering in force and ends waits for the older one.

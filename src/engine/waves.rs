@@ -44,7 +44,11 @@ impl Pass<'_> {
             let crosses = next.is_some_and(|next| {
                 (next.order.sync_wave, next.order.level) != (wave.order.sync_wave, wave.order.level)
             });
-            if wave.wait && wave.changes.iter().any(|change| change.action != Action::Unchanged) {
+            // An earlier pass may have applied this wave and not seen it healthy: what comes after it waits all the same.
+            let changed = wave.changes.iter().any(|change| change.action != Action::Unchanged);
+            let more =
+                plan.apply[index + 1..].iter().flat_map(|wave| &wave.changes).any(Change::is_actionable);
+            if wave.wait && (changed || (more && self.is_new())) {
                 let ids: Vec<ResourceId> = wave
                     .changes
                     .iter()
@@ -84,7 +88,7 @@ impl Pass<'_> {
         for (change, outcome) in actionable.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Done { warnings } => self.wrote(change, warnings),
-                Outcome::Superseded => *learned = true,
+                Outcome::Superseded | Outcome::Spared(_) => *learned = true,
                 Outcome::Stranger(live) => {
                     let stranger = adoption::judge(&live, self.destination().parent.id(), self.adopt());
                     facts.strangers.insert(change.id.clone(), stranger);
@@ -186,6 +190,10 @@ impl Pass<'_> {
         let mut status = self.unit.status.subscribe();
         let mut generation = self.unit.generation.subscribe();
         generation.borrow_and_update();
+        // The commit may have come while the wave was being applied.
+        if !self.unit.is_current(&self.prepared) {
+            return Wait::Superseded;
+        }
         let ready = async {
             loop {
                 status.borrow_and_update();
@@ -216,6 +224,7 @@ impl Pass<'_> {
 
     /// Deletes what is no longer declared, wave by wave, and settles what is held.
     pub async fn prune(&self, plan: &Plan) -> PassEnd {
+        let mut generation = self.unit.generation.subscribe();
         self.hold(plan);
         for wave in &plan.prune {
             let actionable: Vec<&Change> =
@@ -229,6 +238,12 @@ impl Pass<'_> {
                         self.wrote(change, warnings);
                         gone.push(change.id.clone());
                     }
+                    Outcome::Spared(why) => {
+                        let origin = change.id.to_string();
+                        let message =
+                            format!("not to be {}d: {why}", change.action.as_str().trim_end_matches('e'));
+                        self.destination().emit(&self.unit.name, What::Warned { origin, message });
+                    }
                     Outcome::Failed(failure) => {
                         let message = failure.to_string();
                         self.problem_transient(&change.id.to_string(), message.clone());
@@ -240,21 +255,16 @@ impl Pass<'_> {
                     }
                 }
             }
-            if wave.wait {
-                // Custom resources go before their CRD does, or their finalizers would hang; what hangs is named and
-                // blocks nothing else.
-                for id in gone {
-                    if !prune::wait_gone(self.destination(), self.unit, &id, self.limit().min(GONE_LIMIT))
-                        .await
-                    {
-                        self.problem_transient(
-                            &id.to_string(),
-                            "it is being deleted and not gone yet".into(),
-                        );
-                    }
+            // Custom resources go before their CRD does, or their finalizers would hang.
+            for id in gone {
+                let limit = self.limit().min(GONE_LIMIT);
+                tokio::select! {
+                    _ = prune::wait_gone(self.destination(), self.unit, &id, limit) => {}
+                    _ = generation.changed() => return PassEnd::Superseded,
                 }
             }
         }
+        self.name_stuck().await;
         for change in plan.prune.iter().flat_map(|wave| &wave.changes) {
             if let Verdict::Blocked(why) | Verdict::Deferred(why) = &change.verdict
                 && !why.starts_with("pruning is off")
@@ -263,6 +273,23 @@ impl Pass<'_> {
             }
         }
         self.end()
+    }
+
+    /// Names what was deleted and does not go. It blocks nothing else.
+    async fn name_stuck(&self) {
+        let destination = self.destination();
+        let facts = destination.ledger().facts(&self.unit.name, &self.prepared.desired);
+        for (id, _) in
+            facts.iter().filter(|(id, fact)| fact.ours && fact.terminating && self.desired(id).is_none())
+        {
+            let kind = destination.discovery().preferred(&id.group_kind()).cloned();
+            let Some(kind) = kind else { continue };
+            if let Ok(Some(live)) = execute::read(destination, &kind, id).await
+                && live.is_terminating()
+            {
+                self.problem_transient(&id.to_string(), prune::stuck(&live));
+            }
+        }
     }
 
     async fn surplus(&self, change: &Change) -> Outcome {

@@ -11,8 +11,9 @@ use crate::model::event::{Event, Subject, What};
 use crate::model::{ClusterSpec, Permissions, Revision};
 use crate::ports::StateStore;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 /// What is known of a repository.
 #[derive(Default)]
@@ -25,6 +26,10 @@ pub(crate) struct RepositoryState {
     pub revision: Option<Revision>,
     /// The documents in force.
     pub documents: Documents,
+    /// When its last fetch began, by the count of [`World::fetches`].
+    pub begun: u64,
+    /// Fetches that found something which is not rendered yet.
+    pub unrendered: u32,
 }
 
 /// The daemon's knowledge and its adapters.
@@ -36,6 +41,10 @@ pub(crate) struct World {
     pub render_slots: Semaphore,
     /// Wakes a repository's task before its tick.
     pub fetch_now: BTreeMap<String, Notify>,
+    /// Counts the fetches that have begun.
+    pub fetches: AtomicU64,
+    /// Told when a fetch has ended, and when what it found is rendered.
+    pub looked: watch::Sender<()>,
     repositories: Mutex<BTreeMap<String, RepositoryState>>,
     destinations: Mutex<BTreeMap<String, Arc<Destination>>>,
     approvals: Mutex<BTreeSet<(String, String, String)>>,
@@ -53,6 +62,8 @@ impl World {
             adapters,
             records,
             fetch_now,
+            fetches: AtomicU64::new(0),
+            looked: watch::Sender::new(()),
             repositories: Mutex::new(repositories),
             destinations: Mutex::default(),
             approvals: Mutex::default(),
@@ -78,6 +89,25 @@ impl World {
     /// A repository's source.
     pub fn source(&self, name: &str) -> Option<&RepositorySource> {
         self.adapters.repositories.iter().find(|source| source.name == name)
+    }
+
+    /// Waits until all that was fetched is rendered, and every repository but one has been fetched from now on.
+    pub async fn look_everywhere(&self, but: &str) {
+        let now = self.fetches.fetch_add(1, Ordering::SeqCst);
+        let mut looked = self.looked.subscribe();
+        for (_, wake) in self.fetch_now.iter().filter(|(name, _)| *name != but) {
+            wake.notify_one();
+        }
+        loop {
+            looked.borrow_and_update();
+            let is_done = |(name, state): (&String, &RepositoryState)| {
+                state.unrendered == 0 && (name == but || state.begun > now)
+            };
+            let done = self.repositories().iter().all(is_done);
+            if done || looked.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The limits of repositories.

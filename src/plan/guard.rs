@@ -1,8 +1,8 @@
 //! The prune guard: what may not be deleted unasked.
 
-use crate::model::PruneGuard;
 use crate::model::application::names_kind;
 use crate::model::plan::{Action, Change, Verdict, digest_of};
+use crate::model::{PruneGuard, ResourceId};
 
 /// Deletions up to this number are not judged by their share: in a small application every object is a large share.
 const SHARE_COUNTS_FROM: usize = 4;
@@ -20,11 +20,16 @@ pub fn hold(
     owned_before: usize,
     guard: &PruneGuard,
     approved: &dyn Fn(&str) -> bool,
+    held_before: Option<(&str, &str)>,
 ) -> String {
     let counts =
         |c: &Change| c.action == Action::Delete && matches!(c.verdict, Verdict::Allowed | Verdict::Held(_));
     let deletions = changes.iter().filter(|c| counts(c)).count();
-    let bulk = bulk_reason(deletions, owned_before, guard);
+    // What was held as too much stays held: the new objects of the same commit make its share smaller, but no safer.
+    let all: Vec<_> = changes.iter().filter(|c| counts(c)).map(|c| judged(c)).collect();
+    let again = held_before.filter(|(digest, _)| digest_of(&(application, destination, &all)) == *digest);
+    let bulk =
+        bulk_reason(deletions, owned_before, guard).or_else(|| again.map(|(_, reason)| reason.to_owned()));
     for change in changes.iter_mut() {
         if change.action != Action::Delete || change.verdict != Verdict::Allowed {
             continue;
@@ -36,11 +41,8 @@ pub fn hold(
             change.verdict = Verdict::Held(reason.clone());
         }
     }
-    let held: Vec<_> = changes
-        .iter()
-        .filter(|c| matches!(c.verdict, Verdict::Held(_)))
-        .map(|c| (c.action, &c.id, &c.precondition.uid, &c.desired))
-        .collect();
+    let held: Vec<_> =
+        changes.iter().filter(|c| matches!(c.verdict, Verdict::Held(_))).map(|c| judged(c)).collect();
     if held.is_empty() {
         return String::new();
     }
@@ -52,6 +54,11 @@ pub fn hold(
         change.verdict = Verdict::Allowed;
     }
     String::new()
+}
+
+/// What the digest of an approval covers of a change.
+fn judged(change: &Change) -> (Action, &ResourceId, &Option<String>, &str) {
+    (change.action, &change.id, &change.precondition.uid, &change.desired)
 }
 
 fn bulk_reason(deletions: usize, owned_before: usize, guard: &PruneGuard) -> Option<String> {
@@ -92,7 +99,7 @@ mod tests {
 
     fn run(changes: &mut [Change], owned: usize, approved: &str) -> String {
         let mut all: Vec<&mut Change> = changes.iter_mut().collect();
-        hold("shop", "prod", &mut all, owned, &PruneGuard::default(), &|digest| digest == approved)
+        hold("shop", "prod", &mut all, owned, &PruneGuard::default(), &|digest| digest == approved, None)
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub struct PlanInput<'a> {
     pub asked: bool,
     /// Whether a digest has been approved.
     pub approved: &'a dyn Fn(&str) -> bool,
+    /// Digest and reason of what was held by the plan before this one.
+    pub held_before: Option<(&'a str, &'a str)>,
     /// Objects known to exist outside our inventory, with the verdict on adopting them.
     pub strangers: &'a BTreeMap<ResourceId, super::adoption::Stranger>,
     /// Objects that the server refuses to change in place, with the field and its words.

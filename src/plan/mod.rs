@@ -34,6 +34,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         owned_before,
         &input.sync.prune_guard,
         input.approved,
+        input.held_before,
     );
     let prune_waits = input.prune_waits.clone().filter(|_| prune.iter().any(|c| c.action == Action::Delete));
     Plan {

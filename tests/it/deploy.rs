@@ -16,7 +16,10 @@ fn build(control_plane: &ControlPlane, variant: &str) -> String {
 }
 
 /// A kubeconfig that holds the daemon's ServiceAccount's token and nothing else.
-async fn kubeconfig_of_the_account(control_plane: &ControlPlane, folder: &std::path::Path) -> std::path::PathBuf {
+async fn kubeconfig_of_the_account(
+    control_plane: &ControlPlane,
+    folder: &std::path::Path,
+) -> std::path::PathBuf {
     let token = kubectl_ok(control_plane, &["-n", "portolan-system", "create", "token", "portolan"]).await;
     let authority = std::fs::read_to_string(&control_plane.instance().certificate_authority).unwrap();
     let file = folder.join("kubeconfig");
@@ -37,7 +40,8 @@ async fn kubeconfig_of_the_account(control_plane: &ControlPlane, folder: &std::p
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_does_its_work_with_exactly_the_rights_that_deploy_gives() {
     let control_plane = control_plane().await;
-    kubectl_ok_with(&control_plane, &["apply", "--server-side", "-f", "-"], &build(&control_plane, "deploy")).await;
+    kubectl_ok_with(&control_plane, &["apply", "--server-side", "-f", "-"], &build(&control_plane, "deploy"))
+        .await;
     let folder = tempfile::tempdir().unwrap();
     let mut daemon = Daemon::new(&[
         ("portolan/a.yaml", &application("a", "")),
@@ -60,8 +64,10 @@ async fn the_daemon_does_its_work_with_exactly_the_rights_that_deploy_gives() {
     daemon.mended(moment, "one").await;
     let begun = std::time::Instant::now();
     loop {
-        let events: Value = serde_json::from_str(&daemon.kubectl(&["get", "events", "-o", "json"]).await).unwrap();
-        let told = |event: &Value| event["reason"] == "DriftMended" && event["involvedObject"]["name"] == "one";
+        let events: Value =
+            serde_json::from_str(&daemon.kubectl(&["get", "events", "-o", "json"]).await).unwrap();
+        let told =
+            |event: &Value| event["reason"] == "DriftMended" && event["involvedObject"]["name"] == "one";
         if events["items"].as_array().unwrap().iter().any(told) {
             break;
         }
@@ -74,22 +80,29 @@ async fn the_daemon_does_its_work_with_exactly_the_rights_that_deploy_gives() {
     daemon.settled("a", &commit).await;
     assert!(daemon.object("configmap", "two").await.is_none());
     daemon.stop().await;
-    let state = kubectl_ok(&control_plane, &["-n", "portolan-system", "get", "configmaps", "-o", "name"]).await;
+    let state =
+        kubectl_ok(&control_plane, &["-n", "portolan-system", "get", "configmaps", "-o", "name"]).await;
     assert!(state.contains("portolan-state"), "{state}");
-    let secrets = kubectl_ok(&control_plane, &["-n", "portolan-system", "get", "secrets", "-o", "name"]).await;
+    let secrets =
+        kubectl_ok(&control_plane, &["-n", "portolan-system", "get", "secrets", "-o", "name"]).await;
     assert!(secrets.contains("portolan-pruned"), "{secrets}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_daemon_writes_nothing_and_says_so() {
-    let mut daemon =
-        Daemon::new(&[("portolan/a.yaml", &application("a", "")), ("apps/a/one.yaml", &config_map("one", "k: v"))]).await;
+    let mut daemon = Daemon::new(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+    ])
+    .await;
     daemon.settings = json!({"readOnly": true});
     daemon.start().await;
     let record = daemon.until("a", "held by read-only", |record| record.message.contains("read-only")).await;
     assert_eq!(record.sync.to_string(), "OutOfSync");
     assert!(daemon.object("configmap", "one").await.is_none());
-    let wrote = |event: &portolan::model::event::Event| matches!(event.what, What::Changed { .. } | What::Mended { .. });
+    let wrote = |event: &portolan::model::event::Event| {
+        matches!(event.what, What::Changed { .. } | What::Mended { .. })
+    };
     assert!(!daemon.since(0).iter().any(wrote), "a read-only daemon wrote");
     daemon.stop().await;
 }
@@ -108,7 +121,15 @@ async fn every_variant_is_accepted_by_the_server() {
         .await;
         kubectl_ok_with(
             &control_plane,
-            &["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"],
+            &[
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                "--dry-run=server",
+                "--validate=strict",
+                "-f",
+                "-",
+            ],
             &manifests,
         )
         .await;
