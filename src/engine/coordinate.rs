@@ -198,7 +198,10 @@ impl Coordinator {
                     self.add_unit(key, Unit::new(&spec.name, destination, self.remembered.get(key)), spec);
                     fresh.insert(key.clone());
                 }
-                Err(message) => self.world.emit(destination, What::DestinationFailed { message }),
+                Err(message) => {
+                    self.world.render_again(&spec.declared_in);
+                    self.world.emit(destination, What::DestinationFailed { message });
+                }
             }
         }
         fresh
@@ -261,6 +264,7 @@ impl Coordinator {
             let destination = match self.world.destination(&record.destination, &spec).await {
                 Ok(destination) => destination,
                 Err(message) => {
+                    self.world.render_again(&record.declared_in);
                     self.world.emit(&record.destination, What::DestinationFailed { message });
                     continue;
                 }
@@ -329,6 +333,7 @@ pub(crate) async fn render_unit(world: &Arc<World>, unit: &Arc<Unit>) {
         discovery = match unit.destination.discover().await {
             Ok(discovery) => discovery,
             Err(failure) => {
+                world.render_again(&spec.repository);
                 return fail(unit.destination.name.to_string(), format!("what it serves: {failure}"));
             }
         };

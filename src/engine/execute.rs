@@ -340,9 +340,15 @@ fn is_another_object(failure: &ApiFailure) -> bool {
 /// The server's words about a field that it does not change in place.
 fn immutable(failure: &ApiFailure) -> Option<String> {
     let says = |text: &str| {
-        ["field is immutable", "updates to statefulset spec", "may not be changed", "cannot change roleRef"]
-            .iter()
-            .any(|words| text.contains(words))
+        [
+            "field is immutable",
+            "updates to statefulset spec",
+            "may not be changed",
+            "may not change once set",
+            "cannot change roleRef",
+        ]
+        .iter()
+        .any(|words| text.contains(words))
     };
     let named: Vec<String> = failure
         .causes

@@ -68,12 +68,13 @@ pub(crate) async fn follow(
     }
 }
 
-/// Notes how the last fetch went. True when there is something to render: news, or the first success after a failure.
+/// Notes how the last fetch went. True when there is something to render: news, or what failed before.
 fn mark(world: &World, source: &RepositorySource, begun: u64, failure: Option<String>, news: bool) -> bool {
     let news = {
         let mut repositories = world.repositories();
         let state = repositories.entry(source.name.clone()).or_default();
-        let news = news || (failure.is_none() && state.failure.is_some());
+        let again = failure.is_none() && (std::mem::take(&mut state.again) || state.failure.is_some());
+        let news = news || again;
         state.fetched |= failure.is_none();
         state.failure = failure;
         state.begun = begun;

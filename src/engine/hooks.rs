@@ -40,6 +40,26 @@ pub(crate) fn pending(unit: &Unit, prepared: &Prepared, phase: Phase) -> bool {
     prepared.hooks.iter().any(|hook| hook.phase == phase && !done(hook))
 }
 
+/// Deletes the objects of hooks that are done and should have gone: the daemon ended before it came to that.
+pub(crate) async fn sweep(unit: &Arc<Unit>, prepared: &Prepared, limit: Duration) {
+    for hook in
+        prepared.hooks.iter().filter(|hook| hook.delete_policies.contains(&DeletePolicy::HookSucceeded))
+    {
+        let id = hook.object.id();
+        let done = {
+            let state = unit.state();
+            state.hooks_digest == prepared.digest && state.hooks_done.contains(&hook.key)
+        };
+        let there = unit.destination.ledger().objects.get(&id).is_some_and(|entry| entry.live.is_some());
+        if done
+            && there
+            && let Some(kind) = unit.destination.served(&hook.object.gvk())
+        {
+            clean_up(unit, &kind, &id, limit).await;
+        }
+    }
+}
+
 /// Runs the hooks of a phase, wave by wave.
 pub(crate) async fn run_phase(
     unit: &Arc<Unit>,

@@ -1,5 +1,6 @@
 //! The tasks that run for as long as the daemon does: one for each application on each destination.
 
+use super::coordinate::render_unit;
 use super::destination::{Destination, lock};
 use super::reconcile::{PassEnd, reconcile};
 use super::unit::{Phase, Unit};
@@ -23,6 +24,7 @@ const RELIST_LIMIT: Duration = Duration::from_secs(120);
 pub(crate) async fn keep_unit(unit: Arc<Unit>, world: Arc<World>, mut stop: watch::Receiver<bool>) {
     let mut full_pass_after = unit.destination.clock.now();
     loop {
+        take_new_kinds(&unit, &world).await;
         let end = reconcile(&unit, &world, &world.records).await;
         if end == PassEnd::Done && unit.state().waiting.is_none() {
             world.use_up_approvals(&unit).await;
@@ -51,6 +53,22 @@ pub(crate) async fn keep_unit(unit: Arc<Unit>, world: Arc<World>, mut stop: watc
         if *stop.borrow() {
             return;
         }
+    }
+}
+
+/// Renders anew when a kind that the destination did not serve at the rendering is served by now: whether its objects
+/// have a namespace was not known.
+async fn take_new_kinds(unit: &Arc<Unit>, world: &Arc<World>) {
+    let unserved =
+        unit.state().prepared.as_ref().map(|prepared| prepared.unserved.clone()).unwrap_or_default();
+    if unserved.is_empty() {
+        return;
+    }
+    // A destination that does not answer is said by the pass that follows.
+    if let Ok(discovery) = unit.destination.discover().await
+        && unserved.iter().any(|kind| discovery.preferred(kind).is_some())
+    {
+        render_unit(world, unit).await;
     }
 }
 

@@ -241,6 +241,7 @@ impl<'a> Pass<'a> {
         let live = ledger.facts(&self.unit.name, &self.prepared.desired);
         let claimed = ledger.claimed_by_others(&self.unit.name, &self.prepared.desired);
         drop(ledger);
+        let applied_whole = self.unit.state().applied_digest == self.prepared.digest;
         let application = &self.spec.application;
         crate::plan::plan(&PlanInput {
             application: &self.unit.name,
@@ -259,6 +260,7 @@ impl<'a> Pass<'a> {
             deletion: application.deletion,
             removed: self.removed,
             asked: self.asked,
+            applied_whole,
             approved: &|digest| approvals.contains(digest),
             held_before: waiting.as_ref().map(|waiting| (waiting.digest.as_str(), waiting.reason.as_str())),
             strangers: &facts.strangers,

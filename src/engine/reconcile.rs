@@ -27,12 +27,15 @@ pub(crate) enum PassEnd {
 
 /// Makes one pass.
 pub(crate) async fn reconcile(unit: &Arc<Unit>, world: &World, records: &Records) -> PassEnd {
-    let Some(pass) = Pass::begin(unit, world) else { return PassEnd::Done };
-    if let Some(dependency) = pass.waits_for() {
-        unit.state().phase = Phase::WaitsFor(dependency);
+    let waits = || {
         unit.destination.ledger().touched.insert(unit.name.clone());
         unit.destination.touched.notify_one();
-        return PassEnd::Done;
+        PassEnd::Done
+    };
+    let Some(pass) = Pass::begin(unit, world) else { return waits() };
+    if let Some(dependency) = pass.waits_for() {
+        unit.state().phase = Phase::WaitsFor(dependency);
+        return waits();
     }
     let end = run(&pass, records).await;
     pass.finish(&end, records).await;
@@ -43,6 +46,9 @@ async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
     if let Err(words) = pass.prepare_destination().await {
         pass.problem("", words);
         return PassEnd::Retry;
+    }
+    if pass.frozen().is_none() {
+        hooks::sweep(pass.unit, &pass.prepared, pass.limit()).await;
     }
     let mut facts = Facts::default();
     let mut plan = pass.plan(&mut facts).await;

@@ -30,6 +30,8 @@ pub(crate) struct RepositoryState {
     pub begun: u64,
     /// Fetches that found something which is not rendered yet.
     pub unrendered: u32,
+    /// Something that has to do with it could not be rendered for a reason that passes: it is tried at the next tick.
+    pub again: bool,
 }
 
 /// The daemon's knowledge and its adapters.
@@ -107,6 +109,13 @@ impl World {
             if done || looked.changed().await.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Has a repository's commit rendered again at its next tick.
+    pub fn render_again(&self, name: &str) {
+        if let Some(state) = self.repositories().get_mut(name) {
+            state.again = true;
         }
     }
 

@@ -101,6 +101,8 @@ pub struct PlanInput<'a> {
     pub removed: bool,
     /// Whether a person asked for this pass: then drift is mended whatever the policy, `Freeze` excepted.
     pub asked: bool,
+    /// Whether exactly these objects were applied whole before: what is not there now was deleted by somebody.
+    pub applied_whole: bool,
     /// Whether a digest has been approved.
     pub approved: &'a dyn Fn(&str) -> bool,
     /// Digest and reason of what was held by the plan before this one.

@@ -76,6 +76,10 @@ fn judge_desired(input: &PlanInput<'_>, desired: &Desired) -> Change {
         if let Err(refusal) = &stranger.verdict {
             change.verdict = Verdict::Blocked(refusal.clone());
         }
+    } else if input.applied_whole && input.drift == DriftPolicy::Report && !input.asked {
+        // It was deleted, which is drift.
+        change.action = Action::Unchanged;
+        return change;
     }
     if let Some(words) = input.immutable.get(id)
         && change.action == Action::Update

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod architecture;
+mod cli;
 mod config;
 mod deploy;
 mod drift;

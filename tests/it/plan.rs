@@ -39,6 +39,8 @@ impl World {
             removed: false,
             asked: false,
             approved,
+            applied_whole: false,
+            held_before: None,
             strangers: &BTreeMap::new(),
             immutable: &BTreeMap::new(),
         })

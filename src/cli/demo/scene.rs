@@ -6,7 +6,7 @@ use crate::cli::{local, output, run};
 use crate::config;
 use crate::engine::View;
 use crate::failure::Failure;
-use crate::local::{ControlPlane, Options, Places};
+use crate::local::{ControlPlane, Options};
 use crate::model::event::{Event, What};
 use crate::model::{Health, SyncStatus};
 use crate::ports::{ApplicationRecord, Sink, StateStore};
@@ -53,12 +53,7 @@ pub(super) struct Scene {
 impl Scene {
     /// Builds what is missing, starts the control plane, makes the repository, starts the daemon.
     pub async fn set() -> Result<Self, Failure> {
-        let places = Places::from_env()?;
-        let folder = places.cache.join("demo");
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
-        std::fs::create_dir_all(&folder)?;
+        let folder = tempfile::Builder::new().prefix("portolan-demo-").tempdir()?.keep();
         let options = Options { nodes: 3, ..Options::default() };
         let started = ControlPlane::start(options, &mut local::show_progress).await;
         output::end_progress();

@@ -165,6 +165,13 @@ async fn a_missing_namespace_is_created_where_asked_and_stays_when_the_applicati
     daemon.settled("a", &commit).await;
     kubectl_ok(&daemon.control_plane, &["-n", &made, "get", "configmap", "one"]).await;
     daemon.commit(&[("portolan/a.yaml", "")]);
+    let digest = daemon
+        .event(0, "nothing is held", |event| match &event.what {
+            What::Held { digest, .. } => Some(digest.clone()),
+            _ => None,
+        })
+        .await;
+    daemon.approve("a", &digest).await;
     daemon
         .event(0, "one is not pruned", |event| match &event.what {
             What::Changed { action: portolan::model::plan::Action::Delete, id, .. } if id.name == "one" => {

@@ -81,7 +81,8 @@ fn told(fields: &[FieldDrift]) -> Vec<String> {
                 by == "-" || by == "kubectl" || field.time.is_some(),
                 "a manager without a time: {field:?}"
             );
-            format!("{}: {} -> {} by {by}", field.path, field.declared, field.live)
+            let declared = if field.declared.starts_with("applyset-") { "SET" } else { &field.declared };
+            format!("{}: {declared} -> {} by {by}", field.path, field.live)
         })
         .collect()
 }

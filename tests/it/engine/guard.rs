@@ -121,13 +121,20 @@ async fn the_last_objects_and_claims_wait() {
     gone(&daemon, "pvc", "data").await;
     daemon.settled("a", "").await;
 
-    remove(&daemon, 0..2);
+    // New ones in the same commit do not make it less than all.
+    let paths = [path(0), path(1), path(9)];
+    daemon.commit(&[(&paths[0], ""), (&paths[1], ""), (&paths[2], &config_map("c9", "k: v"))]);
     let (digest, reason) = held(&daemon, "a").await;
     assert!(reason.contains("all objects of the application"), "{reason}");
-    stays("everything is deleted", async || count(&daemon).await == 2).await;
+    daemon.object_until("configmap", "c9", "there", |object| object.is_some()).await;
+    daemon.stop().await;
+    daemon.start().await;
+    daemon.ask(&UserRequest::Sync { application: Some("a".into()) }).await;
+    stays("everything is deleted", async || count(&daemon).await == 3).await;
+    assert_eq!(held(&daemon, "a").await.0, digest);
     daemon.approve("a", &digest).await;
     daemon.settled("a", "").await;
-    assert_eq!(count(&daemon).await, 0);
+    assert_eq!(count(&daemon).await, 1);
     daemon.stop().await;
 }
 

@@ -65,7 +65,7 @@ async fn two_repositories() -> (Daemon, TestRepo) {
     let second = TestRepo::with(&[("apps/b/two.yaml", &config_map("two", "k: v"))]);
     daemon
         .repositories
-        .push(json!({"name": "second", "url": second.path(), "documents": null, "interval": "1h"}));
+        .push(json!({"name": "second", "url": second.path(), "role": "Source", "interval": "1h"}));
     daemon.start().await;
     daemon.settled("a", "").await;
     daemon.settled("b", "").await;

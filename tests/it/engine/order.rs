@@ -89,12 +89,12 @@ async fn an_object_comes_after_what_it_depends_on() {
 
     // Around in a circle: named, and the others go on.
     let commit = daemon.commit(&[
-        ("apps/a/x.yaml", &annotated("x", &after("/namespaces/NAMESPACE/ConfigMap", "y"))),
-        ("apps/a/y.yaml", &annotated("y", &after("/namespaces/NAMESPACE/ConfigMap", "x"))),
+        ("apps/a/left.yaml", &annotated("left", &after("/namespaces/NAMESPACE/ConfigMap", "right"))),
+        ("apps/a/right.yaml", &annotated("right", &after("/namespaces/NAMESPACE/ConfigMap", "left"))),
         ("apps/a/free.yaml", &config_map("free", "k: v")),
     ]);
     let words = problem(&daemon, "a", "circle").await;
-    assert!(words.contains('x') && words.contains('y'), "{words}");
+    assert!(words.contains("left") && words.contains("right"), "{words}");
     daemon.object_until("configmap", "free", "there", |object| object.is_some()).await;
     assert!(!daemon.record("a").unwrap().revision.contains(&commit[..12]));
     daemon.stop().await;

@@ -47,8 +47,8 @@ pub fn is_marked(object: &Value) -> bool {
         labels.contains_key("portolan.dev/application")
             || labels.contains_key("applyset.kubernetes.io/part-of")
     });
-    labelled
-        || metadata["managedFields"].as_array().unwrap().iter().any(|entry| entry["manager"] == "portolan")
+    let entries = metadata["managedFields"].as_array();
+    labelled || entries.is_some_and(|entries| entries.iter().any(|entry| entry["manager"] == "portolan"))
 }
 
 /// Waits until a pass of an application has said why it leaves something undone.

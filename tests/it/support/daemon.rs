@@ -116,8 +116,8 @@ impl Daemon {
         self.running = Some(Running { view, stop, task });
     }
 
-    /// An engine as the settings make it, not started.
-    pub async fn compose(&self) -> Composed {
+    /// Writes the daemon's file and gives its path.
+    pub fn config_file(&self) -> PathBuf {
         let file = self.folder.path().join("portolan.yaml");
         let mut settings = json!({
             "apiVersion": "portolan.dev/v1alpha1",
@@ -133,6 +133,12 @@ impl Daemon {
         }
         settings["repositories"].as_array_mut().unwrap().extend(self.repositories.iter().cloned());
         std::fs::write(&file, settings.to_string()).unwrap();
+        file
+    }
+
+    /// An engine as the settings make it, not started.
+    pub async fn compose(&self) -> Composed {
+        let file = self.config_file();
         let config = config::load(&file).unwrap_or_else(|problems| panic!("{problems:?}"));
         let surroundings = Surroundings {
             program: PathBuf::from(env!("CARGO_BIN_EXE_portolan")),
