@@ -55,6 +55,9 @@ impl Coordinator {
             state.unrendered = state.unrendered.saturating_sub(1);
         }
         self.world.looked.send_replace(());
+        // What kept an application (another one that did not render, a document that was refused) may be mended.
+        let destinations: Vec<_> = self.world.destinations().values().cloned().collect();
+        destinations.iter().for_each(|destination| destination.wake_failed());
     }
 
     async fn take_commit(&mut self, name: &str) {

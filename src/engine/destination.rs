@@ -43,13 +43,16 @@ pub(crate) struct Destination {
     /// When full passes last did what one of them does for all.
     pub done_at: Mutex<HashMap<String, Timestamp>>,
     /// What Helm is told of the destination, with the discovery it was made from.
-    pub api_versions: Mutex<Option<(Arc<Discovery>, Arc<[String]>)>>,
+    pub api_versions: Mutex<Option<ApiVersions>>,
     ledger: Mutex<Ledger>,
     discovery: Mutex<Arc<Discovery>>,
     watches: Mutex<HashMap<GroupKind, WatchGuard>>,
     units: Mutex<BTreeMap<Arc<str>, Arc<Unit>>>,
     events: mpsc::Sender<(GroupKind, WatchEvent)>,
 }
+
+/// `--api-versions` with the discovery they were made from.
+type ApiVersions = (Arc<Discovery>, Arc<[String]>);
 
 /// Locks a mutex whose holders never leave it half-changed, so that a panic elsewhere does not end everything.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -38,10 +38,8 @@ pub(crate) async fn follow(
             }
             Err(failure) => {
                 let message = failure.to_string();
-                let news = !world
-                    .repositories()
-                    .get(&source.name)
-                    .is_some_and(|state| state.failure.as_ref() == Some(&message));
+                let known = world.repositories().get(&source.name).and_then(|state| state.failure.clone());
+                let news = known.as_ref() != Some(&message);
                 failures += 1;
                 // What an earlier run has fetched is still good to keep the cluster on.
                 let first = last.is_none() && failures == 1;

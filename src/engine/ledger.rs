@@ -210,6 +210,16 @@ impl Entry {
         })
     }
 
+    /// Whether the object is there, as far as the last event says, one that waits included.
+    pub fn is_there(&self) -> bool {
+        let uid = self.live.as_ref().map(|live| live.uid.as_str());
+        match &self.in_flight {
+            Some(Some(Seen::Gone)) => false,
+            Some(Some(Seen::Present(object))) => object.uid() == uid,
+            _ => uid.is_some(),
+        }
+    }
+
     /// Health as it counts for the application: an object that is declared and not there is Missing.
     pub fn health(&self) -> Assessment {
         self.live.as_ref().map_or_else(

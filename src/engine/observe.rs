@@ -136,6 +136,9 @@ impl Destination {
         let Some(entry) = ledger.objects.get_mut(id) else { return Reaction::None };
         if let Some(waiting) = &mut entry.in_flight {
             *waiting = Some(Seen::Gone);
+            // A replacement waits for this.
+            let claimant = entry.claimant().cloned();
+            ledger.touched.extend(claimant);
             return Reaction::None;
         }
         let was_there = entry.live.is_some();

@@ -9,6 +9,7 @@ use super::reconcile::{self, PassEnd};
 use super::records::Records;
 use super::unit::{Phase, Prepared, Unit, UnitSpec};
 use super::world::World;
+use crate::drift::FindingKind;
 use crate::model::event::What;
 use crate::model::plan::{Change, Plan};
 use crate::model::{Adopt, DriftPolicy, GroupKind, Health, ResourceId, SyncStatus};
@@ -317,6 +318,7 @@ impl<'a> Pass<'a> {
             entry.applied.clone_from(&desired.digest);
             entry.baseline = Some(baseline);
             entry.drifted = true;
+            entry.entry_lost = findings.iter().any(|finding| finding.kind == FindingKind::Entry);
             entry.told = super::observe::field_drifts(&findings);
             drop(ledger);
             let policy = self.spec.application.drift.policy;

@@ -2,6 +2,7 @@
 
 use super::destination::Destination;
 use super::execute::{Failed, Outcome, create, patch_object, read, with_retries};
+use super::ledger::Entry;
 use super::unit::Unit;
 use crate::drift;
 use crate::model::ownership::APPLICATION;
@@ -149,11 +150,30 @@ pub(crate) async fn replace(
     desired: &Desired,
     limit: Duration,
 ) -> Outcome {
-    let Some(kind) = destination.served(&desired.gvk) else { return unserved(&change.id) };
+    match remove_for_replacement(destination, unit, store, change, desired, limit).await {
+        Ok(()) => create(destination, unit, desired).await,
+        Err(outcome) => {
+            destination.release(&change.id);
+            outcome
+        }
+    }
+}
+
+/// The first half of a replacement. The object stays marked as in flight: that it goes is no drift.
+async fn remove_for_replacement(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    store: &dyn StateStore,
+    change: &Change,
+    desired: &Desired,
+    limit: Duration,
+) -> Result<(), Outcome> {
+    let api = |failure| Outcome::Failed(Failed::Api(failure));
+    let kind = destination.served(&desired.gvk).ok_or_else(|| unserved(&change.id))?;
     let live = match read(destination, &kind, &change.id).await {
         Ok(Some(live)) if live.uid() == change.precondition.uid.as_deref() => live,
-        Ok(_) => return Outcome::Superseded,
-        Err(failure) => return Outcome::Failed(Failed::Api(failure)),
+        Ok(_) => return Err(Outcome::Superseded),
+        Err(failure) => return Err(api(failure)),
     };
     let pruned = Pruned {
         application: unit.name.to_string(),
@@ -162,19 +182,20 @@ pub(crate) async fn replace(
         id: change.id.clone(),
         manifest: restorable(&live),
     };
-    if let Err(failure) = store.keep(&[pruned]).await {
-        return Outcome::Failed(Failed::NotSent(format!("its manifest could not be kept: {failure}")));
-    }
-    if let Err(failure) = delete_as_judged(destination, unit, &kind, &change.id, &live).await {
-        return Outcome::Failed(Failed::Api(failure));
-    }
+    store.keep(&[pruned]).await.map_err(|failure| {
+        Outcome::Failed(Failed::NotSent(format!("its manifest could not be kept: {failure}")))
+    })?;
+    delete_as_judged(destination, unit, &kind, &change.id, &live).await.map_err(api)?;
     if !wait_gone(destination, unit, &change.id, limit).await {
-        return Outcome::Failed(Failed::NotSent(stuck(&live)));
+        return Err(Outcome::Failed(Failed::NotSent(stuck(&live))));
     }
-    if !destination.begin(&change.id) {
-        return Outcome::Superseded;
+    let mut ledger = destination.ledger();
+    ledger.set_gone(&change.id);
+    if let Some(entry) = ledger.objects.get_mut(&change.id) {
+        // The news that it went is taken.
+        entry.in_flight = Some(None);
     }
-    create(destination, unit, desired).await
+    Ok(())
 }
 
 /// Waits until the watch says that an object is gone. False when the limit came first.
@@ -188,7 +209,7 @@ pub(crate) async fn wait_gone(
     let gone = async {
         loop {
             status.borrow_and_update();
-            let there = destination.ledger().objects.get(id).is_some_and(|entry| entry.live.is_some());
+            let there = destination.ledger().objects.get(id).is_some_and(Entry::is_there);
             if !there || status.changed().await.is_err() {
                 return;
             }

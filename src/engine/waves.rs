@@ -117,7 +117,7 @@ impl Pass<'_> {
     async fn execute(&self, change: &Change) -> Outcome {
         let destination = self.destination();
         let Some(desired) = self.desired(&change.id) else { return Outcome::Superseded };
-        if change.action != Action::Replace && !destination.begin(&change.id) {
+        if !destination.begin(&change.id) {
             return Outcome::Superseded;
         }
         match change.action {

@@ -118,6 +118,26 @@ fn cut(text: &str, longest: usize) -> String {
     format!("{}…", &text[..end])
 }
 
+/// Writes an announcement as an Event.
+///
+/// # Errors
+/// As any creation; a namespace that is gone takes its Events along.
+pub(super) async fn announce(wire: &Wire, announcement: &Announcement) -> Result<(), ApiFailure> {
+    let time = announcement.time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    let body = event_body(&EventNote {
+        id: &announcement.id,
+        api_version: &announcement.api_version,
+        uid: &announcement.uid,
+        severity: if announcement.warning { Severity::Warning } else { Severity::Normal },
+        reason: &announcement.reason,
+        action: &announcement.action,
+        note: &announcement.note,
+        time: &time,
+        instance: crate::model::ownership::FIELD_MANAGER,
+    });
+    write::create(wire, &event_kind(), &body, None).await.map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,24 +184,4 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "Namespace", "name": "shop", "uid": "u-1"})
         );
     }
-}
-
-/// Writes an announcement as an Event.
-///
-/// # Errors
-/// As any creation; a namespace that is gone takes its Events along.
-pub(super) async fn announce(wire: &Wire, announcement: &Announcement) -> Result<(), ApiFailure> {
-    let time = announcement.time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-    let body = event_body(&EventNote {
-        id: &announcement.id,
-        api_version: &announcement.api_version,
-        uid: &announcement.uid,
-        severity: if announcement.warning { Severity::Warning } else { Severity::Normal },
-        reason: &announcement.reason,
-        action: &announcement.action,
-        note: &announcement.note,
-        time: &time,
-        instance: crate::model::ownership::FIELD_MANAGER,
-    });
-    write::create(wire, &event_kind(), &body, None).await.map(drop)
 }

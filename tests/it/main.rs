@@ -1,6 +1,6 @@
 //! Every integration test, in one binary: it links once, and the control plane is shared.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests")]
 
 mod architecture;
 mod cli;

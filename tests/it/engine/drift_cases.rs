@@ -211,20 +211,45 @@ pub fn cases() -> Vec<Case> {
                 r#"[{"name": "A", "value": "a"}, {"name": "B", "value": "b"}]"#,
             )],
         ),
-        // kubernetes/kubernetes#130292: a plain apply is refused, for the edited port stays beside ours.
         Case::new(
-            "key-changed",
-            "service",
-            "apiVersion: v1
+            "item-foreign",
+            "deployment",
+            deployment("item-foreign"),
+            Edit::Kubectl(&[
+                "patch",
+                "deployment",
+                "NAME",
+                "--field-manager=colleague",
+                "-p",
+                r#"{"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "web:2"}, {"name": "sidecar", "image": "stays:1"}]}}}}"#,
+            ]),
+            vec!["spec.template.spec.containers[name=web].image: web:1 -> web:2 by colleague"],
+            vec![
+                ("/spec/template/spec/containers/0/image", r#""web:1""#),
+                ("/spec/template/spec/containers/1/image", r#""stays:1""#),
+            ],
+        ),
+        // kubernetes/kubernetes#130292: a plain apply is refused, for the edited port stays beside ours. After a start the
+        // dry run that would tell the fields is refused as well; it is mended all the same.
+        Case {
+            says_after_a_start: None,
+            ..Case::new(
+                "key-changed",
+                "service",
+                "apiVersion: v1
 kind: Service
 metadata: {name: key-changed}
 spec: {ports: [{name: web, port: 80}], selector: {app: web}}
 "
-            .into(),
-            Edit::Json(r#"[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]"#),
-            vec!["spec.ports[port=80,protocol=TCP]: (present) -> (absent) by -"],
-            vec![("/spec/ports", r#"[{"name": "web", "port": 80, "protocol": "TCP", "targetPort": 80}]"#)],
-        ),
+                .into(),
+                Edit::Json(r#"[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]"#),
+                vec!["spec.ports[port=80,protocol=TCP]: (present) -> (absent) by -"],
+                vec![(
+                    "/spec/ports",
+                    r#"[{"name": "web", "port": 80, "protocol": "TCP", "targetPort": 80}]"#,
+                )],
+            )
+        },
         Case::new(
             "set-item-removed",
             "configmap",
@@ -304,8 +329,9 @@ data: {k: theirs}
             vec![r#"metadata.labels["portolan.dev/application"]: a -> (absent) by -"#],
             vec![],
         ),
+        // After a start the list, which selects by the label, does not hold it: the pass means to create it, and finds it.
         Case {
-            action_after_a_start: Action::Adopt,
+            action_after_a_start: Action::Create,
             says_after_a_start: None,
             ..Case::new(
                 "part-of-label",

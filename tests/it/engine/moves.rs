@@ -3,6 +3,8 @@
 use super::seen::{deleted, gone, held, is_marked, is_there, problem, stays, uid};
 use crate::support::daemon::{Daemon, application, config_map};
 use crate::support::git_repo::TestRepo;
+use crate::support::git_server::{Access, HttpServer};
+use portolan::ports::state::UserRequest;
 use serde_json::json;
 
 async fn owner(daemon: &Daemon, name: &str) -> String {
@@ -53,8 +55,46 @@ async fn an_object_that_moves_to_another_application_is_never_deleted() {
     daemon.stop().await;
 }
 
-/// A daemon on two repositories: `a` from the first and `b` from the second, which is fetched only every hour.
-async fn two_repositories() -> (Daemon, TestRepo) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_waits_for_an_application_that_renders_slowly() {
+    // One at a time, in order of their names: `a` has been rendered long before `z`.
+    let mut daemon = Daemon::new(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("portolan/z.yaml", &application("z", "")),
+        ("apps/a/moves.yaml", &config_map("moves", "k: v")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+        ("apps/z/two.yaml", &config_map("two", "k: v")),
+        ("apps/chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n"),
+        ("apps/chart/templates/map.yaml", &config_map("{{ .Release.Name }}", "k: v")),
+    ])
+    .await;
+    daemon.settings = json!({"limits": {"rendersAtOnce": 1}});
+    for number in 0..6 {
+        let name = format!("m{number}");
+        let document = application(&name, "").replace(&format!("apps/{name}"), "apps/chart");
+        daemon.commit(&[(&format!("portolan/{name}.yaml"), &document)]);
+    }
+    daemon.start().await;
+    daemon.settled("a", "").await;
+    daemon.settled("z", "").await;
+    let before = uid(&daemon, "configmap", "moves").await;
+    let moment = daemon.now();
+    let commit = daemon.commit(&[
+        ("apps/a/moves.yaml", ""),
+        ("apps/chart/templates/map.yaml", &config_map("{{ .Release.Name }}", "k: w")),
+        ("apps/z/moves.yaml", &config_map("moves", "k: v")),
+    ]);
+    daemon.settled("a", &commit).await;
+    daemon.settled("z", &commit).await;
+    assert_eq!(owner(&daemon, "moves").await, "z");
+    assert_eq!(uid(&daemon, "configmap", "moves").await, before);
+    assert_eq!(deleted(&daemon, moment), Vec::<String>::new());
+    daemon.stop().await;
+}
+
+/// A daemon on two repositories: `a` from the first and `b` from the second, which is on a server and would be fetched
+/// only every hour.
+async fn two_repositories() -> (Daemon, TestRepo, HttpServer) {
     let mut daemon = Daemon::new(&[
         ("portolan/a.yaml", &application("a", "")),
         ("portolan/b.yaml", &application("b", "repository: second")),
@@ -63,31 +103,37 @@ async fn two_repositories() -> (Daemon, TestRepo) {
     ])
     .await;
     let second = TestRepo::with(&[("apps/b/two.yaml", &config_map("two", "k: v"))]);
-    daemon
-        .repositories
-        .push(json!({"name": "second", "url": second.path(), "role": "Source", "interval": "1h"}));
+    let server = HttpServer::http(second.root(), Access::Everybody).await;
+    let entry = json!({"name": "second", "url": server.address(), "role": "Source", "interval": "1h"});
+    daemon.repositories.push(entry);
     daemon.start().await;
     daemon.settled("a", "").await;
     daemon.settled("b", "").await;
-    (daemon, second)
+    (daemon, second, server)
 }
+
+const SYNC: UserRequest = UserRequest::Sync { application: None };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_moves_to_another_repository_is_never_deleted() {
-    let (mut daemon, second) = two_repositories().await;
+    let (mut daemon, second, _server) = two_repositories().await;
     let before = uid(&daemon, "configmap", "moves").await;
     let moment = daemon.now();
-    // There, taken out first; and back, put in first.
+    // Where it goes has not been fetched when it is seen to go: the prune itself has it fetched.
     second.commit("main", &[("apps/b/moves.yaml", &config_map("moves", "k: w"))]);
     daemon.commit(&[("apps/a/moves.yaml", "")]);
     daemon.until("b", "of two objects", |record| record.objects == 2).await;
     daemon.settled("b", "").await;
     daemon.settled("a", "").await;
     assert_eq!(owner(&daemon, "moves").await, "b");
-    daemon.commit(&[("apps/a/moves.yaml", &config_map("moves", "k: v"))]);
+
+    // And back, seen to come before it is seen to go.
     second.commit("main", &[("apps/b/moves.yaml", "")]);
+    let commit = daemon.commit(&[("apps/a/moves.yaml", &config_map("moves", "k: v"))]);
+    daemon.until("a", "at the commit", |record| record.objects == 2).await;
+    daemon.ask(&SYNC).await;
     daemon.until("b", "of one object", |record| record.objects == 1).await;
-    daemon.settled("a", "").await;
+    daemon.settled("a", &commit).await;
     daemon.settled("b", "").await;
     assert_eq!(owner(&daemon, "moves").await, "a");
     assert_eq!(uid(&daemon, "configmap", "moves").await, before);
@@ -97,7 +143,7 @@ async fn an_object_that_moves_to_another_repository_is_never_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_that_cannot_be_fetched_blocks_pruning() {
-    let (mut daemon, second) = two_repositories().await;
+    let (mut daemon, second, _server) = two_repositories().await;
     daemon.stop().await;
     let away = second.root().join("away.git");
     std::fs::rename(second.path(), &away).unwrap();
@@ -111,7 +157,7 @@ async fn a_repository_that_cannot_be_fetched_blocks_pruning() {
     assert!(is_there(&daemon, "configmap", "two").await);
 
     std::fs::rename(&away, second.path()).unwrap();
-    daemon.ask(&portolan::ports::state::UserRequest::Sync { application: None }).await;
+    daemon.ask(&SYNC).await;
     gone(&daemon, "configmap", "moves").await;
     daemon.settled("a", "").await;
     assert_eq!(deleted(&daemon, moment), ["moves"]);

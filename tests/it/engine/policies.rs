@@ -264,7 +264,6 @@ async fn an_ignored_path_is_set_at_the_creation_and_left_alone_from_then_on() {
     assert_eq!(at(&daemon, "deployment", "web", "/spec/replicas").await, 2);
     assert_eq!(at(&daemon, "configmap", "one", note).await, "git");
 
-    let moment = daemon.now();
     daemon.kubectl(&["scale", "deployment", "web", "--replicas=4"]).await;
     edit(&daemon, "configmap", "one", r#"{"metadata": {"annotations": {"example.com/note": "live"}}}"#).await;
     let commit = daemon
@@ -275,8 +274,17 @@ async fn an_ignored_path_is_set_at_the_creation_and_left_alone_from_then_on() {
     assert_eq!(at(&daemon, "configmap", "one", note).await, "live");
     assert_eq!(at(&daemon, "configmap", "one", "/data/k").await, "w");
 
+    // A mend of a field beside it leaves it alone as well.
+    let mending = daemon.now();
+    let image = r#"[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:9"}]"#;
+    daemon.kubectl(&["patch", "deployment", "web", "--type=json", "-p", image]).await;
+    let fields = daemon.mended(mending, "web").await;
+    assert_eq!(fields.len(), 1, "{fields:#?}");
+    assert_eq!(at(&daemon, "deployment", "web", "/spec/replicas").await, 4);
+
     daemon.stop().await;
     daemon.kubectl(&["scale", "deployment", "web", "--replicas=3"]).await;
+    let moment = daemon.now();
     daemon.start().await;
     daemon.settled("a", "").await;
     assert_eq!(at(&daemon, "deployment", "web", "/spec/replicas").await, 3);
