@@ -41,7 +41,7 @@ pub(crate) struct Pass<'a> {
     pub world: &'a World,
     pub spec: Arc<UnitSpec>,
     removed: bool,
-    asked: bool,
+    pub asked: bool,
     pub progress: Mutex<Progress>,
     /// Kinds that cannot be watched, with the reason in words.
     unwatched: Mutex<BTreeMap<GroupKind, String>>,

@@ -34,7 +34,11 @@ pub(crate) async fn reconcile(unit: &Arc<Unit>, world: &World, records: &Records
     };
     let Some(pass) = Pass::begin(unit, world) else { return waits() };
     if let Some(dependency) = pass.waits_for() {
-        unit.state().phase = Phase::WaitsFor(dependency);
+        let mut state = unit.state();
+        state.phase = Phase::WaitsFor(dependency);
+        // What was asked for is done when the others are ready.
+        state.asked |= pass.asked;
+        drop(state);
         return waits();
     }
     let end = run(&pass, records).await;

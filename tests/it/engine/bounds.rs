@@ -259,12 +259,14 @@ async fn a_definition_and_its_objects_come_with_one_commit_and_go_with_another()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_waits_for_the_one_that_defines_its_kinds() {
     let mut daemon = Daemon::started(&[
-        ("portolan/objects.yaml", &application("objects", "dependsOn: [kinds]")),
+        ("portolan/objects.yaml", &application("objects", "dependsOn: [kinds], sync: {auto: false}")),
         ("portolan/kinds.yaml", &application("kinds", "sync: {auto: false}")),
         ("apps/kinds/definition.yaml", &definition()),
         ("apps/objects/widget.yaml", &widget("w", 1)),
     ])
     .await;
+    daemon.until("objects", "waiting", |record| record.message.contains("portolan sync objects")).await;
+    daemon.ask(&UserRequest::Sync { application: Some("objects".into()) }).await;
     daemon.until("objects", "waiting", |record| record.message.contains("waits for application kinds")).await;
     daemon.ask(&UserRequest::Sync { application: Some("kinds".into()) }).await;
     daemon.settled("kinds", "").await;
