@@ -28,8 +28,6 @@ pub(crate) struct Destination {
     pub parent: Parent,
     /// Bounds the requests under way.
     pub permits: Semaphore,
-    /// Bounds the applications that are written at the same time.
-    pub turns: Semaphore,
     pub clock: Arc<dyn Clock>,
     pub sink: Arc<dyn Sink>,
     /// Keys the digests of secret values in memory, so that equal secrets do not look equal to a reader of a dump.
@@ -81,7 +79,6 @@ impl Destination {
             cluster,
             parent,
             permits: Semaphore::new(requests_at_once),
-            turns: Semaphore::new(2 * requests_at_once),
             clock,
             sink,
             salt,

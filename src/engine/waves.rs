@@ -34,18 +34,9 @@ impl Pass<'_> {
         lock(&self.progress).problems.clear();
         let generation = self.unit.generation.subscribe();
         let mut learned = false;
-        // Applications are written one after the other rather than all at once wave by wave: the first are complete,
-        // and their controllers at work, while the last have not begun. A turn is not kept over a wait.
-        let mut turn = None;
         for (index, wave) in plan.apply.iter().enumerate() {
             if generation.has_changed().unwrap_or(true) {
                 return None;
-            }
-            let waits = wave.changes.iter().any(|change| change.action == Action::Replace);
-            if waits {
-                turn = None;
-            } else if turn.is_none() && wave.changes.iter().any(Change::is_actionable) {
-                turn = self.destination().turns.acquire().await.ok();
             }
             let failed = self.execute_wave(wave, facts, &mut learned).await;
             let deferred = wave.changes.iter().any(|change| matches!(change.verdict, Verdict::Deferred(_)));
@@ -64,7 +55,6 @@ impl Pass<'_> {
                     .filter(|change| change.verdict == Verdict::Allowed && !failed.contains(&change.id))
                     .map(|change| change.id.clone())
                     .collect();
-                turn = None;
                 match self.wait_for(&ids, Health::Healthy).await {
                     Wait::Reached => {}
                     Wait::Superseded => return None,
@@ -79,7 +69,6 @@ impl Pass<'_> {
                 break;
             }
         }
-        drop(turn);
         if self.serves_new_kinds(plan).await {
             learned = true;
         }
