@@ -428,6 +428,11 @@ impl<'a> Pass<'a> {
                 (_, Some((place, words))) => Phase::Failed(format!("{place}: {words}")),
                 (_, None) => Phase::Done,
             };
+            let current = state.prepared.as_ref().is_some_and(|now| now.revision == self.prepared.revision);
+            if *end != PassEnd::Done && current {
+                // What was asked for is not done yet. A newer commit is not what the person saw.
+                state.asked |= self.asked;
+            }
             if *end == PassEnd::Done && progress.problems.is_empty() {
                 if state.applied_digest != self.prepared.digest {
                     state.applied_revision.clone_from(&self.prepared.revision);
