@@ -7,15 +7,16 @@
 //! | ring | modules | may use |
 //! |---|---|---|
 //! | 0 words | `model` | std, serde |
-//! | 1 decisions, pure | `plan drift health schedule` | `model` |
+//! | 1 decisions, pure | `plan drift health schedule provision` | `model` |
 //! | 2 ports | `ports` | `model` |
-//! | 3 adapters | `git render k8s host` | `model`, `ports` |
+//! | 3 adapters | `git render k8s aws host` | `model`, `ports` |
 //! | 4 orchestration | `engine` | `model`, ring 1, `ports` |
 //! | 5 edges | `config cli http telemetry local app` | everything below |
 //!
 //! ARCHITECTURE.md is the map; `tests/it/architecture.rs` holds it.
 
 pub mod app;
+pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod drift;
@@ -30,6 +31,7 @@ pub mod local;
 pub mod model;
 pub mod plan;
 pub mod ports;
+pub mod provision;
 pub mod render;
 pub mod schedule;
 pub mod telemetry;

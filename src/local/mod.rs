@@ -9,6 +9,7 @@
 //! * [`up`], [`down`], [`list`] and [`find`] are for those that stay.
 //! * [`supervise::main`] is what the hidden subcommand [`supervise::SUBCOMMAND`] has to call.
 
+pub mod aws;
 mod build;
 mod control_plane;
 mod crew;

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod byte_size;
+pub mod cloud;
 pub mod cluster;
 pub mod document;
 pub mod event;

@@ -1,6 +1,7 @@
 //! Ring 2: the seams. Traits that the engine calls and the adapters implement; imports `model` only.
 
 pub mod clock;
+pub mod cloud;
 pub mod cluster;
 pub mod observer;
 pub mod renderer;
@@ -9,6 +10,7 @@ pub mod sink;
 pub mod state;
 
 pub use clock::Clock;
+pub use cloud::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds, KubernetesToken};
 pub use cluster::{
     Announcement, ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest,
     Discovery, Evidence, Impersonation, ServedKind, WatchEvent, WatchGuard,

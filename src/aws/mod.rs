@@ -1,0 +1,1 @@
+//! AWS: the only user of the AWS SDK and of request signing.

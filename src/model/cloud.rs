@@ -1,0 +1,84 @@
+//! Calls of a cloud's APIs as data: what a plan holds, what is checked against the service's model, what is sent.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// An AWS service that Portolan calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Service {
+    /// Elastic Kubernetes Service.
+    Eks,
+    /// Networks, instances, launch templates, volumes.
+    Ec2,
+    /// Roles, policies, instance profiles, OIDC providers.
+    Iam,
+    /// Who one is.
+    Sts,
+    /// Auto Scaling groups.
+    AutoScaling,
+    /// Classic load balancers.
+    Elb,
+    /// Application and network load balancers.
+    ElbV2,
+    /// Parameters, such as the newest AMI of a family.
+    Ssm,
+    /// Stacks, which eksctl makes.
+    CloudFormation,
+    /// Who changed what.
+    CloudTrail,
+    /// Keys.
+    Kms,
+}
+
+impl Service {
+    /// The service's name as botocore and the SDKs have it: `eks`, `ec2`, `autoscaling`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Eks => "eks",
+            Self::Ec2 => "ec2",
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+            Self::AutoScaling => "autoscaling",
+            Self::Elb => "elb",
+            Self::ElbV2 => "elbv2",
+            Self::Ssm => "ssm",
+            Self::CloudFormation => "cloudformation",
+            Self::CloudTrail => "cloudtrail",
+            Self::Kms => "kms",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One call of a cloud's API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Which API.
+    pub service: Service,
+    /// The operation as the service's API reference names it: `CreateNodegroup`, `DescribeSubnets`.
+    pub operation: String,
+    /// The input: an object whose members are named as in the service's API model (botocore's names: `clusterName` for
+    /// EKS, `VpcIds`, `Filters` and `TagSpecifications` for EC2, `RoleName` for IAM).
+    pub input: Value,
+}
+
+impl Call {
+    /// A call.
+    #[must_use]
+    pub fn new(service: Service, operation: &str, input: Value) -> Self {
+        Self { service, operation: operation.into(), input }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.service, self.operation)
+    }
+}
