@@ -31,6 +31,8 @@ async fn main() {
     let repository = Repository::create(folder.path().join("repository"));
     repository.add_units(units, Form::Plain);
     add_helm_unit(&repository);
+    // So that one full pass falls into the time at rest, however long that is.
+    repository.reconcile_every(&format!("{rest}s"));
     repository.commit("all units");
     let begun = Instant::now();
     let daemon = Daemon::start(folder.path(), &repository, &control_plane).await;

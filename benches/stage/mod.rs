@@ -200,6 +200,13 @@ impl Repository {
         self.write("portolan/applications.yaml", &documents);
     }
 
+    /// Gives every application a schedule of full passes, such as `10m`.
+    pub fn reconcile_every(&self, interval: &str) {
+        let path = "portolan/applications.yaml";
+        let text = std::fs::read_to_string(self.folder.join(path)).expect("the documents");
+        self.write(path, &text.replace("spec:\n", &format!("spec:\n  reconcile: {{every: {interval}}}\n")));
+    }
+
     /// Replaces a text in a unit's plain file.
     pub fn edit(&self, unit: usize, from: &str, to: &str) {
         let path = format!("apps/{}/objects.yaml", unit_name(unit));
