@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::local::{self, Options, Phase, Places, Progress};
 use clap::Subcommand;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 /// Real Kubernetes control planes on this machine, without containers.
 ///
@@ -99,8 +100,11 @@ impl Local {
     }
 }
 
-/// Shows how far a build or a start is.
+/// Shows how far a build or a start is: one line that moves where a person watches, else a line at each step and every
+/// half minute, so that the log of a machine does not fall silent for the time of a build.
 pub fn show_progress(progress: Progress) {
+    /// The step and the half minute that were told last.
+    static TOLD: Mutex<Option<(Phase, u64)>> = Mutex::new(None);
     let doing = match progress.phase {
         Phase::Lock => "waiting for another build",
         Phase::Download => "downloading",
@@ -109,5 +113,14 @@ pub fn show_progress(progress: Progress) {
     };
     let total = progress.total.map(|total| format!("/{total}")).unwrap_or_default();
     let seconds = progress.elapsed.as_secs();
-    output::progress(&format!("{doing} {}{total} {} ({seconds} s)", progress.done, progress.what));
+    let text = format!("{doing} {}{total} {} ({seconds} s)", progress.done, progress.what);
+    if output::is_watched() {
+        return output::progress(&text);
+    }
+    let now = Some((progress.phase, seconds / 30));
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if *told != now {
+        *told = now;
+        output::note(&text);
+    }
 }

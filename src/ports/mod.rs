@@ -15,7 +15,7 @@ pub use cluster::{
     Announcement, ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest,
     Discovery, Evidence, Impersonation, ServedKind, WatchEvent, WatchGuard,
 };
-pub use observer::{ObservedRequest, RequestObserver};
+pub use observer::{CallObserver, ObservedRequest, RequestObserver};
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};
 pub use repository::{Checkout, Repository, RepositoryFailure, Tip};
 pub use sink::Sink;

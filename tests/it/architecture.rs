@@ -96,7 +96,10 @@ fn every_test_file_is_declared() {
     };
     let undeclared = rust_files("tests/it").into_iter().map(|(path, _)| path).filter(|path| {
         let (folder, name) = path.trim_end_matches(".rs").rsplit_once('/').unwrap();
-        name != "main" && !declares(&format!("{folder}.rs"), name) && !declares("tests/it/main.rs", name)
+        // `x/mod.rs` is the module `x` of the folder above.
+        let (folder, name) = if name == "mod" { folder.rsplit_once('/').unwrap() } else { (folder, name) };
+        let declared_in = [format!("{folder}.rs"), format!("{folder}/mod.rs"), "tests/it/main.rs".into()];
+        name != "main" && !declared_in.iter().any(|file| declares(file, name))
     });
     assert_none(undeclared.map(|path| format!("{path}: no file has a `mod` for it")).collect());
 }

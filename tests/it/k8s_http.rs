@@ -4,7 +4,7 @@
 #[path = "k8s_http/discovery.rs"]
 mod discovery;
 #[path = "k8s_http/server.rs"]
-mod server;
+pub mod server;
 #[path = "k8s_http/watch.rs"]
 mod watch;
 

@@ -38,6 +38,7 @@ mod render_helm;
 mod render_kustomize;
 mod schedule;
 mod state_store;
+mod workloads;
 mod yaml_fidelity;
 
 /// Fixtures.

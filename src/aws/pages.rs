@@ -1,0 +1,88 @@
+//! Answers in pages: what asks for the next one, and how they are put together.
+
+use crate::model::cloud::{Call, Service};
+use serde_json::{Map, Value};
+
+/// Most pages of one call: a service that always names a next page would never end.
+pub(super) const MOST_PAGES: usize = 2_000;
+
+/// Members that only say whether there is more.
+const MARKERS: [&str; 6] = ["nextToken", "NextToken", "NextMarker", "Marker", "IsTruncated", "Truncated"];
+
+/// The input member and the value that ask for the page after this answer.
+pub(super) fn next(call: &Call, answer: &Value) -> Option<(&'static str, String)> {
+    let text = |name: &str| answer[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let found = match call.service {
+        Service::Eks => ("nextToken", text("nextToken")),
+        // `NextMarker` is ELB's and KMS's; IAM says `Marker`, and repeats it on the last page.
+        Service::Elb | Service::ElbV2 | Service::Kms => ("Marker", text("NextMarker")),
+        Service::Iam => {
+            let more = answer["IsTruncated"].as_str() == Some("true");
+            ("Marker", text("Marker").filter(|_| more))
+        }
+        _ => ("NextToken", text("nextToken").or_else(|| text("NextToken"))),
+    };
+    Some((found.0, found.1?))
+}
+
+/// Adds a page to those before it: lists grow, other members are the last page's.
+pub(super) fn join(so_far: Option<Value>, page: Value) -> Value {
+    let (Some(Value::Object(mut joined)), Value::Object(page)) = (so_far, page.clone()) else {
+        return page;
+    };
+    for (name, value) in page {
+        match (joined.get_mut(&name), value) {
+            (Some(Value::Array(items)), Value::Array(more)) => items.extend(more),
+            // An empty list is an empty element.
+            (Some(Value::Array(_)), Value::String(empty)) if empty.is_empty() => {}
+            (_, value) => {
+                joined.insert(name, value);
+            }
+        }
+    }
+    Value::Object(joined)
+}
+
+/// Takes the members away that only say whether there is more.
+pub(super) fn without_markers(answer: Value) -> Value {
+    match answer {
+        Value::Object(members) => {
+            let kept: Map<String, Value> =
+                members.into_iter().filter(|(name, _)| !MARKERS.contains(&name.as_str())).collect();
+            Value::Object(kept)
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_family_of_services_has_its_way() {
+        let ask = |service, answer: Value| next(&Call::new(service, "List", json!({})), &answer);
+        let told = |member, token: &str| Some((member, token.to_owned()));
+        assert_eq!(ask(Service::Eks, json!({"nextToken": "a"})), told("nextToken", "a"));
+        assert_eq!(ask(Service::Ec2, json!({"nextToken": "a"})), told("NextToken", "a"));
+        assert_eq!(ask(Service::Ec2, json!({"nextToken": ""})), None);
+        assert_eq!(ask(Service::AutoScaling, json!({"NextToken": "a"})), told("NextToken", "a"));
+        assert_eq!(ask(Service::Iam, json!({"IsTruncated": "true", "Marker": "a"})), told("Marker", "a"));
+        assert_eq!(ask(Service::Iam, json!({"IsTruncated": "false", "Marker": "a"})), None);
+        assert_eq!(ask(Service::ElbV2, json!({"NextMarker": "a"})), told("Marker", "a"));
+        assert_eq!(ask(Service::Kms, json!({"Truncated": true, "NextMarker": "a"})), told("Marker", "a"));
+    }
+
+    #[test]
+    fn lists_grow_over_pages() {
+        let pages = [
+            json!({"vpcSet": [{"vpcId": "1"}], "nextToken": "a", "requestId": "x"}),
+            json!({"vpcSet": "", "nextToken": "b", "requestId": "y"}),
+            json!({"vpcSet": [{"vpcId": "2"}], "requestId": "z"}),
+        ];
+        let joined = pages.into_iter().fold(None, |so_far, page| Some(join(so_far, page)));
+        let joined = without_markers(joined.unwrap());
+        assert_eq!(joined, json!({"vpcSet": [{"vpcId": "1"}, {"vpcId": "2"}], "requestId": "z"}));
+    }
+}

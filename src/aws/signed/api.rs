@@ -1,0 +1,42 @@
+//! What the services that are called without a typed client have in common, and in what they differ.
+
+use crate::model::cloud::Service;
+
+/// How a service is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// Form parameters, XML back; EC2's own dialect.
+    Ec2,
+    /// Form parameters, XML back.
+    Query,
+    /// JSON 1.1 both ways.
+    Json,
+}
+
+/// A service's API, from its model's metadata.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Api {
+    pub(super) protocol: Protocol,
+    /// API version (`Version` of a Query call), or what stands before the operation in `X-Amz-Target`.
+    pub(super) version: &'static str,
+}
+
+impl Api {
+    /// That of a service; `None` for EKS, which has a typed client.
+    pub(super) const fn of(service: Service) -> Option<Self> {
+        let (protocol, version) = match service {
+            Service::Eks => return None,
+            Service::Ec2 => (Protocol::Ec2, "2016-11-15"),
+            Service::Iam => (Protocol::Query, "2010-05-08"),
+            Service::Sts => (Protocol::Query, "2011-06-15"),
+            Service::AutoScaling => (Protocol::Query, "2011-01-01"),
+            Service::Elb => (Protocol::Query, "2012-06-01"),
+            Service::ElbV2 => (Protocol::Query, "2015-12-01"),
+            Service::CloudFormation => (Protocol::Query, "2010-05-15"),
+            Service::Ssm => (Protocol::Json, "AmazonSSM"),
+            Service::CloudTrail => (Protocol::Json, "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"),
+            Service::Kms => (Protocol::Json, "TrentService"),
+        };
+        Some(Self { protocol, version })
+    }
+}
