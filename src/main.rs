@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use portolan::cli::{self, Arguments};
-use portolan::{git, local};
+use portolan::{git, host, local};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Some(role) if role == git::fetch_child::SUBCOMMAND => return git::fetch_child::main(),
         _ => {}
     }
+    host::raise_open_files_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return cli::fail(&error.into()),

@@ -2,8 +2,10 @@
 
 mod clock;
 mod folder_store;
+mod open_files;
 mod process;
 
 pub use clock::SystemClock;
 pub use folder_store::FolderStore;
+pub use open_files::raise_open_files_limit;
 pub use process::ProcessRunner;

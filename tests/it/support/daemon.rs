@@ -67,6 +67,8 @@ impl Daemon {
     /// A stopped daemon on a repository with a Cluster document called `local` and these files, committed to `main`.
     /// `NAMESPACE` in a file stands for the test's own namespace.
     pub async fn new(files: &[(&str, &str)]) -> Self {
+        // Every engine of this one process has its own connections and watches.
+        portolan::host::raise_open_files_limit();
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let namespace = fresh_namespace().await;
         let repo = TestRepo::empty();
