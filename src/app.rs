@@ -1,6 +1,10 @@
 //! The composition root: from the daemon's settings to an engine with its adapters. The only file that names both.
 
+#[path = "app/eks.rs"]
+pub mod eks;
+
 use crate::config::{Config, Credentials, StatePlace};
+use crate::engine::clusters::{ClusterPreview, Kept, Pace};
 use crate::engine::{Adapters, Connect, Engine, Preview, RepositorySource, Settings, View};
 use crate::failure::{Failure, FailureKind};
 use crate::git::{
@@ -9,7 +13,7 @@ use crate::git::{
 use crate::host::{FolderStore, ProcessRunner, SystemClock};
 use crate::k8s::{self, ClusterStateStore, ConnectOptions, RequestObserver, Source};
 use crate::model::ClusterSpec;
-use crate::ports::{Cluster, Sink, StateStore};
+use crate::ports::{Clouds, Cluster, Sink, StateStore};
 use crate::render::{FolderRenderer, ToolLimits, Tools};
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
@@ -54,10 +58,50 @@ impl Composed {
         self.engine.preview(only).await
     }
 
+    /// Says what keeping a cluster in the cloud would change, or taking it away; changes nothing.
+    ///
+    /// # Errors
+    /// As [`Engine::cluster_preview`].
+    pub async fn cluster_preview(self, name: &str, removed: bool) -> Result<ClusterPreview, String> {
+        self.engine.cluster_preview(name, removed).await
+    }
+
+    /// A cluster to be kept by hand, where no daemon does.
+    ///
+    /// # Errors
+    /// As [`Engine::cluster`].
+    pub async fn cluster(&self, name: &str, removed: bool) -> Result<Arc<Kept>, String> {
+        self.engine.cluster(name, removed).await
+    }
+
+    /// What a `Cluster` document says.
+    ///
+    /// # Errors
+    /// As [`Engine::cluster_spec`].
+    pub async fn cluster_spec(&self, name: &str) -> Result<ClusterSpec, String> {
+        self.engine.cluster_spec(name).await
+    }
+
     /// A view of the engine.
     #[must_use]
     pub fn view(&self) -> View {
         self.engine.view()
+    }
+}
+
+/// The way to clouds, and how fast they are looked at.
+#[derive(Clone)]
+pub struct CloudSetup {
+    /// Gives accounts.
+    pub clouds: Arc<dyn Clouds>,
+    /// How passes over clusters follow each other.
+    pub pace: Pace,
+}
+
+impl Default for CloudSetup {
+    /// AWS, with credentials of the standard chain.
+    fn default() -> Self {
+        Self { clouds: eks::clouds(), pace: Pace::default() }
     }
 }
 
@@ -68,6 +112,19 @@ impl Composed {
 pub async fn compose(
     config: &Config,
     surroundings: &Surroundings,
+    sink: Arc<dyn Sink>,
+) -> Result<Composed, Failure> {
+    compose_with(config, surroundings, CloudSetup::default(), sink).await
+}
+
+/// [`compose`] with another way to clouds: a local AWS, another pace.
+///
+/// # Errors
+/// As [`compose`].
+pub async fn compose_with(
+    config: &Config,
+    surroundings: &Surroundings,
+    cloud: CloudSetup,
     sink: Arc<dyn Sink>,
 ) -> Result<Composed, Failure> {
     let mut watches = Vec::new();
@@ -91,7 +148,12 @@ pub async fn compose(
     let renderer = FolderRenderer::new(tools, Arc::new(ProcessRunner), work_dir, limits);
     let adapters = Adapters {
         repositories,
-        connect: Arc::new(Connector { config: config.clone(), observer: surroundings.observer.clone() }),
+        connect: Arc::new(Connector {
+            config: config.clone(),
+            observer: surroundings.observer.clone(),
+            clouds: cloud.clouds.clone(),
+        }),
+        clouds: cloud.clouds,
         renderer: Arc::new(renderer),
         state: state_store(config, surroundings.observer.clone()).await?,
         clock: Arc::new(SystemClock),
@@ -106,6 +168,7 @@ pub async fn compose(
         read_only: config.read_only,
         events: config.events,
         salt: random_salt(),
+        clusters: cloud.pace,
     };
     Ok(Composed { engine: Engine::new(settings, adapters), _watches: watches })
 }
@@ -238,13 +301,21 @@ fn credentials(reference: Option<Credentials>) -> Arc<CredentialSource> {
 struct Connector {
     config: Config,
     observer: Option<Arc<dyn RequestObserver>>,
+    clouds: Arc<dyn Clouds>,
 }
 
 #[async_trait]
 impl Connect for Connector {
     async fn connect(&self, name: &str, spec: &ClusterSpec) -> Result<Arc<dyn Cluster>, String> {
+        let mut token = None;
         let source = if spec.in_cluster {
             Source::InCluster
+        } else if let Some(eks) = &spec.eks {
+            let (source, eks_token) = eks::source(self.clouds.as_ref(), eks)
+                .await
+                .map_err(|words| format!("Cluster {name}: {words}"))?;
+            token = Some(eks_token);
+            source
         } else if let Some(reference) = &spec.kubeconfig {
             let known = &self.config.kubeconfigs;
             let kubeconfig = match &reference.name {
@@ -260,9 +331,11 @@ impl Connect for Connector {
             let context = reference.context.clone().or_else(|| kubeconfig.context.clone());
             Source::KubeconfigFile { path: kubeconfig.file.clone(), context }
         } else {
-            return Err(format!("Cluster {name}: clusters by `eks` are not supported yet; use `kubeconfig`"));
+            return Err(format!(
+                "Cluster {name}: nothing says how it is reached; name `kubeconfig` or `eks`"
+            ));
         };
-        let options = ConnectOptions { observer: self.observer.clone(), ..ConnectOptions::default() };
+        let options = ConnectOptions { observer: self.observer.clone(), token };
         let server =
             k8s::connect(&source, options).await.map_err(|error| format!("Cluster {name}: {error}"))?;
         Ok(Arc::new(server))

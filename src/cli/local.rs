@@ -1,5 +1,7 @@
 //! `portolan local`.
 
+mod aws;
+
 use super::{Context, output};
 use crate::failure::Failure;
 use crate::local::{self, Options, Phase, Places, Progress};
@@ -52,6 +54,8 @@ enum Command {
         #[arg(long, default_value = "local")]
         name: String,
     },
+    /// An AWS on this machine, whose EKS clusters are such control planes.
+    Aws(aws::LocalAws),
 }
 
 impl Local {
@@ -92,6 +96,7 @@ impl Local {
                     }
                 }
             }
+            Command::Aws(command) => return command.run(context).await,
             Command::Kubeconfig { name } => {
                 output::line(&local::find(&places, &name).await?.kubeconfig.display().to_string());
             }

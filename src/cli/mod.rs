@@ -1,6 +1,7 @@
 //! The command line. One file for each command; doc comments are the help texts.
 
 mod check;
+mod cluster;
 mod demo;
 mod local;
 mod output;
@@ -62,6 +63,8 @@ enum Command {
     Sync(requests::Sync),
     /// Shows where every application stands.
     Status(status::Status),
+    /// Clusters that an eksctl ClusterConfig describes: planned, applied, looked at, taken away.
+    Cluster(cluster::Cluster),
     /// Prints the objects that will be applied.
     Render(render::Render),
     /// Checks files without a cluster: the daemon's file, documents, or a repository.
@@ -96,6 +99,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Plan(command) => command.run(&context).await,
         Command::Sync(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
+        Command::Cluster(command) => command.run(&context).await,
         Command::Render(command) => command.run(&context).await,
         Command::Check(command) => command.run(&context),
         Command::Approve(command) => command.run(&context).await,

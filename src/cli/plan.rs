@@ -84,6 +84,9 @@ fn print(preview: &Preview) {
     for problem in &preview.problems {
         output::line(&coloured(Colour::Red, &format!("  ! {problem}")));
     }
+    for warning in &preview.warnings {
+        output::line(&coloured(Colour::Yellow, &format!("  ? {warning}")));
+    }
     for change in &preview.changes {
         print_change(change);
     }

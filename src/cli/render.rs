@@ -35,6 +35,9 @@ impl Render {
                 broken = true;
                 output::note(&format!("{}: {problem}", preview.application));
             }
+            for warning in &preview.warnings {
+                output::note(&format!("{}: warning: {warning}", preview.application));
+            }
             for mut object in preview.objects {
                 if !self.show_secrets {
                     mask(&mut object);

@@ -5,7 +5,8 @@ use super::{Context, output};
 use crate::app;
 use crate::failure::{Failure, FailureKind};
 use crate::ports::StateStore;
-use crate::ports::state::{Approval, UserRequest};
+use crate::ports::state::{ApplicationRecord, Approval, UserRequest};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub struct Sync {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Approve {
-    /// Application.
+    /// Application, or cluster.
     application: String,
     /// Digest of the plan. When absent, what waits is shown and nothing is approved.
     digest: Option<String>,
@@ -74,6 +75,9 @@ impl Approve {
     pub(super) async fn run(&self, context: &Context) -> Result<ExitCode, Failure> {
         let store = app::state_store(&context.config()?, None).await?;
         let records = store.load().await?;
+        if let Some(approval) = self.of_cluster(store.as_ref(), &records).await? {
+            return ask(store.as_ref(), &UserRequest::Approve(approval), self.timeout, context).await;
+        }
         let waiting: Vec<_> = records
             .values()
             .filter(|record| record.name == self.application)
@@ -113,6 +117,31 @@ impl Approve {
             by: std::env::var("USER").unwrap_or_default(),
         };
         ask(store.as_ref(), &UserRequest::Approve(approval), self.timeout, context).await
+    }
+}
+
+impl Approve {
+    /// The approval of a cluster's plan, where a cluster of this name waits with this digest and no application does.
+    async fn of_cluster(
+        &self,
+        store: &dyn StateStore,
+        records: &BTreeMap<String, ApplicationRecord>,
+    ) -> Result<Option<Approval>, Failure> {
+        let Some(digest) = &self.digest else { return Ok(None) };
+        let application = |record: &ApplicationRecord| {
+            record.waiting.as_ref().is_some_and(|waiting| waiting.digest == *digest)
+        };
+        if records.values().any(|record| record.name == self.application && application(record)) {
+            return Ok(None);
+        }
+        let clusters = store.clusters().await?;
+        let waiting = clusters.get(&self.application).and_then(|record| record.waiting.as_ref());
+        Ok(waiting.filter(|waiting| waiting.digest == *digest).map(|waiting| Approval {
+            application: String::new(),
+            destination: self.application.clone(),
+            digest: waiting.digest.clone(),
+            by: std::env::var("USER").unwrap_or_default(),
+        }))
     }
 }
 

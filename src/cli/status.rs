@@ -1,18 +1,18 @@
 //! `portolan status`.
 
 use super::output::{self, Colour, coloured};
-use super::{Context, Output};
+use super::{Context, Output, cluster};
 use crate::app;
 use crate::failure::Failure;
 use crate::model::{Health, SyncStatus};
-use crate::ports::ApplicationRecord;
+use crate::ports::{ApplicationRecord, ClusterRecord};
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Pause between two readings with `--watch`.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Shows where every application stands.
+/// Shows where every application and every kept cluster stands.
 ///
 /// Examples:
 ///   portolan status
@@ -32,7 +32,7 @@ impl Status {
     pub(super) async fn run(&self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config()?;
         let store = app::state_store(&config, None).await?;
-        let mut shown: Option<Vec<ApplicationRecord>> = None;
+        let mut shown: Option<(Vec<ApplicationRecord>, Vec<ClusterRecord>)> = None;
         loop {
             let records: Vec<ApplicationRecord> = store
                 .load()
@@ -40,9 +40,18 @@ impl Status {
                 .into_values()
                 .filter(|record| self.application.as_ref().is_none_or(|name| *name == record.name))
                 .collect();
-            if shown.as_ref() != Some(&records) {
-                print(context.output, &records)?;
-                shown = Some(records);
+            // A script that asked for applications goes on getting them alone, in one list.
+            let alone = self.application.is_some() || context.is_structured();
+            let clusters =
+                if alone { Vec::new() } else { store.clusters().await?.into_values().collect::<Vec<_>>() };
+            let news = (records, clusters);
+            if shown.as_ref() != Some(&news) {
+                print(context.output, &news.0)?;
+                if !news.1.is_empty() {
+                    output::line("");
+                    cluster::print_status(context.output, &news.1)?;
+                }
+                shown = Some(news);
             }
             if !self.watch {
                 return Ok(ExitCode::SUCCESS);

@@ -211,7 +211,7 @@ fn schedule_problem(application: &ApplicationDocument) -> Option<Problem> {
     let reconcile = &application.spec.reconcile;
     let (pointer, parsed) = match &reconcile.cron {
         Some(cron) => ("/spec/reconcile/cron", Schedule::parse_cron(cron, &reconcile.time_zone)),
-        None => ("/spec/reconcile/every", Schedule::parse(&reconcile.every.to_string())),
+        None => ("/spec/reconcile/every", Schedule::every(reconcile.every)),
     };
     let error = parsed.err()?;
     let pointer = if matches!(error, crate::schedule::ScheduleError::UnknownZone { .. }) {

@@ -3,9 +3,9 @@
 use super::check::RenderCheck;
 use crate::model::application::RendererKind;
 use crate::model::document::{ApplicationDocument, ClusterDocument, Problem, nearest};
-use crate::model::permissions::wildcard;
 use crate::model::yaml::{self, Limits};
 use crate::model::{NotAnObject, Object};
+use globset::GlobBuilder;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -115,8 +115,12 @@ impl<'a> Sources<'a> {
         }
         let path = application.spec.path.trim_matches('/');
         let subject = Some(format!("Application {}", application.name));
-        let Some(folders) = self.folders(path) else {
-            return Vec::new();
+        let folders = match self.folders(path) {
+            Ok(folders) => folders,
+            Err(reason) => {
+                let message = format!("`{path}` is no pattern for folders: {reason}");
+                return vec![application.origin.problem("/spec/path", message).about(subject)];
+            }
         };
         if folders.is_empty() {
             let problem = application
@@ -147,31 +151,35 @@ impl<'a> Sources<'a> {
         problems
     }
 
-    /// Folders that match a path with `*` and `?`; `None` when it holds other signs of a glob.
-    fn folders(&self, path: &str) -> Option<Vec<PathBuf>> {
-        if path.contains(['[', '{', '!']) || path.contains("**") {
-            return None;
-        }
+    /// The folders that a path stands for: itself, or the matches of a glob as the daemon finds them. The error is what
+    /// is wrong with the glob.
+    fn folders(&self, path: &str) -> Result<Vec<PathBuf>, String> {
+        let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
+        let is_glob = path.contains(['*', '?', '[']);
         let mut matching = vec![self.root.to_owned()];
-        for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-            let globbed = part.contains(['*', '?']);
-            matching = matching
-                .into_iter()
-                .flat_map(|folder| {
-                    if globbed {
-                        names(&folder)
-                            .into_iter()
-                            .filter(|name| wildcard(part, name))
-                            .map(|name| folder.join(name))
-                            .collect()
-                    } else {
-                        vec![folder.join(part)]
-                    }
-                })
-                .filter(|folder| folder.is_dir())
-                .collect();
+        for part in parts {
+            let next: Vec<PathBuf> = match part {
+                "**" => matching.iter().flat_map(|folder| below(folder)).collect(),
+                _ if is_glob && part.contains(['*', '?', '[', '{', '\\']) => {
+                    let glob = GlobBuilder::new(part).literal_separator(true).build();
+                    let glob = glob.map_err(|error| error.kind().to_string())?.compile_matcher();
+                    let matches = |name: &String| {
+                        // As in a shell, a wildcard does not stand for the dot of a hidden folder.
+                        (part.starts_with('.') || !name.starts_with('.')) && glob.is_match(name)
+                    };
+                    let inside = |folder: &PathBuf| {
+                        let names = names(folder).into_iter().filter(matches);
+                        names.map(|name| folder.join(name)).collect::<Vec<_>>()
+                    };
+                    matching.iter().flat_map(inside).collect()
+                }
+                _ => matching.iter().map(|folder| folder.join(part)).collect(),
+            };
+            matching = next.into_iter().filter(|folder| folder.is_dir()).collect();
+            matching.sort();
+            matching.dedup();
         }
-        Some(matching)
+        Ok(matching)
     }
 
     /// The existing folder that a wrong path most likely means: one part of it is slightly off.
@@ -182,7 +190,7 @@ impl<'a> Sources<'a> {
             let next = if at.join(part).is_dir() {
                 part.to_owned()
             } else {
-                nearest(part, names(&at).iter().map(String::as_str))?.to_owned()
+                nearest(part, shown(&at).iter().map(String::as_str))?.to_owned()
             };
             at.push(&next);
             parts.push(next);
@@ -233,14 +241,35 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// Names of all that is directly in a folder, sorted; git's own folder is none of them.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !name.starts_with('.'))
+        .filter(|name| !name.eq_ignore_ascii_case(".git"))
         .collect();
     names.sort();
     names
+}
+
+/// The names that are not hidden.
+fn shown(folder: &Path) -> Vec<String> {
+    let mut names = names(folder);
+    names.retain(|name| !name.starts_with('.'));
+    names
+}
+
+/// A folder and all below it that are not hidden: what `**` stands for. Links are not followed.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![folder.to_owned()];
+    let mut next = 0;
+    while next < found.len() && found.len() < MOST {
+        let at = found[next].clone();
+        let inside = shown(&at).into_iter().map(|name| at.join(name));
+        found.extend(inside.filter(|path| path.symlink_metadata().is_ok_and(|kind| kind.is_dir())));
+        next += 1;
+    }
+    found
 }
 
 /// What is wrong with a file as YAML and, when asked, as Kubernetes objects.
@@ -250,17 +279,25 @@ fn manifest(file: &Path, objects: bool) -> Vec<Problem> {
         Ok(text) => text,
         Err(error) => return vec![Problem::of_file(&shown, format!("cannot be read: {error}"))],
     };
-    let judged =
-        yaml::read_stream(&text, &Limits::default()).into_iter().filter_map(|document| match document {
-            Err(error) => Some(Problem::of_file(&shown, error.message).at(error.line, error.column)),
-            Ok(document) if objects => {
-                let line = document.line();
-                let error = object_error(document.into_value())?;
-                Some(Problem::of_file(&shown, error.to_string()).at(line, 1))
+    let mut problems = Vec::new();
+    for document in yaml::read_stream(&text, &Limits::default()) {
+        match document {
+            Err(error) => {
+                problems.push(Problem::of_file(&shown, error.message).at(error.line, error.column));
             }
-            Ok(_) => None,
-        });
-    judged.collect()
+            Ok(document) => {
+                let line = document.line();
+                if let Some(mark) = document.ignored() {
+                    let words = "kubectl drops the text from here to the next `---` without a word";
+                    let problem = Problem::of_file(&shown, words).at(mark.line, mark.column);
+                    problems.push(problem.hint("put `---` before it, or mend its indentation").warning());
+                }
+                let error = if objects { object_error(document.into_value()) } else { None };
+                problems.extend(error.map(|error| Problem::of_file(&shown, error.to_string()).at(line, 1)));
+            }
+        }
+    }
+    problems
 }
 
 /// A List has no name of its own; its items are what counts.

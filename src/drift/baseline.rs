@@ -7,8 +7,9 @@ use super::compare;
 use super::fieldset::FieldSet;
 use super::finding::Finding;
 use super::interner::Interner;
-use super::managed::{Entry, entries, owned_by_us};
+use super::managed::{Entry, entries, foreign_below, owned_by_us};
 use super::project::{Salt, project, truncated};
+use super::trail::Trail;
 use crate::model::Object;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -48,7 +49,8 @@ impl Baseline {
             entries(answer).filter(Entry::is_ours).all(|entry| entry.api_version == api_version);
         let paths = owned_by_us(answer).filter(|_| versions_agree)?;
         let salt = answer.is_secret().then(|| salt.clone());
-        let leaves = project(&paths, answer.body(), salt.as_ref()).into();
+        let is_foreign = |trail: &Trail<'_>| foreign_below(answer, &trail.path());
+        let leaves = project(&paths, answer.body(), salt.as_ref(), &is_foreign).into();
         Some(Self { api_version: api_version.into(), paths: Arc::new(paths), leaves, salt })
     }
 
@@ -97,7 +99,7 @@ impl Baseline {
         });
         let quick = owned
             && api_version(live) == &*self.api_version
-            && *project(&self.paths, live.body(), self.salt.as_ref()) == *self.leaves;
+            && *project(&self.paths, live.body(), self.salt.as_ref(), &|_| false) == *self.leaves;
         if quick || self.findings(live).is_empty() { Check::Same } else { Check::Drifted }
     }
 

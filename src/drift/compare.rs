@@ -17,19 +17,29 @@ pub(super) fn findings(baseline: &Baseline, live: &Object) -> Vec<Finding> {
         let (declared, live) = (Shown::text(&baseline.api_version), Shown::text(api_version(live)));
         return vec![Finding::new("apiVersion".into(), FindingKind::Changed, declared, live, None)];
     }
-    let mut findings = value_findings(baseline, live);
-    ownership_findings(baseline, live, &mut findings);
+    let (mut findings, hollow) = value_findings(baseline, live);
+    ownership_findings(baseline, live, &hollow, &mut findings);
     findings.into_iter().map(|(_, finding)| finding).collect()
 }
 
-fn value_findings(baseline: &Baseline, live: &Object) -> Vec<(Path, Finding)> {
+/// Findings about values, and the fields that were declared empty and hold nothing but what others put there.
+fn value_findings(baseline: &Baseline, live: &Object) -> (Vec<(Path, Finding)>, Vec<Path>) {
     let mut findings: Vec<(Path, Finding)> = Vec::new();
+    let mut hollow = Vec::new();
     let mut declared = &*baseline.leaves;
     let mut scratch = Vec::new();
     walk(&baseline.paths, Some(live.body()), &Trail::root(), &mut |trail, slot| {
         let before = declared;
         let Some(kept) = take(&mut declared) else { return };
         let salt = baseline.salt.as_ref().filter(|_| is_sensitive(true, trail));
+        if let Slot::Leaf(now) = slot
+            && matches!(kept, Kept::Absent | Kept::Inline(b"{}"))
+        {
+            let path = trail.path();
+            if is_hollow(live, &path, kept, now) {
+                return hollow.push(path);
+            }
+        }
         scratch.clear();
         keep(&mut scratch, &slot, salt);
         if *scratch == before[..before.len() - declared.len()] {
@@ -42,7 +52,17 @@ fn value_findings(baseline: &Baseline, live: &Object) -> Vec<(Path, Finding)> {
         // An item that is gone is one finding, not one for each of its fields.
         findings.extend(found.filter(|(path, _)| findings.last().is_none_or(|(last, _)| last != path)));
     });
-    findings
+    (findings, hollow)
+}
+
+/// Whether a field that we declared empty (`emptyDir: {}`; `annotations: {}`, which the server does not even keep) is so
+/// still, but for what is others' in it: an apply would not touch that.
+fn is_hollow(live: &Object, path: &Path, kept: Kept<'_>, now: Option<&Value>) -> bool {
+    match now {
+        None | Some(Value::Null) => kept == Kept::Absent,
+        Some(Value::Object(map)) => map.is_empty() || foreign_below(live, path),
+        Some(_) => false,
+    }
 }
 
 fn leaf_finding(
@@ -60,10 +80,6 @@ fn leaf_finding(
     if let (Some(declared), Some(now)) = (&declared, now)
         && same(declared, now)
     {
-        return None;
-    }
-    if now.is_some_and(Value::is_object) && was_map(kept) && foreign_below(live, &path) {
-        // We declared an empty mapping (`emptyDir: {}`) whose content is others': an apply would not touch it.
         return None;
     }
     let null = Value::Null;
@@ -118,7 +134,12 @@ fn order_finding(baseline: &Baseline, path: Path, kept: Kept<'_>, now: &[u16]) -
     Some((path, finding))
 }
 
-fn ownership_findings(baseline: &Baseline, live: &Object, findings: &mut Vec<(Path, Finding)>) {
+fn ownership_findings(
+    baseline: &Baseline,
+    live: &Object,
+    hollow: &[Path],
+    findings: &mut Vec<(Path, Finding)>,
+) {
     let Some(owned) = owned_by_us(live) else {
         let path = Path::fields(&["metadata", "managedFields"]);
         let (declared, now) = (Shown::note("portolan (Apply)"), Shown::absent());
@@ -129,7 +150,8 @@ fn ownership_findings(baseline: &Baseline, live: &Object, findings: &mut Vec<(Pa
     let quiet = findings.is_empty();
     let lost = baseline.paths.difference(&owned);
     for path in if quiet { lost.paths() } else { lost.leaves() } {
-        if findings.iter().any(|(found, _)| path.0.starts_with(&found.0)) {
+        // Who puts something into what we declared empty takes the field itself as well, and no value of ours.
+        if findings.iter().any(|(found, _)| path.0.starts_with(&found.0)) || hollow.contains(&path) {
             continue;
         }
         let now = shown_live(baseline, live, &path);
@@ -153,10 +175,6 @@ fn shown_live(baseline: &Baseline, live: &Object, path: &Path) -> Shown {
         Some(value) => Shown::value(value),
         None => Shown::absent(),
     }
-}
-
-fn was_map(kept: Kept<'_>) -> bool {
-    matches!(kept, Kept::Inline([b'{', ..]) | Kept::Long { start: [b'{', ..], text: false, .. })
 }
 
 fn follow<'v>(body: &'v Value, path: &[PathElement]) -> Option<&'v Value> {

@@ -192,11 +192,21 @@ pub(super) fn order(bytes: &[u8]) -> Vec<u16> {
     bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
-/// A whole projection.
-pub(super) fn project(set: &FieldSet, live: &Value, secret: Option<&Salt>) -> Vec<u8> {
+/// A whole projection. A mapping of which `is_foreign` says that its content is others' stands for an empty one: that is
+/// what was declared, for the server lets nobody own something below an atomic value.
+pub(super) fn project(
+    set: &FieldSet,
+    live: &Value,
+    secret: Option<&Salt>,
+    is_foreign: &dyn Fn(&Trail<'_>) -> bool,
+) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1024);
     walk(set, Some(live), &Trail::root(), &mut |trail, slot| {
         let hidden = secret.filter(|_| is_sensitive(true, trail));
+        let slot = match slot {
+            Slot::Leaf(Some(Value::Object(map))) if !map.is_empty() && is_foreign(trail) => Slot::Leaf(None),
+            slot => slot,
+        };
         keep(&mut bytes, &slot, hidden);
     });
     bytes

@@ -1,22 +1,31 @@
 //! From a repository's new commit to applications with new renderings.
 
-use super::destination::lock;
+use super::destination::{Destination, lock};
 use super::expand::{self, Expansion, Wanted};
 use super::keep::keep_unit;
-use super::prepare::{self, Setting};
-use super::unit::{Phase, Prepared, Unit, UnitSpec};
+use super::rendering::{self, render_unit};
+use super::unit::{Prepared, Unit, UnitSpec};
 use super::world::World;
 use crate::model::document::{DocumentKind, Documents, Known, read};
 use crate::model::event::What;
 use crate::model::{Deletion, Revision};
+use crate::ports::RepositoryFailure;
 use crate::ports::state::ApplicationRecord;
-use crate::ports::{RenderRequest, RepositoryFailure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// A destination and the applications on it.
+type Group = (Arc<Destination>, Vec<Arc<Unit>>);
 
 /// Endings of files that may hold documents.
 const DOCUMENT_ENDINGS: [&str; 3] = [".yaml", ".yml", ".json"];
+
+/// Longest wait for a destination's first answer before the others go on without it.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+/// Pauses between later attempts at it: the first, and the longest.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// Follows the repositories for the applications.
 pub(crate) struct Coordinator {
@@ -25,6 +34,8 @@ pub(crate) struct Coordinator {
     /// What was remembered when the daemon started, by `destination/application`.
     pub remembered: BTreeMap<String, ApplicationRecord>,
     units: BTreeMap<String, Arc<Unit>>,
+    /// Destinations that cannot be connected, with the reason that was told.
+    unconnected: BTreeMap<String, String>,
     /// Whether applications are kept, or only rendered.
     keeps: bool,
 }
@@ -36,7 +47,7 @@ impl Coordinator {
         stop: watch::Receiver<bool>,
         remembered: BTreeMap<String, ApplicationRecord>,
     ) -> Self {
-        Self { world, stop, remembered, units: BTreeMap::new(), keeps: true }
+        Self { world, stop, remembered, units: BTreeMap::new(), unconnected: BTreeMap::new(), keeps: true }
     }
 
     /// One that renders and keeps nothing.
@@ -60,13 +71,38 @@ impl Coordinator {
         destinations.iter().for_each(|destination| destination.wake_failed());
     }
 
+    /// Fetches every repository and reads its documents.
+    ///
+    /// # Errors
+    /// The first repository that cannot be fetched or read.
+    pub async fn read_everything(&mut self) -> Result<Documents, String> {
+        for source in &self.world.adapters.repositories {
+            let failed = |failure: RepositoryFailure| format!("repository {}: {failure}", source.name);
+            source.repository.fetch().await.map_err(failed)?;
+            self.read_documents(&source.name).await.map_err(failed)?;
+        }
+        Ok(self.documents())
+    }
+
     async fn take_commit(&mut self, name: &str) {
-        if let Err(failure) = self.read_documents(name).await {
-            self.fail_repository(name, &failure.to_string());
-            return;
+        let mut rendered = name;
+        match self.read_documents(name).await {
+            Ok(()) => {
+                if let Some(state) = self.world.repositories().get_mut(name) {
+                    state.unread = None;
+                }
+            }
+            // Nothing of its own changes; who waits for its documents is told why.
+            Err(failure) if self.fail_repository(name, &failure.to_string()) => rendered = "",
+            Err(_) => return,
         }
         let documents = self.documents();
-        let expansion = expand::expand(&documents, &self.world).await;
+        for kept in self.world.clusters.take(&self.world, &documents).await {
+            if self.keeps {
+                self.world.clusters.spawn(&self.world, kept, self.stop.clone());
+            }
+        }
+        let expansion = expand::expand(&documents, &self.world, &self.remembered).await;
         let fresh = self.create_units(&expansion).await;
         self.remove_units(&documents, &expansion).await;
         let mut batch: Vec<Arc<Unit>> = Vec::new();
@@ -74,32 +110,33 @@ impl Coordinator {
             let Some(wanted) = expansion.wanted.get(key) else { continue };
             let spec = Arc::new(wanted.spec.clone());
             let changed = unit.state().spec.as_ref() != Some(&spec);
-            if changed || fresh.contains(key) || wanted.spec.repository == name {
+            if changed || fresh.contains(key) || wanted.spec.repository == rendered {
                 unit.state().spec = Some(spec);
                 batch.push(unit.clone());
             }
         }
-        self.render(batch).await;
-        // Only now: a pass that starts before everything is declared would ask the server about objects whose
-        // desired state is about to be known.
-        for key in fresh.into_iter().filter(|_| self.keeps) {
-            if let Some(unit) = self.units.get(&key) {
-                tokio::spawn(keep_unit(unit.clone(), self.world.clone(), self.stop.clone()));
-            }
-        }
+        self.render(batch, &fresh).await;
     }
 
-    fn fail_repository(&self, name: &str, message: &str) {
-        {
+    /// Notes that the documents of a repository could not be read. True when that is news; then it is told, unless it
+    /// follows from a fetch that failed, which was.
+    fn fail_repository(&self, name: &str, message: &str) -> bool {
+        let told = {
             let mut repositories = self.world.repositories();
             let state = repositories.entry(name.into()).or_default();
-            if state.failure.is_some() {
-                // The fetch has said what is wrong; that the mirror is empty follows from it.
-                return;
+            let told = state.failure.is_some();
+            let words = state.failure.get_or_insert_with(|| message.into()).clone();
+            if state.unread.as_ref() == Some(&words) {
+                return false;
             }
-            state.failure = Some(message.into());
+            state.unread = Some(words);
+            told
+        };
+        if !told {
+            let (repository, message) = (name.into(), message.into());
+            self.world.emit("", What::RepositoryFailed { repository, message });
         }
-        self.world.emit("", What::RepositoryFailed { repository: name.into(), message: message.into() });
+        true
     }
 
     /// Reads the documents of a repository's commit, where the daemon's file says that it has some.
@@ -168,14 +205,7 @@ impl Coordinator {
         let names: Vec<String> =
             self.world.adapters.repositories.iter().map(|source| source.name.clone()).collect();
         // Before every repository's documents are read, a name that is not there may only not be there yet.
-        let all_documents = {
-            let states = self.world.repositories();
-            let sources = &self.world.adapters.repositories;
-            sources.iter().all(|source| {
-                source.documents.is_none()
-                    || states.get(&source.name).is_some_and(|state| state.revision.is_some())
-            })
-        };
+        let all_documents = self.world.all_documents();
         all.settle(Known { repositories: Some(&names), all_documents, ..Known::default() });
         for problem in all.problems.iter().filter(|problem| problem.is_error()) {
             let origin = format!("{}:{}:{}", problem.file, problem.line, problem.column);
@@ -196,18 +226,39 @@ impl Coordinator {
                 }
                 continue;
             }
+            if let Some(words) = self.world.clusters.waits(destination) {
+                self.wait_for_cluster(key, spec, destination, words);
+                continue;
+            }
             match self.world.destination(destination, cluster).await {
                 Ok(destination) => {
+                    self.unconnected.remove(&*destination.name);
                     self.add_unit(key, Unit::new(&spec.name, destination, self.remembered.get(key)), spec);
                     fresh.insert(key.clone());
                 }
                 Err(message) => {
                     self.world.render_again(&spec.declared_in);
-                    self.world.emit(destination, What::DestinationFailed { message });
+                    self.cannot_connect(destination, message);
                 }
             }
         }
         fresh
+    }
+
+    /// Shows an application whose cluster is not there yet: it is made when the cluster is.
+    fn wait_for_cluster(&self, key: &str, spec: &UnitSpec, destination: &str, words: String) {
+        if self.keeps {
+            let record =
+                super::status::waiting_for_cluster(spec, destination, words, self.remembered.get(key));
+            self.world.records.put(key.into(), record);
+        }
+    }
+
+    /// Says why a destination cannot be connected, once for each reason: it is tried at every tick.
+    fn cannot_connect(&mut self, destination: &str, message: String) {
+        if self.unconnected.insert(destination.into(), message.clone()).as_ref() != Some(&message) {
+            self.world.emit(destination, What::DestinationFailed { message });
+        }
     }
 
     fn add_unit(&mut self, key: &str, unit: Arc<Unit>, spec: &UnitSpec) {
@@ -268,7 +319,7 @@ impl Coordinator {
                 Ok(destination) => destination,
                 Err(message) => {
                     self.world.render_again(&record.declared_in);
-                    self.world.emit(&record.destination, What::DestinationFailed { message });
+                    self.cannot_connect(&record.destination, message);
                     continue;
                 }
             };
@@ -281,15 +332,40 @@ impl Coordinator {
             unit.state().removed = true;
             self.add_unit(&key, unit.clone(), &spec);
             unit.supersede(Arc::new(Prepared { revision: "removed".into(), ..Prepared::default() }));
-            tokio::spawn(keep_unit(unit, self.world.clone(), self.stop.clone()));
+            self.world.tasks.spawn(keep_unit(unit, self.world.clone(), self.stop.clone()));
         }
     }
 
-    /// Renders a batch, as many at once as the settings allow.
-    async fn render(&self, batch: Vec<Arc<Unit>>) {
-        let mut tasks = tokio::task::JoinSet::new();
+    /// Renders a batch, and has the new ones among it kept. Each destination for itself: one that does not answer holds
+    /// nobody up.
+    async fn render(&self, batch: Vec<Arc<Unit>>, fresh: &BTreeSet<String>) {
+        let mut groups: BTreeMap<Arc<str>, Group> = BTreeMap::new();
         for unit in batch {
-            let world = self.world.clone();
+            let destination = unit.destination.clone();
+            groups.entry(destination.name.clone()).or_insert_with(|| (destination, Vec::new())).1.push(unit);
+        }
+        let groups = groups.into_values().map(|(destination, units)| async move {
+            self.render_for(&destination, &units).await;
+            // Only now: a pass that starts before everything is declared would ask the server about objects whose
+            // desired state is about to be known.
+            for unit in units.into_iter().filter(|unit| self.keeps && fresh.contains(&unit.key())) {
+                self.world.tasks.spawn(keep_unit(unit, self.world.clone(), self.stop.clone()));
+            }
+        });
+        futures::future::join_all(groups).await;
+    }
+
+    /// Renders for one destination, as many at once as the settings allow.
+    async fn render_for(&self, destination: &Arc<Destination>, units: &[Arc<Unit>]) {
+        if let Err(words) = self.reach(destination).await {
+            for unit in units {
+                rendering::fail(unit, destination.name.to_string(), format!("what it serves: {words}"));
+            }
+            return;
+        }
+        let mut tasks = tokio::task::JoinSet::new();
+        for unit in units {
+            let (world, unit) = (self.world.clone(), unit.clone());
             tasks.spawn(async move { render_unit(&world, &unit).await });
         }
         while let Some(ended) = tasks.join_next().await {
@@ -301,107 +377,46 @@ impl Coordinator {
             }
         }
     }
-}
 
-/// Renders one application, if what it reads has changed, and puts the result in force.
-pub(crate) async fn render_unit(world: &Arc<World>, unit: &Arc<Unit>) {
-    let Ok(_slot) = world.render_slots.acquire().await else { return };
-    let started = unit.destination.clock.now();
-    let fail = |origin: String, message: String| {
-        unit.destination.emit(&unit.name, What::RenderFailed { origin, message: message.clone() });
-        let mut state = unit.state();
-        if state.prepared.is_some() {
-            state.incomplete = Some(message);
-        } else {
-            state.phase = Phase::RenderFailed(message);
+    /// Learns what a destination serves, where that is not known. One that does not answer soon is asked again beside
+    /// everything else, and its applications are rendered once it does.
+    async fn reach(&self, destination: &Arc<Destination>) -> Result<(), String> {
+        if !destination.discovery().kinds.is_empty() {
+            return Ok(());
         }
-        drop(state);
-        unit.destination.ledger().touched.insert(unit.name.clone());
-        unit.destination.touched.notify_one();
-    };
-    let Some(spec) = unit.state().spec.clone() else { return };
-    let Some(source) = world.source(&spec.repository) else {
-        return fail(
-            spec.path.clone(),
-            format!("repository `{}` is not in the daemon's file", spec.repository),
-        );
-    };
-    let reference = spec.application.revision.as_deref().or(source.revision.as_deref());
-    let revision = match source.repository.resolve(reference).await {
-        Ok(revision) => revision,
-        Err(failure) => return fail(spec.repository.clone(), failure.to_string()),
-    };
-    let mut discovery = unit.destination.discovery();
-    if discovery.kinds.is_empty() {
-        discovery = match unit.destination.discover().await {
-            Ok(discovery) => discovery,
-            Err(failure) => {
-                world.render_again(&spec.repository);
-                return fail(unit.destination.name.to_string(), format!("what it serves: {failure}"));
-            }
+        if let Some(words) = &*lock(&destination.unreached) {
+            return Err(words.clone());
+        }
+        let words = match tokio::time::timeout(FIRST_ANSWER, destination.discover()).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => format!("{} has not answered within {} s", destination.name, FIRST_ANSWER.as_secs()),
         };
-    }
-    let request = RenderRequest {
-        application: spec.name.clone(),
-        namespace: spec.application.namespace.clone().unwrap_or_else(|| "default".into()),
-        repository: source.repository.clone(),
-        commit: revision.commit.clone(),
-        path: spec.path.clone(),
-        source: spec.application.source.clone(),
-        kube_version: discovery.version.clone(),
-        api_versions: unit.destination.api_versions(),
-        ignored: spec.application.ignore.clone(),
-    };
-    let key = match world.adapters.renderer.key(&request).await {
-        Ok(key) => prepared_key(&key, &spec),
-        Err(failure) => return fail(failure.origin, failure.message),
-    };
-    let current = unit.state().prepared.clone();
-    if let Some(current) = current.filter(|current| current.key == key && current.unserved.is_empty()) {
-        // Equal inputs give an equal rendering: nothing to do, not even to say.
-        let mut state = unit.state();
-        if state.incomplete.take().is_some() {
-            drop(state);
-            unit.destination.emit(
-                &unit.name,
-                What::Rendered { revision: revision.to_string(), objects: current.desired.len(), millis: 0 },
-            );
-            unit.wake.notify_one();
+        *lock(&destination.unreached) = Some(words.clone());
+        if self.keeps {
+            self.world.tasks.spawn(reach_later(self.world.clone(), destination.clone()));
         }
-        return;
-    }
-    match world.adapters.renderer.render(&request).await {
-        Ok(rendered) => {
-            let setting = Setting {
-                spec: &spec,
-                applyset: unit.destination.parent.id(),
-                discovery: &discovery,
-                permissions: &world.permissions(&[&spec.declared_in, &spec.repository]),
-                revision: revision.to_string(),
-                key,
-            };
-            let prepared = prepare::prepare(rendered, setting);
-            for problem in &prepared.problems {
-                let (origin, message) = (problem.origin.clone(), problem.message.clone());
-                unit.destination.emit(&unit.name, What::RenderFailed { origin, message });
-            }
-            for warning in &prepared.warnings {
-                let (origin, message) = (warning.origin.clone(), warning.message.clone());
-                unit.destination.emit(&unit.name, What::Warned { origin, message });
-            }
-            let millis = unit.destination.clock.now().duration_since(started).as_millis().max(0) as u64;
-            let objects = prepared.desired.len();
-            unit.destination
-                .emit(&unit.name, What::Rendered { revision: revision.to_string(), objects, millis });
-            unit.supersede(Arc::new(prepared));
-        }
-        Err(failure) => fail(failure.origin, failure.message),
+        Err(words)
     }
 }
 
-/// The renderer's key and the document's settings: a changed ignore rule changes what is sent.
-fn prepared_key(render_key: &str, spec: &UnitSpec) -> String {
-    crate::model::plan::digest_of(&(render_key, &spec.name, &spec.application))
+/// Asks a destination what it serves until it answers, then has its applications rendered.
+async fn reach_later(world: Arc<World>, destination: Arc<Destination>) {
+    let mut pause = ASK_AGAIN.0;
+    loop {
+        tokio::time::sleep(pause).await;
+        match destination.discover().await {
+            Ok(_) => break,
+            Err(failure) => *lock(&destination.unreached) = Some(failure.to_string()),
+        }
+        pause = (pause * 2).min(ASK_AGAIN.1);
+    }
+    *lock(&destination.unreached) = None;
+    destination.emit("", What::DestinationBack);
+    let units: Vec<Arc<Unit>> = destination.units().values().cloned().collect();
+    let repositories: BTreeSet<String> =
+        units.iter().filter_map(|unit| Some(unit.state().spec.as_ref()?.repository.clone())).collect();
+    repositories.iter().for_each(|name| world.render_now(name));
 }
 
 /// What is known of an application whose document is gone: its name, and what its document said of this moment.
@@ -418,21 +433,5 @@ fn removed_spec(record: &ApplicationRecord) -> UnitSpec {
         declared_in: record.declared_in.clone(),
         path: String::new(),
         application,
-    }
-}
-
-impl super::destination::Destination {
-    /// `--api-versions` of the destination, made once for each discovery.
-    pub fn api_versions(&self) -> Arc<[String]> {
-        let discovery = self.discovery();
-        let mut made = lock(&self.api_versions);
-        match &*made {
-            Some((of, versions)) if Arc::ptr_eq(of, &discovery) => versions.clone(),
-            _ => {
-                let versions: Arc<[String]> = discovery.api_versions().into();
-                *made = Some((discovery, versions.clone()));
-                versions
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ledger::{KindState, Ledger};
 use super::parent::Parent;
+use super::tasks::Tasks;
 use super::unit::{Phase, Unit};
 use crate::drift::Salt;
 use crate::model::event::{Event, Subject, What};
@@ -13,6 +14,7 @@ use crate::ports::{
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -34,6 +36,12 @@ pub(crate) struct Destination {
     pub salt: Salt,
     /// Nothing is written here.
     pub read_only: bool,
+    /// Its cluster is gone.
+    gone: AtomicBool,
+    /// Tasks that belong to it.
+    pub tasks: Tasks,
+    /// Why it is not known what it serves, while it is asked for that again and again.
+    pub unreached: Mutex<Option<String>>,
     /// Wakes the status task.
     pub touched: Notify,
     /// Counts changes of the watches' states.
@@ -82,10 +90,13 @@ impl Destination {
             clock,
             sink,
             salt,
+            tasks: Tasks::default(),
+            unreached: Mutex::default(),
             touched: Notify::new(),
             listed: watch::Sender::new(0),
             announcements,
             read_only,
+            gone: AtomicBool::new(false),
             done_at: Mutex::default(),
             api_versions: Mutex::default(),
             ledger: Mutex::default(),
@@ -196,6 +207,23 @@ impl Destination {
         for id in gone {
             ledger.set_gone(&id);
         }
+    }
+
+    /// Notes that its cluster is gone.
+    pub fn set_gone(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether its cluster is gone: there is nothing left to keep.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::SeqCst)
+    }
+
+    /// Ends its tasks and watches, and lets go of its applications, which hold it: nothing else would free either.
+    pub fn end(&self) {
+        self.tasks.end();
+        lock(&self.watches).clear();
+        self.units().clear();
     }
 
     fn subscribe(&self, served: &ServedKind) -> WatchGuard {

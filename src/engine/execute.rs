@@ -237,6 +237,21 @@ pub(crate) async fn dry_run(
     send(destination, unit, &kind, desired, body, true).await
 }
 
+/// Asks the server what it makes of the declaration where no live object stands in its way: under a name that nobody has.
+/// `None` when it refuses that, too.
+pub(crate) async fn dry_run_elsewhere(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    desired: &Desired,
+) -> Option<Object> {
+    let kind = destination.served(&desired.gvk)?;
+    let name = format!("portolan-{}", desired.digest);
+    let body = with_metadata(&desired.body, "name", &name);
+    let id = ResourceId { name, ..desired.id.clone() };
+    let elsewhere = Desired { id, ..desired.clone() };
+    send(destination, unit, &kind, &elsewhere, body, true).await.ok().map(|applied| applied.object)
+}
+
 /// The body of an update: fields under ignore rules are handed over first, so that they keep their live values.
 async fn body_for_update(
     destination: &Arc<Destination>,

@@ -7,6 +7,7 @@ use crate::model::document::{ApplicationDocument, ClusterDocument, Documents};
 use crate::model::event::What;
 use crate::model::permissions::wildcard;
 use crate::model::{ApplicationSpec, ClusterSpec};
+use crate::ports::ApplicationRecord;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -25,9 +26,14 @@ pub(crate) struct Expansion {
     pub unresolved: Vec<String>,
 }
 
-/// Resolves every application document.
-pub(crate) async fn expand(documents: &Documents, world: &World) -> Expansion {
+/// Resolves every application document. `remembered` are the records of earlier runs, by `destination/application`.
+pub(crate) async fn expand(
+    documents: &Documents,
+    world: &World,
+    remembered: &BTreeMap<String, ApplicationRecord>,
+) -> Expansion {
     let mut expansion = Expansion::default();
+    let missing = (!world.all_documents()).then(|| world.missing_documents());
     for document in &documents.applications {
         let repository = document.spec.repository.as_deref().unwrap_or(&document.origin.repository);
         let folders = match folders(document, repository, world).await {
@@ -39,6 +45,15 @@ pub(crate) async fn expand(documents: &Documents, world: &World) -> Expansion {
             }
         };
         let destinations = destinations(document, documents);
+        if let Some(missing) = &missing
+            && !is_certain(document, &folders, &destinations, remembered)
+        {
+            if !missing.is_empty() {
+                refuse(world, document, "/spec/destination", missing.clone());
+            }
+            expansion.unresolved.push(document.name.clone());
+            continue;
+        }
         if destinations.is_empty() {
             refuse(
                 world,
@@ -107,6 +122,22 @@ async fn folders(
             (format!("{}-{last}", document.name), folder)
         })
         .collect())
+}
+
+/// Whether a document goes where it seems to go although documents are missing: where it names no cluster, a Cluster that
+/// is not known yet would change which one is meant. Where it went before counts.
+fn is_certain(
+    document: &ApplicationDocument,
+    folders: &[(String, String)],
+    destinations: &[(String, ClusterSpec)],
+    remembered: &BTreeMap<String, ApplicationRecord>,
+) -> bool {
+    let destination = &document.spec.destination;
+    let is_named = destination.cluster.is_some() || destination.selector.is_some();
+    let is_known = |destination: &str| {
+        folders.iter().all(|(name, _)| remembered.contains_key(&format!("{destination}/{name}")))
+    };
+    !destinations.is_empty() && (is_named || destinations.iter().all(|(name, _)| is_known(name)))
 }
 
 /// The clusters that a document's destination names.

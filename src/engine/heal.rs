@@ -63,7 +63,7 @@ pub(crate) fn drifted(destination: &Arc<Destination>, id: ResourceId, fields: Ve
     let Some((unit, mend)) = responsible(destination, &id) else { return };
     destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending: mend });
     if mend && destination.begin(&id) {
-        tokio::spawn(heal(destination.clone(), unit, id, fields));
+        destination.tasks.spawn(heal(destination.clone(), unit, id, fields));
     }
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn vanished(destination: &Arc<Destination>, id: ResourceId) {
         return destination.ledger().set_gone(&id);
     };
     if destination.begin(&id) {
-        tokio::spawn(look_for(destination.clone(), unit, id, mend));
+        destination.tasks.spawn(look_for(destination.clone(), unit, id, mend));
     }
 }
 
@@ -88,7 +88,7 @@ async fn look_for(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId
         Some(kind) => execute::read(&destination, kind, &id).await.ok().flatten(),
         None => None,
     };
-    let fields =
+    let (fields, told) =
         match live.filter(|live| execute::is_one_of_ours(&destination, live) && !live.is_terminating()) {
             Some(live) => {
                 let mut ledger = destination.ledger();
@@ -99,17 +99,22 @@ async fn look_for(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId
                     drop(ledger);
                     return destination.release(&id);
                 }
-                let findings = findings.unwrap_or_default();
-                entry.drifted = true;
-                entry.told = super::observe::field_drifts(&findings);
-                entry.told.clone()
+                let fields = super::observe::field_drifts(&findings.unwrap_or_default());
+                // Each list that does not hold it comes to this again, where drift is left alone.
+                let told = std::mem::replace(&mut entry.drifted, true) && entry.told == fields;
+                entry.told.clone_from(&fields);
+                (fields, told)
             }
             None => {
-                destination.ledger().set_gone(&id);
-                Vec::new()
+                let mut ledger = destination.ledger();
+                ledger.set_gone(&id);
+                let entry = ledger.objects.get_mut(&id);
+                (Vec::new(), entry.is_some_and(|entry| std::mem::replace(&mut entry.loss_told, true)))
             }
         };
-    destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending: mend });
+    if !told {
+        destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending: mend });
+    }
     if mend {
         heal(destination, unit, id, fields).await;
     } else {

@@ -115,7 +115,9 @@ async fn run(
         destination.emit(&unit.name, What::Hook { id: id.clone(), phase, state: state.into() });
     };
     let fail = |words: String| {
-        say(&format!("failed: {words}"));
+        if unit.is_news(&format!("{}{FAILED}{words}", hook.key)) {
+            say(&format!("failed: {words}"));
+        }
         PhaseEnd::Failed(format!("{:?} hook {id}: {words}", hook.phase))
     };
     if let Some(reason) = prepared.forbidden.get(&id) {

@@ -1,8 +1,8 @@
 //! The tasks that run for as long as the daemon does: one for each application on each destination.
 
-use super::coordinate::render_unit;
 use super::destination::{Destination, lock};
 use super::reconcile::{PassEnd, reconcile};
+use super::rendering::render_unit;
 use super::unit::{Phase, Unit};
 use super::world::World;
 use crate::model::GroupKind;
@@ -24,6 +24,10 @@ const RELIST_LIMIT: Duration = Duration::from_secs(120);
 pub(crate) async fn keep_unit(unit: Arc<Unit>, world: Arc<World>, mut stop: watch::Receiver<bool>) {
     let mut full_pass_after = unit.destination.clock.now();
     loop {
+        if unit.destination.is_gone() {
+            world.records.remove(unit.key());
+            return;
+        }
         take_new_kinds(&unit, &world).await;
         let end = reconcile(&unit, &world, &world.records).await;
         if end == PassEnd::Done && unit.state().waiting.is_none() {
@@ -98,7 +102,7 @@ fn next_full_pass(unit: &Unit, after: Timestamp) -> Option<Timestamp> {
     let reconcile = &state.spec.as_ref()?.application.reconcile;
     let schedule = match &reconcile.cron {
         Some(cron) => Schedule::parse_cron(cron, &reconcile.time_zone),
-        None => Schedule::parse(&reconcile.every.to_string()),
+        None => Schedule::every(reconcile.every),
     };
     // Applications of one destination with the same schedule fall together: one list of a kind serves them all.
     schedule.ok()?.next_after(after, &unit.destination.name)

@@ -49,6 +49,8 @@ pub(crate) struct Entry {
     pub drifted: bool,
     /// What was last said of its drift, so that it is said once.
     pub told: Vec<FieldDrift>,
+    /// Whether it has been said that the object is not there any more.
+    pub loss_told: bool,
     /// Whether our `managedFields` entry was taken away: it is written back before the next apply.
     pub entry_lost: bool,
     /// A request of ours is on its way: events wait for its answer. Holds the last of them.
@@ -137,6 +139,7 @@ impl Ledger {
     pub fn set_live(&mut self, id: &ResourceId, live: Live) -> &mut Entry {
         let application = live.application.clone();
         let entry = self.objects.entry(id.clone()).or_default();
+        entry.loss_told = false;
         let before = entry.live.replace(live).and_then(|old| old.application);
         if before != application {
             if let Some(before) = before {

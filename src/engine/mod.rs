@@ -5,6 +5,8 @@
 //! where everything stands, [`records`] remembers it.
 
 mod announce;
+pub mod clusters;
+mod compare;
 mod coordinate;
 mod destination;
 mod execute;
@@ -22,16 +24,18 @@ mod preview;
 mod prune;
 mod reconcile;
 mod records;
+mod rendering;
 mod requests;
 mod status;
+mod tasks;
 mod unit;
 mod waves;
 mod world;
 
-use crate::model::event::{Event, Subject, What};
+use crate::model::event::What;
 use crate::model::{ClusterSpec, Permissions};
 use crate::ports::state::ApplicationRecord;
-use crate::ports::{Clock, Cluster, Renderer, Repository, Sink, StateStore};
+use crate::ports::{Clock, Clouds, Cluster, ClusterRecord, Renderer, Repository, Sink, StateStore};
 use async_trait::async_trait;
 use coordinate::Coordinator;
 pub use preview::{ChangePreview, Preview};
@@ -66,6 +70,8 @@ pub struct Settings {
     pub events: bool,
     /// Keys the digests of secret values in memory.
     pub salt: [u8; 32],
+    /// How passes over clusters in the cloud follow each other.
+    pub clusters: clusters::Pace,
 }
 
 /// A repository that the daemon's file names.
@@ -99,6 +105,8 @@ pub struct Adapters {
     pub repositories: Vec<RepositorySource>,
     /// Opens destinations.
     pub connect: Arc<dyn Connect>,
+    /// Opens cloud accounts.
+    pub clouds: Arc<dyn Clouds>,
     /// Renders.
     pub renderer: Arc<dyn Renderer>,
     /// Remembers.
@@ -127,6 +135,12 @@ impl View {
                 units.values().map(|unit| destination::lock(&unit.record).clone()).collect::<Vec<_>>()
             })
             .collect()
+    }
+
+    /// Every cluster's record, as it is now.
+    #[must_use]
+    pub fn clusters(&self) -> Vec<ClusterRecord> {
+        self.world.clusters.all().iter().map(|kept| kept.record()).collect()
     }
 
     /// Whether every repository was fetched or tried, and every application has been looked at once.
@@ -172,11 +186,18 @@ impl Engine {
     /// Runs until told to stop, then drains: no new change begins, those under way end within the limit.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let world = self.world;
+        // However this ends: nothing of this engine goes on beside the next one.
+        let _ends = Ends(world.clone());
         let remembered = tokio::select! {
             remembered = load(&world) => remembered,
             _ = stop.changed() => return,
         };
         world.load_approvals().await;
+        let clusters = tokio::select! {
+            clusters = load_clusters(&world) => clusters,
+            _ = stop.changed() => return,
+        };
+        world.clusters.begin(&world, clusters);
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(world.records.clone().keep_writing());
 
@@ -196,19 +217,37 @@ impl Engine {
         }
         drop(changed);
         let mut coordinator = Coordinator::new(world.clone(), stop.clone(), remembered);
-        loop {
-            tokio::select! {
-                Some(name) = changes.recv() => coordinator.repository_changed(&name).await,
-                _ = stop.changed() => break,
+        let coordinating = async {
+            while let Some(name) = changes.recv().await {
+                coordinator.repository_changed(&name).await;
             }
+            // Whoever follows the repositories ends with the engine.
+            std::future::pending::<()>().await;
+        };
+        // A rendering that is under way is given up.
+        tokio::select! {
+            () = coordinating => {}
+            _ = stop.changed() => {}
         }
         drain(&world).await;
         tasks.shutdown().await;
-        if let Err(failure) = world.records.flush().await {
-            let what =
-                What::DestinationFailed { message: format!("the state could not be stored: {failure}") };
-            world.adapters.sink.take(&Event { subject: Subject::default(), what });
-        }
+        // A write that is under way is waited for: what it holds is nowhere else.
+        let words = match tokio::time::timeout(world.settings.drain, world.records.flush()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => format!("it takes longer than {} s", world.settings.drain.as_secs()),
+        };
+        world
+            .emit("", What::DestinationFailed { message: format!("the state could not be stored: {words}") });
+    }
+}
+
+/// Ends an engine's tasks and watches when it is dropped.
+struct Ends(Arc<World>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -222,6 +261,20 @@ async fn load(world: &World) -> BTreeMap<String, ApplicationRecord> {
                     "",
                     What::DestinationFailed { message: format!("the state cannot be read: {failure}") },
                 );
+                tokio::time::sleep(STATE_RETRY).await;
+            }
+        }
+    }
+}
+
+/// What was remembered of clusters. Without it a removed one would never be taken away.
+async fn load_clusters(world: &World) -> BTreeMap<String, ClusterRecord> {
+    loop {
+        match world.store().clusters().await {
+            Ok(records) => return records,
+            Err(failure) => {
+                let message = format!("the records of clusters cannot be read: {failure}");
+                world.emit("", What::DestinationFailed { message });
                 tokio::time::sleep(STATE_RETRY).await;
             }
         }

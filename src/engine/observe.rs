@@ -146,8 +146,22 @@ impl Destination {
         if was_there && declared {
             return Reaction::Vanished(id.clone());
         }
+        let application = entry.live.as_ref().and_then(|live| live.application.clone());
         ledger.set_gone(id);
+        drop(ledger);
+        if let Some(application) = application {
+            self.wake_for(&application, id);
+        }
         Reaction::None
+    }
+
+    /// An application whose last pass ended on an object (a finalizer that kept it) has nothing to wait for once that is
+    /// gone.
+    fn wake_for(&self, application: &str, id: &ResourceId) {
+        let unit = self.units().get(application).cloned();
+        if let Some(unit) = unit.filter(|unit| unit.state().problems.contains_key(&id.to_string())) {
+            unit.wake.notify_one();
+        }
     }
 
     /// Marks an object as having a request of ours under way. False when it has one already.

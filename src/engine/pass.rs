@@ -1,5 +1,6 @@
 //! The steps of a pass: facts gathered, a plan made, its waves executed.
 
+use super::compare::Before;
 use super::destination::{Destination, lock};
 use super::execute;
 use super::hooks::{self, PhaseEnd};
@@ -7,9 +8,8 @@ use super::parent::{Members, namespaces};
 use super::prepare;
 use super::reconcile::{self, PassEnd};
 use super::records::Records;
-use super::unit::{Phase, Prepared, Unit, UnitSpec};
+use super::unit::{AskedFor, Phase, Prepared, Unit, UnitSpec};
 use super::world::World;
-use crate::drift::FindingKind;
 use crate::model::event::What;
 use crate::model::plan::{Change, Plan};
 use crate::model::{Adopt, DriftPolicy, GroupKind, Health, ResourceId, SyncStatus};
@@ -45,6 +45,10 @@ pub(crate) struct Pass<'a> {
     pub progress: Mutex<Progress>,
     /// Kinds that cannot be watched, with the reason in words.
     unwatched: Mutex<BTreeMap<GroupKind, String>>,
+    /// Objects of which it could not be told whether they drifted, with the reason in words.
+    pub uncompared: Mutex<BTreeMap<ResourceId, String>>,
+    /// What was applied last, rendered anew where it is needed.
+    pub before: tokio::sync::OnceCell<Before>,
 }
 
 #[derive(Default)]
@@ -65,7 +69,8 @@ impl<'a> Pass<'a> {
             state.phase = Phase::WaitsFor("suspended by its document".into());
             return None;
         }
-        let asked = std::mem::take(&mut state.asked);
+        let asked_before = state.asked_for.take().is_some_and(|asked_for| asked_for.is_of(&prepared));
+        let asked = std::mem::take(&mut state.asked) || asked_before;
         let fresh = prepared.digest != state.applied_digest;
         if fresh && !spec.application.sync.auto && !asked && !state.removed {
             state.phase =
@@ -86,6 +91,8 @@ impl<'a> Pass<'a> {
             asked,
             progress: Mutex::default(),
             unwatched: Mutex::default(),
+            uncompared: Mutex::default(),
+            before: tokio::sync::OnceCell::new(),
         })
     }
 
@@ -107,6 +114,11 @@ impl<'a> Pass<'a> {
     /// Whether this rendering has not been applied whole yet.
     pub fn is_new(&self) -> bool {
         self.unit.state().applied_digest != self.prepared.digest
+    }
+
+    /// What a person asked for and has yet to come about: this rendering, and no newer one.
+    pub fn asked_for(&self) -> Option<AskedFor> {
+        self.asked.then(|| AskedFor::of(&self.prepared))
     }
 
     /// The application's adoption policy.
@@ -228,11 +240,16 @@ impl<'a> Pass<'a> {
     pub async fn plan(&self, facts: &mut Facts) -> Plan {
         self.compare_unknown().await;
         let destination = self.destination();
+        let application = &self.spec.application;
         let discovery = destination.discovery();
         let mut deferred = prepare::deferred(&self.prepared, &discovery, &destination.name);
         for (kind, why) in lock(&self.unwatched).iter() {
             let of_kind = self.prepared.desired.iter().filter(|d| d.gvk.group_kind() == *kind);
             deferred.extend(of_kind.map(|d| (d.id.clone(), why.clone())));
+        }
+        // Drift that is only to be told must not be written over because it could not be told from what is new.
+        if application.drift.policy == DriftPolicy::Report && !self.asked && !self.is_new() {
+            deferred.extend(std::mem::take(&mut *lock(&self.uncompared)));
         }
         let desired: Vec<Desired> = self.prepared.desired.iter().map(|d| (**d).clone()).collect();
         let approvals = self.world.approvals(&self.unit.name, &destination.name);
@@ -242,8 +259,6 @@ impl<'a> Pass<'a> {
         let live = ledger.facts(&self.unit.name, &self.prepared.desired);
         let claimed = ledger.claimed_by_others(&self.unit.name, &self.prepared.desired);
         drop(ledger);
-        let applied_whole = self.unit.state().applied_digest == self.prepared.digest;
-        let application = &self.spec.application;
         crate::plan::plan(&PlanInput {
             application: &self.unit.name,
             destination: &destination.name,
@@ -261,76 +276,12 @@ impl<'a> Pass<'a> {
             deletion: application.deletion,
             removed: self.removed,
             asked: self.asked,
-            applied_whole,
+            applied_whole: !self.is_new(),
             approved: &|digest| approvals.contains(digest),
             held_before: waiting.as_ref().map(|waiting| (waiting.digest.as_str(), waiting.reason.as_str())),
             strangers: &facts.strangers,
             immutable: &facts.immutable,
         })
-    }
-
-    /// Asks the server about live objects that are not literally as desired: defaults, quantities and webhooks make
-    /// that of objects which are.
-    async fn compare_unknown(&self) {
-        let destination = self.destination();
-        let unknown: Vec<Arc<Desired>> = {
-            let ledger = destination.ledger();
-            self.prepared
-                .desired
-                .iter()
-                .filter(|d| {
-                    ledger.objects.get(&d.id).is_some_and(|entry| {
-                        entry.live.is_some()
-                            && entry.baseline.is_none()
-                            && entry.in_flight.is_none()
-                            && entry.unequal.is_some()
-                    })
-                })
-                .cloned()
-                .collect()
-        };
-        let comparisons = unknown.iter().map(|desired| self.compare(desired));
-        futures::future::join_all(comparisons).await;
-    }
-
-    async fn compare(&self, desired: &Arc<Desired>) {
-        let destination = self.destination();
-        let uid = destination
-            .ledger()
-            .objects
-            .get(&desired.id)
-            .and_then(|e| e.live.as_ref())
-            .map(|live| live.uid.clone());
-        let Some(uid) = uid else { return };
-        // What fails here fails again, and is reported, when it is applied.
-        let Ok(answer) = execute::dry_run(destination, self.unit, desired, Some(&uid)).await else { return };
-        let Some(baseline) = crate::drift::Baseline::of(&answer.object, &destination.salt) else { return };
-        let same_as_before = self.unit.state().applied_digest == self.prepared.digest;
-        let mut ledger = destination.ledger();
-        let Some(entry) = ledger.objects.get_mut(&desired.id) else { return };
-        let Some(live) = entry.unequal.take() else { return };
-        let findings = baseline.findings(&live);
-        if findings.is_empty() {
-            entry.applied.clone_from(&desired.digest);
-            entry.baseline = Some(baseline);
-        } else if same_as_before {
-            // Nothing was committed since: somebody changed it while we were away.
-            entry.applied.clone_from(&desired.digest);
-            entry.baseline = Some(baseline);
-            entry.drifted = true;
-            entry.entry_lost = findings.iter().any(|finding| finding.kind == FindingKind::Entry);
-            entry.told = super::observe::field_drifts(&findings);
-            drop(ledger);
-            let policy = self.spec.application.drift.policy;
-            destination.emit(
-                &self.unit.name,
-                What::Drifted {
-                    id: desired.id.clone(),
-                    fields: super::observe::field_drifts(&findings),
-                    mending: policy == DriftPolicy::Correct,
-                },
-            );
-        }
     }
 
     /// Whether hooks of this rendering have not run yet.
@@ -428,10 +379,8 @@ impl<'a> Pass<'a> {
                 (_, Some((place, words))) => Phase::Failed(format!("{place}: {words}")),
                 (_, None) => Phase::Done,
             };
-            let current = state.prepared.as_ref().is_some_and(|now| now.revision == self.prepared.revision);
-            if *end != PassEnd::Done && current {
-                // What was asked for is not done yet. A newer commit is not what the person saw.
-                state.asked |= self.asked;
+            if *end != PassEnd::Done {
+                state.asked_for = self.asked_for();
             }
             if *end == PassEnd::Done && progress.problems.is_empty() {
                 if state.applied_digest != self.prepared.digest {
@@ -439,6 +388,7 @@ impl<'a> Pass<'a> {
                 }
                 state.applied_digest.clone_from(&self.prepared.digest);
                 state.failures = 0;
+                state.failures_told.clear();
             }
             state.problems = progress.problems;
         }

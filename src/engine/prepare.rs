@@ -20,7 +20,7 @@ pub(crate) struct Setting<'a> {
     pub applyset: &'a str,
     pub discovery: &'a Discovery,
     /// Limits of the repository of the document and of the repository of the manifests.
-    pub permissions: &'a [Permissions],
+    pub permissions: Vec<Permissions>,
     /// `main@1a2b…`.
     pub revision: String,
     /// The renderer's key.

@@ -33,6 +33,9 @@ pub struct Preview {
     pub changes: Vec<ChangePreview>,
     /// What could not be rendered or asked.
     pub problems: Vec<RenderFailure>,
+    /// What a person should look at although it could be rendered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<RenderFailure>,
     /// The objects that would be applied, hooks included, by identity; values of Secrets are in them.
     #[serde(skip)]
     pub objects: Vec<Object>,
@@ -112,6 +115,7 @@ async fn preview_unit(unit: &Arc<Unit>, world: &World) -> Preview {
         plan: None,
         changes: Vec::new(),
         problems: Vec::new(),
+        warnings: Vec::new(),
         objects: Vec::new(),
     };
     unit.state().asked = true;
@@ -122,6 +126,7 @@ async fn preview_unit(unit: &Arc<Unit>, world: &World) -> Preview {
     };
     preview.revision.clone_from(&pass.prepared.revision);
     preview.problems.clone_from(&pass.prepared.problems);
+    preview.warnings.clone_from(&pass.prepared.warnings);
     let desired =
         pass.prepared.desired.iter().filter_map(|d| Object::new(serde_json::from_slice(&d.body).ok()?).ok());
     preview.objects = desired.chain(pass.prepared.hooks.iter().map(|hook| hook.object.clone())).collect();

@@ -71,16 +71,8 @@ pub(crate) async fn delete(
             Err(failure) => return Outcome::Failed(Failed::Api(failure)),
         };
         if !kept {
-            let pruned = Pruned {
-                application: unit.name.to_string(),
-                destination: destination.name.to_string(),
-                at: destination.clock.now().to_string(),
-                id: change.id.clone(),
-                manifest: restorable(&live),
-            };
-            if let Err(failure) = store.keep(&[pruned]).await {
-                let words = format!("its manifest could not be kept for `portolan restore`: {failure}");
-                return Outcome::Failed(Failed::NotSent(words));
+            if let Err(failed) = keep(destination, unit, store, &live).await {
+                return Outcome::Failed(failed);
             }
             kept = true;
         }
@@ -94,6 +86,25 @@ pub(crate) async fn delete(
     Outcome::Failed(Failed::NotSent(
         "it keeps changing while it is to be deleted; the next pass tries again".into(),
     ))
+}
+
+/// Keeps the manifest of what is about to be deleted, for `portolan restore`.
+async fn keep(
+    destination: &Destination,
+    unit: &Unit,
+    store: &dyn StateStore,
+    live: &Object,
+) -> Result<(), Failed> {
+    let pruned = Pruned {
+        application: unit.name.to_string(),
+        destination: destination.name.to_string(),
+        at: destination.clock.now().to_string(),
+        id: live.id(),
+        manifest: restorable(live),
+    };
+    store.keep(&[pruned]).await.map_err(|failure| {
+        Failed::NotSent(format!("its manifest could not be kept for `portolan restore`: {failure}"))
+    })
 }
 
 async fn delete_as_judged(
@@ -175,16 +186,7 @@ async fn remove_for_replacement(
         Ok(_) => return Err(Outcome::Superseded),
         Err(failure) => return Err(api(failure)),
     };
-    let pruned = Pruned {
-        application: unit.name.to_string(),
-        destination: destination.name.to_string(),
-        at: destination.clock.now().to_string(),
-        id: change.id.clone(),
-        manifest: restorable(&live),
-    };
-    store.keep(&[pruned]).await.map_err(|failure| {
-        Outcome::Failed(Failed::NotSent(format!("its manifest could not be kept: {failure}")))
-    })?;
+    keep(destination, unit, store, &live).await.map_err(Outcome::Failed)?;
     delete_as_judged(destination, unit, &kind, &change.id, &live).await.map_err(api)?;
     if !wait_gone(destination, unit, &change.id, limit).await {
         return Err(Outcome::Failed(Failed::NotSent(stuck(&live))));

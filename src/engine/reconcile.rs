@@ -37,7 +37,7 @@ pub(crate) async fn reconcile(unit: &Arc<Unit>, world: &World, records: &Records
         let mut state = unit.state();
         state.phase = Phase::WaitsFor(dependency);
         // What was asked for is done when the others are ready.
-        state.asked |= pass.asked;
+        state.asked_for = pass.asked_for();
         drop(state);
         return waits();
     }
@@ -106,7 +106,11 @@ pub(crate) fn report(pass: &Pass<'_>, end: &PassEnd) {
     let revision = pass.prepared.revision.clone();
     match (end, pass.first_problem()) {
         (PassEnd::Superseded, _) => {}
-        (_, Some(message)) => unit.destination.emit(&unit.name, What::SyncFailed { revision, message }),
+        (_, Some(message)) => {
+            if unit.is_news(&message) {
+                unit.destination.emit(&unit.name, What::SyncFailed { revision, message });
+            }
+        }
         (_, None) if written > 0 => {
             unit.destination.emit(&unit.name, What::Synced { revision, written, millis })
         }

@@ -19,22 +19,16 @@ const RETRY: Duration = Duration::from_secs(5);
 pub(crate) struct Records {
     pub store: Arc<dyn StateStore>,
     sink: Arc<dyn Sink>,
-    dirty: Mutex<BTreeMap<String, Option<ApplicationRecord>>>,
+    dirty: Arc<Mutex<BTreeMap<String, Option<ApplicationRecord>>>>,
     wake: Notify,
     /// One write at a time, so that an older record never overwrites a newer one.
-    writing: tokio::sync::Mutex<()>,
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Records {
     /// Nothing to write yet.
     pub fn new(store: Arc<dyn StateStore>, sink: Arc<dyn Sink>) -> Self {
-        Self {
-            store,
-            sink,
-            dirty: Mutex::default(),
-            wake: Notify::new(),
-            writing: tokio::sync::Mutex::default(),
-        }
+        Self { store, sink, dirty: Arc::default(), wake: Notify::new(), writing: Arc::default() }
     }
 
     /// Notes a record to be written soon.
@@ -59,20 +53,29 @@ impl Records {
 
     /// Writes what is noted.
     pub async fn flush(&self) -> Result<(), StateFailure> {
-        let _turn = self.writing.lock().await;
+        let turn = self.writing.clone().lock_owned().await;
         let records = std::mem::take(&mut *lock(&self.dirty));
         if records.is_empty() {
             return Ok(());
         }
-        let update = StateUpdate { records };
-        let result = self.store.save(&update).await;
-        if result.is_err() {
-            let mut dirty = lock(&self.dirty);
-            for (key, record) in update.records {
-                dirty.entry(key).or_insert(record);
+        let (store, dirty) = (self.store.clone(), self.dirty.clone());
+        // A task of its own: whoever waits for it may be ended, and what it has taken to be written must not be lost then.
+        let writing = tokio::spawn(async move {
+            let _turn = turn;
+            let update = StateUpdate { records };
+            let result = store.save(&update).await;
+            if result.is_err() {
+                let mut dirty = lock(&dirty);
+                for (key, record) in update.records {
+                    dirty.entry(key).or_insert(record);
+                }
             }
-        }
-        result
+            result
+        });
+        writing.await.unwrap_or_else(|error| {
+            let message = format!("the write ended abnormally: {error}");
+            Err(StateFailure { message, transient: true })
+        })
     }
 
     /// Writes in the background, for as long as the daemon runs.

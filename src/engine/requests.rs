@@ -2,11 +2,17 @@
 
 use super::unit::Unit;
 use super::world::World;
+use crate::model::event::What;
 use crate::model::ownership::{APPLICATION, PART_OF};
 use crate::ports::state::{Asked, UserRequest};
 use crate::ports::{ApiFailureKind, Approval};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Pauses before an answer that could not be written is written again.
+const ANSWER_AGAIN: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
 
 /// Answers requests for as long as the daemon runs.
 pub(crate) async fn answer_requests(world: Arc<World>, mut asked: mpsc::Receiver<Asked>) {
@@ -16,8 +22,24 @@ pub(crate) async fn answer_requests(world: Arc<World>, mut asked: mpsc::Receiver
             UserRequest::Approve(approval) => approve(&world, &approval).await,
             UserRequest::Restore { destination, key } => restore(&world, &destination, &key).await,
         };
-        // A request that could not be answered stays, and is answered when the daemon starts again.
-        let _ = world.store().answer(&key, &answer).await;
+        // Beside the next one: a store that does not answer must not keep the others waiting.
+        let answering = world.clone();
+        world.tasks.spawn(async move { give(&answering, &key, &answer).await });
+    }
+}
+
+/// Writes an answer, trying again what fails for a passing reason: a person waits for it. A request that could not be
+/// answered stays, and is answered when the daemon starts again.
+async fn give(world: &World, key: &str, answer: &str) {
+    let mut pauses = ANSWER_AGAIN.into_iter();
+    while let Err(failure) = world.store().answer(key, answer).await {
+        match pauses.next().filter(|_| failure.transient) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => {
+                let message = format!("the request {key} cannot be answered: {failure}");
+                return world.emit("", What::DestinationFailed { message });
+            }
+        }
     }
 }
 
@@ -36,10 +58,19 @@ fn sync(world: &World, name: Option<&str>) -> String {
     }
     let units = units(world, name);
     for unit in &units {
-        unit.state().asked = true;
+        {
+            let mut state = unit.state();
+            state.asked = true;
+            // Who asks is told anew what keeps failing.
+            state.failures_told.clear();
+        }
         unit.wake.notify_one();
     }
+    let clusters: Vec<_> =
+        world.clusters.all().into_iter().filter(|kept| name.is_none_or(|name| *kept.name == *name)).collect();
+    clusters.iter().for_each(|kept| kept.ask());
     match (units.len(), name) {
+        (0, Some(name)) if !clusters.is_empty() => format!("syncing cluster {name}"),
         (0, Some(name)) => format!("there is no application {name}"),
         (1, _) => format!("syncing {}", units[0].name),
         (count, _) => format!("syncing {count} applications"),
@@ -48,6 +79,9 @@ fn sync(world: &World, name: Option<&str>) -> String {
 
 async fn approve(world: &World, approval: &Approval) -> String {
     world.load_approvals().await;
+    if approval.application.is_empty() {
+        return approve_cluster(world, approval);
+    }
     let matching: Vec<Arc<Unit>> = units(world, Some(&approval.application))
         .into_iter()
         .filter(|unit| *unit.destination.name == *approval.destination)
@@ -65,6 +99,24 @@ async fn approve(world: &World, approval: &Approval) -> String {
             format!("another plan waits by now, with digest {}: look at it first", waiting.digest)
         }
         None => format!("no plan of {} waits for an approval", unit.name),
+    }
+}
+
+/// An approval that names no application is one of a cluster's plan.
+fn approve_cluster(world: &World, approval: &Approval) -> String {
+    let name = &approval.destination;
+    let Some(kept) = world.clusters.get(name) else {
+        return format!("there is no cluster {name} to be kept");
+    };
+    match kept.record().waiting {
+        Some(waiting) if waiting.digest == approval.digest => {
+            kept.look_again();
+            format!("approved: {} resources", waiting.objects.len())
+        }
+        Some(waiting) => {
+            format!("another plan waits by now, with digest {}: look at it first", waiting.digest)
+        }
+        None => format!("no plan of cluster {name} waits for an approval"),
     }
 }
 

@@ -41,7 +41,8 @@ fn ask_why(unit: &Arc<Unit>, records: &Arc<Records>) {
     }
     let Some(id) = worst(unit) else { return };
     let (unit, records) = (unit.clone(), records.clone());
-    tokio::spawn(async move {
+    let destination = unit.destination.clone();
+    destination.tasks.spawn(async move {
         // Without an answer the object's own conditions have to do.
         let Ok(evidence) = unit.destination.cluster.evidence(&id).await else { return };
         if let Some(why) = crate::health::why(&evidence.pods, &evidence.events) {
@@ -93,6 +94,23 @@ pub(crate) fn refresh(unit: &Arc<Unit>, records: &Records) -> bool {
     drop(current);
     records.put(unit.key(), record.clone());
     before != (record.sync, record.health)
+}
+
+/// The record of an application whose cluster is not there yet.
+pub(crate) fn waiting_for_cluster(
+    spec: &super::unit::UnitSpec,
+    destination: &str,
+    words: String,
+    remembered: Option<&ApplicationRecord>,
+) -> ApplicationRecord {
+    let mut record = remembered.cloned().unwrap_or_else(|| ApplicationRecord::new(&spec.name, destination));
+    record.source = format!("{} {}", spec.repository, spec.path);
+    record.declared_in.clone_from(&spec.declared_in);
+    record.deletion = spec.application.deletion;
+    record.sync = SyncStatus::OutOfSync;
+    record.health = Health::Missing;
+    record.message = words;
+    record
 }
 
 /// What is seen of an application's objects.

@@ -51,6 +51,25 @@ pub(crate) struct Prepared {
     pub ignore: Arc<Ignore>,
 }
 
+/// The rendering that a person asked for: a newer one is not what the person saw.
+pub(crate) struct AskedFor {
+    revision: String,
+    digest: String,
+}
+
+impl AskedFor {
+    /// A request for this rendering.
+    pub fn of(prepared: &Prepared) -> Self {
+        Self { revision: prepared.revision.clone(), digest: prepared.digest.clone() }
+    }
+
+    /// Whether a rendering is the one. A commit may be rendered twice, when a kind is served that was not before; and two
+    /// commits may come to the same.
+    pub fn is_of(&self, prepared: &Prepared) -> bool {
+        self.revision == prepared.revision || self.digest == prepared.digest
+    }
+}
+
 /// Where an application stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -79,6 +98,8 @@ pub(crate) struct State {
     pub removed: bool,
     /// A person asked for a sync.
     pub asked: bool,
+    /// What an earlier pass was asked for and did not bring about.
+    pub asked_for: Option<AskedFor>,
     /// Why nothing may be pruned: a later commit could not be rendered whole.
     pub incomplete: Option<String>,
     /// Problems of the last pass, by object.
@@ -95,6 +116,8 @@ pub(crate) struct State {
     pub looked: bool,
     /// Passes that failed in a row.
     pub failures: u32,
+    /// What was said of failures since the rendering or a person's request: the same is not said again at each attempt.
+    pub failures_told: BTreeSet<String>,
 }
 
 /// One application on one destination.
@@ -119,25 +142,8 @@ impl Unit {
         destination: Arc<Destination>,
         remembered: Option<&ApplicationRecord>,
     ) -> Arc<Self> {
-        let mut record = remembered.cloned().unwrap_or_else(|| ApplicationRecord {
-            name: name.into(),
-            destination: destination.name.to_string(),
-            source: String::new(),
-            revision: String::new(),
-            target_revision: String::new(),
-            render_digest: String::new(),
-            sync: SyncStatus::Unknown,
-            health: crate::model::Health::Unknown,
-            message: String::new(),
-            objects: 0,
-            last_change: None,
-            hooks_done: BTreeSet::new(),
-            hooks_digest: String::new(),
-            deletion: crate::model::Deletion::default(),
-            declared_in: String::new(),
-            waiting: None,
-            problems: BTreeMap::new(),
-        });
+        let mut record =
+            remembered.cloned().unwrap_or_else(|| ApplicationRecord::new(name, &destination.name));
         record.sync = SyncStatus::Unknown;
         let state = State {
             last_change: record.last_change.clone(),
@@ -164,6 +170,11 @@ impl Unit {
         lock(&self.state)
     }
 
+    /// Whether a failure has not been said yet; it counts as said now.
+    pub fn is_news(&self, failure: &str) -> bool {
+        self.state().failures_told.insert(failure.into())
+    }
+
     /// The key of its record.
     pub fn key(&self) -> String {
         format!("{}/{}", self.destination.name, self.name)
@@ -188,6 +199,7 @@ impl Unit {
                 state.phase = Phase::New;
             }
             state.failures = 0;
+            state.failures_told.clear();
             state.prepared.replace(prepared.clone())
         };
         let old: &[Arc<Desired>] = before.as_ref().map_or(&[], |before| &before.desired);

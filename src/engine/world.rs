@@ -1,8 +1,10 @@
 //! What the daemon knows as a whole: repositories, documents, destinations, approvals.
 
+use super::clusters::Fleet;
 use super::destination::{Destination, lock};
 use super::parent::Parent;
 use super::records::Records;
+use super::tasks::Tasks;
 use super::unit::{Phase, Unit};
 use super::{Adapters, RepositorySource, Settings};
 use crate::drift::Salt;
@@ -13,13 +15,19 @@ use crate::ports::StateStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
+
+/// Longest wait for a destination's credentials.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 
 /// What is known of a repository.
 #[derive(Default)]
 pub(crate) struct RepositoryState {
     /// The last fetch's failure; `None` after a success.
     pub failure: Option<String>,
+    /// Why its documents could not be read at last, as it was told.
+    pub unread: Option<String>,
     /// Whether a fetch has ever succeeded.
     pub fetched: bool,
     /// The commit whose documents are in force.
@@ -47,6 +55,10 @@ pub(crate) struct World {
     pub fetches: AtomicU64,
     /// Told when a fetch has ended, and when what it found is rendered.
     pub looked: watch::Sender<()>,
+    /// Tasks of single applications.
+    pub tasks: Tasks,
+    /// Clusters that are kept in the cloud.
+    pub clusters: Fleet,
     repositories: Mutex<BTreeMap<String, RepositoryState>>,
     destinations: Mutex<BTreeMap<String, Arc<Destination>>>,
     approvals: Mutex<BTreeSet<(String, String, String)>>,
@@ -66,6 +78,8 @@ impl World {
             fetch_now,
             fetches: AtomicU64::new(0),
             looked: watch::Sender::new(()),
+            tasks: Tasks::default(),
+            clusters: Fleet::default(),
             repositories: Mutex::new(repositories),
             destinations: Mutex::default(),
             approvals: Mutex::default(),
@@ -112,10 +126,50 @@ impl World {
         }
     }
 
+    /// Whether the documents of every repository that has some are known.
+    pub fn all_documents(&self) -> bool {
+        let states = self.repositories();
+        self.adapters.repositories.iter().all(|source| {
+            source.documents.is_none()
+                || states.get(&source.name).is_some_and(|state| state.revision.is_some())
+        })
+    }
+
+    /// What keeps documents from being known, in words; empty while nothing has gone wrong.
+    pub fn missing_documents(&self) -> String {
+        let states = self.repositories();
+        let of = |source: &RepositorySource| {
+            let state = states.get(&source.name).filter(|state| state.revision.is_none())?;
+            let failure = state.failure.as_ref().filter(|_| source.documents.is_some())?;
+            Some(format!(
+                "which cluster is meant is not known before the documents of repository {} are read ({failure}); \
+                 `spec.destination.cluster` names one",
+                source.name
+            ))
+        };
+        self.adapters.repositories.iter().find_map(of).unwrap_or_default()
+    }
+
     /// Has a repository's commit rendered again at its next tick.
     pub fn render_again(&self, name: &str) {
         if let Some(state) = self.repositories().get_mut(name) {
             state.again = true;
+        }
+    }
+
+    /// Has a repository's commit rendered again now.
+    pub fn render_now(&self, name: &str) {
+        self.render_again(name);
+        if let Some(fetch) = self.fetch_now.get(name) {
+            fetch.notify_one();
+        }
+    }
+
+    /// Ends every task and every watch.
+    pub fn end(&self) {
+        self.tasks.end();
+        for destination in self.destinations().values() {
+            destination.end();
         }
     }
 
@@ -139,7 +193,12 @@ impl World {
         if let Some(destination) = self.destinations().get(name) {
             return Ok(destination.clone());
         }
-        let cluster = self.adapters.connect.connect(name, spec).await?;
+        let connecting = self.adapters.connect.connect(name, spec);
+        // Credentials may come from another program.
+        let cluster = tokio::time::timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(|_| {
+            let seconds = CONNECT_LIMIT.as_secs();
+            Err(format!("Cluster {name}: its credentials were not there within {seconds} s"))
+        })?;
         let parent = Parent::new(&self.settings.instance, &self.settings.namespace);
         let (announcements, announced) = mpsc::channel(super::announce::BACKLOG);
         let (destination, events) = Destination::new(
@@ -157,9 +216,10 @@ impl World {
         if let Some(first) = destinations.get(name) {
             return Ok(first.clone());
         }
-        tokio::spawn(super::observe::watch_events(destination.clone(), events));
-        tokio::spawn(super::announce::announce(destination.clone(), announced));
-        tokio::spawn(super::status::keep_status(destination.clone(), self.records.clone()));
+        let tasks = &destination.tasks;
+        tasks.spawn(super::observe::watch_events(destination.clone(), events));
+        tasks.spawn(super::announce::announce(destination.clone(), announced));
+        tasks.spawn(super::status::keep_status(destination.clone(), self.records.clone()));
         destinations.insert(name.into(), destination.clone());
         Ok(destination)
     }

@@ -17,6 +17,9 @@ pub(super) const LINK: i32 = 0o120_000;
 /// File mode of a submodule in a tree.
 pub(super) const SUBMODULE: i32 = 0o160_000;
 
+/// Why a path without an end is not followed.
+pub(super) const NOTHING: &str = "leads to nothing";
+
 /// Where a path ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -89,7 +92,7 @@ pub(super) fn follow(
         }
         let folder = at.last().map_or(root, |(_, oid)| *oid);
         let Some((mode, id)) = known.entry(repo, folder, &name)? else {
-            return Ok(Target::Nowhere("leads to nothing"));
+            return Ok(Target::Nowhere(NOTHING));
         };
         match mode {
             FOLDER => at.push((name, id)),

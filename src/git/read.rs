@@ -100,6 +100,39 @@ impl Reader {
         Ok(content)
     }
 
+    /// Reads one file at a commit, by its path from the root, and nothing beside it. Links are followed inside the
+    /// repository. Refused as by [`Self::read_tree`]; empty when there is no such file.
+    ///
+    /// # Errors
+    /// [`GitError::Path`] when the path leads out; [`GitError::Corrupt`].
+    pub fn read_file(&self, commit: &str, path: &str, limits: &TreeLimits) -> Result<TreeContent, GitError> {
+        let mut content = TreeContent::default();
+        let path = path.trim_matches('/').to_owned();
+        match self.at(commit, &path)? {
+            Target::File(blob) => {
+                let odb = self.repo.odb().map_err(|e| self.damaged(&e))?;
+                let (size, kind) = odb.read_header(blob).map_err(|e| self.damaged(&e))?;
+                let reason = match walk::file_refusal(size as u64, kind, limits) {
+                    Some(reason) => reason,
+                    None => {
+                        let bytes = self.blob(blob)?;
+                        match lfs_refusal(&bytes) {
+                            Some(reason) => reason,
+                            None => {
+                                content.files.push(SourceFile { path, content: bytes });
+                                return Ok(content);
+                            }
+                        }
+                    }
+                };
+                content.refused.push(Refused { path, reason });
+            }
+            Target::Nowhere(links::NOTHING) | Target::Folder(..) => {}
+            Target::Nowhere(reason) => content.refused.push(Refused { path, reason: reason.to_owned() }),
+        }
+        Ok(content)
+    }
+
     fn at(&self, commit: &str, path: &str) -> Result<Target, GitError> {
         let oid = Oid::from_str(commit).map_err(|e| self.damaged(&e))?;
         let root = self.repo.find_commit(oid).map_err(|e| self.damaged(&e))?.tree_id();

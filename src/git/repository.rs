@@ -138,6 +138,15 @@ impl Repository for MirroredRepository {
         self.with_reader(move |reader| reader.glob_folders(&commit, &pattern, &limits)).await
     }
 
+    async fn file(&self, commit: &str, path: &str) -> Result<Checkout, RepositoryFailure> {
+        let (commit, path, limits) = (commit.to_owned(), path.to_owned(), self.tree_limits);
+        self.with_reader(move |reader| {
+            let content = reader.read_file(&commit, &path, &limits)?;
+            Ok(Checkout { files: content.files, refused: content.refused })
+        })
+        .await
+    }
+
     async fn read(&self, commit: &str, path: &str, endings: &[&str]) -> Result<Checkout, RepositoryFailure> {
         let (commit, path, limits) = (commit.to_owned(), path.to_owned(), self.tree_limits);
         let endings: Vec<String> = endings.iter().map(|ending| (*ending).to_owned()).collect();

@@ -215,13 +215,8 @@ impl Walk<'_> {
     fn file(&mut self, path: String, blob: Oid) -> Result<(), GitError> {
         let (size, kind) = self.odb.read_header(blob).map_err(|e| read_error(self.place, &e))?;
         let size = size as u64;
-        if kind != ObjectType::Blob {
-            self.refuse(path, "is not a file that git can read");
-        } else if size > self.limits.file_bytes {
-            self.refuse(
-                path,
-                format!("has {size} bytes; the limit for one file is {}", self.limits.file_bytes),
-            );
+        if let Some(reason) = file_refusal(size, kind, self.limits) {
+            self.refuse(path, reason);
         } else {
             self.bytes += size;
             if self.bytes > self.limits.total_bytes {
@@ -239,6 +234,15 @@ impl Walk<'_> {
     fn refuse(&mut self, path: String, reason: impl Into<String>) {
         self.walked.refused.push(Refused { path, reason: reason.into() });
     }
+}
+
+/// Why a file is not read, by the header of its object.
+pub(super) fn file_refusal(size: u64, kind: ObjectType, limits: &TreeLimits) -> Option<String> {
+    if kind != ObjectType::Blob {
+        return Some("is not a file that git can read".into());
+    }
+    (size > limits.file_bytes)
+        .then(|| format!("has {size} bytes; the limit for one file is {}", limits.file_bytes))
 }
 
 /// A name that is safe as one part of a path.

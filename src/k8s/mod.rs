@@ -8,9 +8,11 @@
 
 mod answer;
 mod apply;
+mod cluster_records;
 mod connect;
 mod discovery;
 pub mod events;
+mod evict;
 mod evidence;
 mod failure;
 mod group_discovery;

@@ -4,7 +4,7 @@ use super::discovery::Discoverer;
 use super::read::{self, Selection};
 use super::watch::{self, Watched};
 use super::wire::Wire;
-use super::{apply, events, evidence, write};
+use super::{apply, events, evict, evidence, write};
 use crate::model::{GroupKind, Object, ResourceId};
 use crate::ports::{
     Announcement, ApiFailure, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence,
@@ -110,5 +110,9 @@ impl Cluster for ApiServer {
 
     async fn evidence(&self, id: &ResourceId) -> Result<Evidence, ApiFailure> {
         evidence::gather(&self.wire, id).await
+    }
+
+    async fn evict(&self, pod: &ResourceId, uid: &str) -> Result<(), ApiFailure> {
+        evict::evict(&self.wire, pod, uid).await
     }
 }

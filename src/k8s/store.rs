@@ -4,8 +4,10 @@
 //! |---|---|---|
 //! | records | ConfigMaps `portolan-state-0` to `-15` | `portolan.dev/state=records` |
 //! | requests and approvals | a ConfigMap each, `portolan-request-…` | `portolan.dev/request=sync`, `approve`, `restore` |
+//! | clusters | a ConfigMap each, `portolan-cluster-…` | `portolan.dev/state=clusters` |
 //! | pruned manifests | Secrets `portolan-pruned-…` | `portolan.dev/pruned=true` |
 
+use super::cluster_records::ClusterRecords;
 use super::pruned;
 use super::records::Records;
 use super::requests::Requests;
@@ -13,8 +15,8 @@ use super::server::ApiServer;
 use super::wire::Wire;
 use crate::model::ResourceId;
 use crate::ports::{
-    ApiFailure, ApiFailureKind, ApplicationRecord, Approval, Asked, Pruned, StateFailure, StateStore,
-    StateUpdate, UserRequest,
+    ApiFailure, ApiFailureKind, ApplicationRecord, Approval, Asked, ClusterRecord, Pruned, StateFailure,
+    StateStore, StateUpdate, UserRequest,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -54,6 +56,7 @@ pub struct ClusterStateStore {
     place: Place,
     records: Records,
     requests: Requests,
+    clusters: ClusterRecords,
 }
 
 impl std::fmt::Debug for ClusterStateStore {
@@ -67,7 +70,12 @@ impl ClusterStateStore {
     #[must_use]
     pub fn new(server: &ApiServer, namespace: impl Into<String>) -> Self {
         let place = Place { wire: server.wire.clone(), namespace: namespace.into() };
-        Self { place, records: Records::default(), requests: Requests::default() }
+        Self {
+            place,
+            records: Records::default(),
+            requests: Requests::default(),
+            clusters: ClusterRecords::default(),
+        }
     }
 }
 
@@ -111,5 +119,13 @@ impl StateStore for ClusterStateStore {
 
     async fn kept(&self) -> Result<Vec<(String, Pruned)>, StateFailure> {
         pruned::kept(&self.place).await
+    }
+
+    async fn clusters(&self) -> Result<BTreeMap<String, ClusterRecord>, StateFailure> {
+        self.clusters.load(&self.place).await
+    }
+
+    async fn save_cluster(&self, name: &str, record: Option<&ClusterRecord>) -> Result<(), StateFailure> {
+        self.clusters.save(&self.place, name, record).await
     }
 }

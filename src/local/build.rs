@@ -105,7 +105,7 @@ fn copy_stages(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 /// Takes the lock, and says so when somebody else has it. Polls, because a blocked thread could not be cancelled.
-async fn lock(path: &Path, report: Report<'_>) -> Result<File, Error> {
+pub(crate) async fn lock(path: &Path, report: Report<'_>) -> Result<File, Error> {
     let file = File::create(path).map_err(Error::io("create", path))?;
     let mut meter = Meter::new(Phase::Lock, None);
     loop {
@@ -120,7 +120,7 @@ async fn lock(path: &Path, report: Report<'_>) -> Result<File, Error> {
     }
 }
 
-fn remove(folder: &Path) -> Result<(), Error> {
+pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
         _ => Ok(()),

@@ -20,7 +20,7 @@ use super::programs::{Program, Programs, programs_in};
 use super::progress::{Meter, Phase, Report};
 use super::records::Records;
 use super::release::Release;
-use super::spec::{DETACH, Event, Spec};
+use super::spec::{DETACH, Event, RESTART, Spec};
 use super::supervise;
 
 /// More than the supervisor's own limit for a start, so that its message arrives.
@@ -38,6 +38,7 @@ pub struct ControlPlane {
     supervisor: Child,
     /// While this is open, the supervisor goes on.
     leash: Option<ChildStdin>,
+    events: Lines<BufReader<ChildStdout>>,
 }
 
 impl ControlPlane {
@@ -58,8 +59,53 @@ impl ControlPlane {
         options: Options,
         report: Report<'_>,
     ) -> Result<ControlPlane, Error> {
-        let (control_plane, _events) = launch(places, options, report).await?;
-        Ok(control_plane)
+        launch(places, options, report).await
+    }
+
+    /// Replaces its programs by those of another release, over the same data, ports, certificates and tokens: what an
+    /// upgrade of the control plane does. It does not answer meanwhile (4 s). Where the other programs do not come up, the
+    /// ones before are started again.
+    ///
+    /// # Errors
+    /// Those of [`super::programs`]; [`Error::Start`] with the last words of what failed.
+    pub async fn replace(&mut self, places: &Places, version: &str, report: Report<'_>) -> Result<(), Error> {
+        let release = Release::find(version)?;
+        let records = Records::at(&self.instance.folder);
+        let before = records.spec()?;
+        // How nodes and pods behave is not the release's business.
+        let kwok_stages = before.programs.kwok_stages.clone();
+        let programs = Programs { kwok_stages, ..programs_in(places, release, report).await? };
+        let spec = Spec { version: release.version.to_owned(), programs: programs.clone(), ..before.clone() };
+        let outcome = match self.restart(&records, &spec, report).await {
+            Ok(()) => {
+                self.programs = programs;
+                Ok(())
+            }
+            Err(message) => {
+                let back = self.restart(&records, &before, report).await;
+                let message = match back {
+                    Ok(()) => format!("{message}\nThe programs of {} run again.", before.version),
+                    Err(error) => format!("{message}\nNor do those of {} any more: {error}", before.version),
+                };
+                Err(Error::Start { name: self.instance.name.clone(), message })
+            }
+        };
+        self.instance = records.instance()?;
+        outcome
+    }
+
+    async fn restart(&mut self, records: &Records, spec: &Spec, report: Report<'_>) -> Result<(), String> {
+        records.write_order(None, spec).map_err(|error| error.to_string())?;
+        let word = format!("{RESTART}\n");
+        let Some(leash) = &mut self.leash else {
+            return Err("its supervisor takes no orders any more".to_owned());
+        };
+        leash.write_all(word.as_bytes()).await.map_err(|error| error.to_string())?;
+        let ready = follow(&mut self.events, &self.instance.folder, report);
+        match tokio::time::timeout(START_LIMIT, ready).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err("the supervisor did not answer".to_owned()),
+        }
     }
 
     /// Where it is and how to reach it.
@@ -115,7 +161,7 @@ impl ControlPlane {
 /// # Errors
 /// As [`ControlPlane::start`].
 pub async fn up(places: &Places, options: Options, report: Report<'_>) -> Result<Instance, Error> {
-    let (mut control_plane, _events) = launch(places, options, report).await?;
+    let mut control_plane = launch(places, options, report).await?;
     if let Some(mut leash) = control_plane.leash.take() {
         // Should this process be killed before the word is through, the control plane goes too.
         let word = format!("{DETACH}\n");
@@ -127,13 +173,12 @@ pub async fn up(places: &Places, options: Options, report: Report<'_>) -> Result
     Ok(control_plane.instance.clone())
 }
 
-async fn launch(
-    places: &Places,
-    options: Options,
-    report: Report<'_>,
-) -> Result<(ControlPlane, Lines<BufReader<ChildStdout>>), Error> {
+async fn launch(places: &Places, options: Options, report: Report<'_>) -> Result<ControlPlane, Error> {
     let release = Release::find(&options.version)?;
-    let programs = programs_in(places, release, report).await?;
+    let mut programs = programs_in(places, release, report).await?;
+    if let Some(stages) = options.kwok_stages {
+        programs.kwok_stages = stages;
+    }
     let spec = Spec {
         name: options.name.unwrap_or_else(invent_name),
         version: release.version.to_owned(),
@@ -165,7 +210,7 @@ async fn launch(
     match outcome {
         Ok(()) => {
             let instance = Records::at(&folder).instance()?;
-            Ok((ControlPlane { instance, programs, supervisor: child, leash }, events))
+            Ok(ControlPlane { instance, programs, supervisor: child, leash, events })
         }
         Err(message) => {
             drop(leash);

@@ -23,6 +23,8 @@ pub struct Options {
     pub api_server_args: Vec<String>,
     /// Writes an audit log (level Metadata, JSON lines) into the instance's folder.
     pub audit: bool,
+    /// Stage files for KWOK in place of those of its module: how nodes and pods behave.
+    pub kwok_stages: Option<Vec<PathBuf>>,
     /// The program that runs as supervisor; `None` is the running one. Tests have to name the built binary, since
     /// they are a program of their own.
     pub supervisor: Option<PathBuf>,
@@ -37,6 +39,7 @@ impl Default for Options {
             extra_tokens: Vec::new(),
             api_server_args: Vec::new(),
             audit: false,
+            kwok_stages: None,
             supervisor: None,
         }
     }

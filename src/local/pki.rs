@@ -84,6 +84,24 @@ impl Pki {
     }
 }
 
+/// The identity of a server of our own on the loopback interface, signed by an authority of its own. All PEM.
+pub(crate) struct ServerIdentity {
+    /// Whom its clients have to trust.
+    pub(crate) authority: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl ServerIdentity {
+    /// A fresh one.
+    pub(crate) fn create(name: &str) -> Result<ServerIdentity, Error> {
+        let ca = Authority::new(&format!("{name}-authority"))?;
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let (certificate, key) = ca.sign(name, names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        Ok(ServerIdentity { authority: ca.pem, certificate, key })
+    }
+}
+
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,

@@ -31,3 +31,8 @@ pub(crate) enum Event {
 
 /// The line on the supervisor's standard input after which the end of that input means nothing any more.
 pub(crate) const DETACH: &str = "detach";
+
+/// The line on the supervisor's standard input that has it read its order again and start the programs of that, over
+/// the same data, ports, certificates and tokens. It answers as to the first start; when that fails nothing runs, and it
+/// waits for the next order.
+pub(crate) const RESTART: &str = "restart";

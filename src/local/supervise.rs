@@ -1,7 +1,8 @@
 //! The supervisor: a process of our own program that owns one control plane and outlives whoever asked for it.
 //!
 //! It ends, and takes everything with it, when its standard input closes (the parent ended, however), on SIGTERM
-//! (`portolan local down`), or when the start fails. After the line `detach` the closed input means nothing any more.
+//! (`portolan local down`), or when the start fails. After the line `detach` the closed input means nothing any more; the
+//! line `restart` replaces the programs by those of the order as it stands then (an upgrade, over the same data).
 //! Should the supervisor itself be killed, the kernel kills its children (Linux), and the next `list`, `up` or
 //! `down` removes the folder.
 
@@ -25,7 +26,7 @@ use super::pki::{self, Pki};
 use super::process::Identity;
 use super::programs::Program;
 use super::records::Records;
-use super::spec::{DETACH, Event};
+use super::spec::{DETACH, Event, RESTART};
 use super::startup::{died, start};
 
 /// The hidden subcommand of our program that lands in [`main`].
@@ -91,6 +92,15 @@ fn supervise(folder: &Path) -> Result<(), Error> {
     runtime.block_on(Supervisor::run(folder.to_path_buf()))
 }
 
+/// What is asked of a running supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// Its parent has gone, or `down` wishes so.
+    End,
+    /// Other programs over the same data.
+    Restart,
+}
+
 /// Why the supervisor ends.
 enum End {
     /// Its parent or `down` wishes so.
@@ -103,7 +113,7 @@ struct Supervisor {
     folder: PathBuf,
     records: Records,
     crew: Crew,
-    wishes: mpsc::UnboundedReceiver<()>,
+    wishes: mpsc::UnboundedReceiver<Wish>,
 }
 
 impl Supervisor {
@@ -127,19 +137,16 @@ impl Supervisor {
     /// From the first program to the wish to end.
     async fn live(&mut self) -> Result<End, Error> {
         let mut attempt = 1;
-        let layout = loop {
+        let mut layout = loop {
             let layout = self.prepare()?;
-            let started = tokio::select! {
-                started = start(&mut self.crew, &layout) => started,
-                () = wished(&mut self.wishes) => return Ok(End::Asked),
-            };
-            match started {
-                Ok(()) => break layout,
-                Err(message) if attempt < ATTEMPTS && message.contains("address already in use") => {
+            match self.bring_up(&layout).await {
+                None => return Ok(End::Asked),
+                Some(Ok(())) => break layout,
+                Some(Err(message)) if attempt < ATTEMPTS && message.contains("address already in use") => {
                     attempt += 1;
                     self.crew.stop().await;
                 }
-                Err(message) => return Ok(End::Failed(message)),
+                Some(Err(message)) => return Ok(End::Failed(message)),
             }
         };
         let mut instance = self.instance(&layout);
@@ -150,7 +157,29 @@ impl Supervisor {
         loop {
             let exit = tokio::select! {
                 exit = self.crew.next_exit() => exit,
-                () = wished(&mut self.wishes) => return Ok(End::Asked),
+                wish = wished(&mut self.wishes) => match wish {
+                    Wish::End => return Ok(End::Asked),
+                    Wish::Restart => {
+                        crashes.clear();
+                        layout = self.reordered(layout)?;
+                        self.crew.stop().await;
+                        instance = Instance { nodes: instance.nodes, ..self.instance(&layout) };
+                        match self.bring_up(&layout).await {
+                            None => return Ok(End::Asked),
+                            Some(Ok(())) => {
+                                self.records.write_instance(&instance)?;
+                                tell(&Event::Ready);
+                            }
+                            Some(Err(message)) => {
+                                self.crew.stop().await;
+                                instance.state = State::Failed(message.clone());
+                                self.records.write_instance(&instance)?;
+                                tell(&Event::Failed(message));
+                            }
+                        }
+                        continue;
+                    }
+                },
             };
             let crashes = crashes.entry(exit.program).or_default();
             *crashes = if exit.lived < CRASH { *crashes + 1 } else { 0 };
@@ -159,12 +188,28 @@ impl Supervisor {
                 instance.state = State::Failed(died(&layout, &exit));
                 self.crew.stop().await;
                 self.records.write_instance(&instance)?;
-                wished(&mut self.wishes).await;
+                until_the_end(&mut self.wishes).await;
                 return Ok(End::Asked);
             }
             tokio::time::sleep(CRASH_PAUSE * *crashes).await;
             self.crew.start(&layout, exit.program)?;
         }
+    }
+
+    /// Starts the programs; `None` when we are to end meanwhile.
+    async fn bring_up(&mut self, layout: &Layout) -> Option<Result<(), String>> {
+        tokio::select! {
+            started = start(&mut self.crew, layout) => Some(started),
+            () = until_the_end(&mut self.wishes) => None,
+        }
+    }
+
+    /// The same place with the order as it stands now.
+    fn reordered(&self, layout: Layout) -> Result<Layout, Error> {
+        let mut spec = self.records.spec()?;
+        // They were made at the first start, and are in the data.
+        spec.nodes = 0;
+        Ok(Layout { spec, ..layout })
     }
 
     /// Fresh ports, certificates, tokens and kubeconfigs.
@@ -212,7 +257,7 @@ impl Supervisor {
 }
 
 /// Collects all that may ask us to end: the closed standard input and the usual signals.
-fn listen(folder: &Path) -> Result<mpsc::UnboundedReceiver<()>, Error> {
+fn listen(folder: &Path) -> Result<mpsc::UnboundedReceiver<Wish>, Error> {
     let (wish, wishes) = mpsc::unbounded_channel();
     let closed = wish.clone();
     // A thread of the standard library's: tokio's would keep the runtime from ending while it waits for input.
@@ -220,18 +265,21 @@ fn listen(folder: &Path) -> Result<mpsc::UnboundedReceiver<()>, Error> {
         for line in std::io::stdin().lock().lines() {
             match line {
                 Ok(line) if line.trim() == DETACH => return,
+                Ok(line) if line.trim() == RESTART => {
+                    let _ = closed.send(Wish::Restart);
+                }
                 Ok(_) => {}
                 Err(_) => break,
             }
         }
-        let _ = closed.send(());
+        let _ = closed.send(Wish::End);
     });
     for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()] {
         let mut stream = signal(kind).map_err(Error::io("listen for signals in", folder))?;
         let wish = wish.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
-                let _ = wish.send(());
+                let _ = wish.send(Wish::End);
             }
         });
     }
@@ -241,9 +289,14 @@ fn listen(folder: &Path) -> Result<mpsc::UnboundedReceiver<()>, Error> {
     Ok(wishes)
 }
 
-async fn wished(wishes: &mut mpsc::UnboundedReceiver<()>) {
+async fn wished(wishes: &mut mpsc::UnboundedReceiver<Wish>) -> Wish {
     // The senders live as long as the signal handlers; should they ever go, nobody could stop us any more.
-    let _ = wishes.recv().await;
+    wishes.recv().await.unwrap_or(Wish::End)
+}
+
+/// Waits for the wish to end, whatever else is wished.
+async fn until_the_end(wishes: &mut mpsc::UnboundedReceiver<Wish>) {
+    while wished(wishes).await != Wish::End {}
 }
 
 /// Tells the parent. Once it has gone, nobody reads, and that is not our trouble.

@@ -193,6 +193,43 @@ pub enum What {
         /// The worst object and its reason; empty when healthy.
         message: String,
     },
+    /// A resource in the cloud is being changed as planned.
+    ResourceBegun {
+        /// What is done: `create`, `update`, `replace`, `adopt`, `delete`.
+        action: String,
+        /// Which resource: `Nodegroup/ng-1`.
+        resource: String,
+        /// What it costs in replaced nodes and time; empty when it costs neither.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        cost: String,
+    },
+    /// A change of a resource in the cloud has settled.
+    ResourceDone {
+        /// What was done.
+        action: String,
+        /// Which resource.
+        resource: String,
+        /// Milliseconds from the call to when it was seen.
+        millis: u64,
+    },
+    /// A resource in the cloud could not be changed, or failed.
+    ResourceFailed {
+        /// What was tried.
+        action: String,
+        /// Which resource.
+        resource: String,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// A field of a resource in the cloud left its declared value.
+    ResourceDrifted {
+        /// Which resource.
+        resource: String,
+        /// Which fields; empty when the whole resource went.
+        fields: Vec<FieldDrift>,
+        /// Whether it will be mended now.
+        mending: bool,
+    },
     /// The daemon's own file was reloaded, or refused.
     Configuration {
         /// Whether the new file is in force.

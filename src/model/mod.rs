@@ -4,6 +4,7 @@ pub mod application;
 pub mod byte_size;
 pub mod cloud;
 pub mod cluster;
+pub mod cluster_config;
 pub mod document;
 pub mod event;
 pub mod health;

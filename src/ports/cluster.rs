@@ -232,6 +232,9 @@ pub trait Cluster: Send + Sync + 'static {
     async fn evidence(&self, _id: &ResourceId) -> Result<Evidence, ApiFailure> {
         Ok(Evidence::default())
     }
+    /// Asks for the eviction of exactly this pod. One that is gone is a success; while a PodDisruptionBudget does not let
+    /// it go, the failure is [`ApiFailureKind::Throttled`].
+    async fn evict(&self, pod: &ResourceId, uid: &str) -> Result<(), ApiFailure>;
 }
 
 /// What a refused or failed request means for us.

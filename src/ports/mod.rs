@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cloud;
 pub mod cluster;
+pub mod cluster_record;
 pub mod observer;
 pub mod renderer;
 pub mod repository;
@@ -15,6 +16,7 @@ pub use cluster::{
     Announcement, ApiCause, ApiFailure, ApiFailureKind, Applied, ApplyRequest, Cluster, DeleteRequest,
     Discovery, Evidence, Impersonation, ServedKind, WatchEvent, WatchGuard,
 };
+pub use cluster_record::{ClusterMemory, ClusterRecord, DriftedField, UnderWay};
 pub use observer::{CallObserver, ObservedRequest, RequestObserver};
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};
 pub use repository::{Checkout, Repository, RepositoryFailure, Tip};

@@ -41,6 +41,8 @@ pub trait Repository: Send + Sync + 'static {
     async fn tree_id(&self, commit: &str, path: &str) -> Result<Option<String>, RepositoryFailure>;
     /// Folders that match a glob, sorted.
     async fn folders(&self, commit: &str, pattern: &str) -> Result<Vec<String>, RepositoryFailure>;
+    /// Reads one file, by its path from the root: the file or its refusal, under that path; neither when there is none.
+    async fn file(&self, commit: &str, path: &str) -> Result<Checkout, RepositoryFailure>;
     /// Reads the files below a folder whose name ends as given (empty: all).
     async fn read(&self, commit: &str, path: &str, endings: &[&str]) -> Result<Checkout, RepositoryFailure>;
 }

@@ -1,5 +1,6 @@
 //! What the daemon remembers, and how people reach it.
 
+use super::cluster_record::ClusterRecord;
 use crate::model::{Deletion, Health, Object, ResourceId, SyncStatus};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,32 @@ pub struct ApplicationRecord {
     /// Problems of single objects and documents, by object or place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub problems: BTreeMap<String, String>,
+}
+
+impl ApplicationRecord {
+    /// A record of which nothing is known yet.
+    #[must_use]
+    pub fn new(name: &str, destination: &str) -> Self {
+        Self {
+            name: name.into(),
+            destination: destination.into(),
+            source: String::new(),
+            revision: String::new(),
+            target_revision: String::new(),
+            render_digest: String::new(),
+            sync: SyncStatus::Unknown,
+            health: Health::Unknown,
+            message: String::new(),
+            objects: 0,
+            last_change: None,
+            hooks_done: BTreeSet::new(),
+            hooks_digest: String::new(),
+            deletion: Deletion::default(),
+            declared_in: String::new(),
+            waiting: None,
+            problems: BTreeMap::new(),
+        }
+    }
 }
 
 /// A plan held for an approval.
@@ -176,4 +203,8 @@ pub trait StateStore: Send + Sync + 'static {
     async fn keep(&self, pruned: &[Pruned]) -> Result<(), StateFailure>;
     /// Lists kept manifests: key, what it is, when it went.
     async fn kept(&self) -> Result<Vec<(String, Pruned)>, StateFailure>;
+    /// Records of the clusters that are kept in the cloud, by the names of their documents.
+    async fn clusters(&self) -> Result<BTreeMap<String, ClusterRecord>, StateFailure>;
+    /// Writes a cluster's record, `None` removes it; it is stored when this returns.
+    async fn save_cluster(&self, name: &str, record: Option<&ClusterRecord>) -> Result<(), StateFailure>;
 }

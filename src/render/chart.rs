@@ -115,13 +115,14 @@ async fn value_file(
     let Some(path) = found.filter(|path| !path.is_empty()) else {
         return Err(failure(format!("`{written}` leads out of the repository")));
     };
-    let (parent, name) = path::split(&path);
-    let read = Folder::read(request, parent, &[name]).await?;
-    if let Some(file) = read.files.into_iter().find(|file| file.path == name) {
+    // Only this one: beside a file at the root lies the whole repository.
+    let read = request.repository.file(&request.commit, &path).await;
+    let read = read.map_err(|error| failure(error.to_string()))?;
+    if let Some(file) = read.files.into_iter().next() {
         return Ok(ValueFile { path, content: file.content });
     }
-    Err(failure(match read.refused.into_iter().find(|refused| refused.origin == path) {
-        Some(refused) => format!("`{written}`: {}", refused.message),
+    Err(failure(match read.refused.into_iter().next() {
+        Some(refused) => format!("`{written}`: {}", refused.reason),
         None => format!("`{written}` does not exist: there is no {path} in the repository"),
     }))
 }

@@ -98,7 +98,7 @@ pub(super) async fn render(
 
     let mut rendered = Rendered { objects: taken.objects, problems: taken.problems, ..Rendered::default() };
     let told = confidential::warnings(&first.stderr).map(|line| failure(&inputs.folder, hide(line)));
-    rendered.warnings = export.warnings.into_iter().chain(told).collect();
+    rendered.warnings = export.warnings.into_iter().chain(told).chain(taken.warnings).collect();
     rendered.tools.insert("helm".into(), version);
     Ok(rendered)
 }

@@ -46,7 +46,7 @@ pub(super) async fn render(
     let mut rendered = Rendered { objects: taken.objects, problems: taken.problems, ..Rendered::default() };
     let hide = |line: &str| workspace.redact(&secrets(&folders).mask(line));
     let told = confidential::warnings(&output.stderr).map(|line| failure(root, hide(line)));
-    rendered.warnings = told.collect();
+    rendered.warnings = told.chain(taken.warnings).collect();
     // The build did without what the repository refused.
     rendered.warnings.extend(folders.into_iter().flat_map(|folder| folder.refused));
     rendered.tools.insert("kustomize".into(), version);

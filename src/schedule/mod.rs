@@ -7,15 +7,14 @@
 //! A cron expression means what a Kubernetes CronJob makes of it (robfig/cron v3), with one field more when it has
 //! seconds. What happens around a change of the clocks is said at [`Schedule::next_after`].
 
-mod duration;
 mod expression;
 mod field;
 mod zone;
 
-pub use duration::{DurationError, parse_duration};
 pub use expression::ExpressionError;
 pub use field::FieldError;
 
+use crate::model::Interval;
 use expression::Expression;
 use jiff::{Timestamp, tz::TimeZone};
 use std::fmt;
@@ -30,15 +29,12 @@ pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Why a schedule cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// The time between passes is not a duration.
-    #[error("every: {0}")]
-    Every(#[from] DurationError),
     /// The time between passes is below [`SHORTEST`].
     #[error("every: `{0}` is too short: at least 10s, drift is seen by watch in between anyway")]
-    TooShort(String),
+    TooShort(Interval),
     /// The time between passes is above [`LONGEST`].
     #[error("every: `{0}` is too long: at most 30d (720h)")]
-    TooLong(String),
+    TooLong(Interval),
     /// The cron expression is not one.
     #[error("cron: {0}")]
     Cron(#[from] ExpressionError),
@@ -55,32 +51,33 @@ pub enum ScheduleError {
 /// When full passes are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// As the user wrote it.
-    source: String,
     rhythm: Rhythm,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rhythm {
-    Every(Duration),
-    Cron { expression: Box<Expression>, zone: TimeZone },
+    Every(Interval),
+    Cron {
+        /// As the user wrote it.
+        source: String,
+        expression: Box<Expression>,
+        zone: TimeZone,
+    },
 }
 
 impl Schedule {
-    /// Reads a time between passes: `1h`, `90s`, `1h30m`, `1.5h`, `7d`.
+    /// A time between passes.
     ///
     /// # Errors
-    /// When it is not a duration, or is not between [`SHORTEST`] and [`LONGEST`].
-    pub fn parse(every: &str) -> Result<Self, ScheduleError> {
-        let period = parse_duration(every)?;
-        let source = every.trim().to_owned();
-        if period < SHORTEST {
-            return Err(ScheduleError::TooShort(source));
+    /// When it is not between [`SHORTEST`] and [`LONGEST`].
+    pub fn every(period: Interval) -> Result<Self, ScheduleError> {
+        if period.duration() < SHORTEST {
+            return Err(ScheduleError::TooShort(period));
         }
-        if period > LONGEST {
-            return Err(ScheduleError::TooLong(source));
+        if period.duration() > LONGEST {
+            return Err(ScheduleError::TooLong(period));
         }
-        Ok(Self { source, rhythm: Rhythm::Every(period) })
+        Ok(Self { rhythm: Rhythm::Every(period) })
     }
 
     /// Reads a cron expression of five or six fields (or `@daily` and its like) and the IANA name of its time zone
@@ -95,7 +92,7 @@ impl Schedule {
         let source = expression.trim().to_owned();
         let expression = Box::new(Expression::parse(&source)?);
         let zone = zone::find(time_zone)?;
-        Ok(Self { source, rhythm: Rhythm::Cron { expression, zone } })
+        Ok(Self { rhythm: Rhythm::Cron { source, expression, zone } })
     }
 
     /// The first instant after `after` at which a pass is due.
@@ -111,8 +108,8 @@ impl Schedule {
     #[must_use]
     pub fn next_after(&self, after: Timestamp, spread_key: &str) -> Option<Timestamp> {
         match &self.rhythm {
-            Rhythm::Every(period) => next_spread(*period, after, spread_key),
-            Rhythm::Cron { expression, zone } => zone::next_after(expression, zone, after),
+            Rhythm::Every(period) => next_spread(period.duration(), after, spread_key),
+            Rhythm::Cron { expression, zone, .. } => zone::next_after(expression, zone, after),
         }
     }
 }
@@ -120,9 +117,9 @@ impl Schedule {
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.rhythm {
-            Rhythm::Every(_) => write!(f, "every {}", self.source),
-            Rhythm::Cron { zone, .. } => {
-                write!(f, "cron `{}` in {}", self.source, zone.iana_name().unwrap_or("UTC"))
+            Rhythm::Every(period) => write!(f, "every {period}"),
+            Rhythm::Cron { source, zone, .. } => {
+                write!(f, "cron `{source}` in {}", zone.iana_name().unwrap_or("UTC"))
             }
         }
     }
@@ -155,7 +152,7 @@ mod tests {
 
     #[test]
     fn names_are_spread_over_the_period() {
-        let schedule = Schedule::parse("1h").unwrap();
+        let schedule = Schedule::every(Interval::from_secs(3600)).unwrap();
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut tenths = [0u32; 10];
         for n in 0..1000 {
@@ -168,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_schedule_says_what_was_written() {
-        assert_eq!(Schedule::parse(" 1h30m ").unwrap().to_string(), "every 1h30m");
+        let every = Schedule::every(Interval::from_secs(5400)).unwrap();
+        assert_eq!(every.to_string(), "every 1h30m");
         let cron = Schedule::parse_cron("*/5 * * * *", "europe/berlin").unwrap();
         assert_eq!(cron.to_string(), "cron `*/5 * * * *` in Europe/Berlin");
     }

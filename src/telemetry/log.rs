@@ -84,6 +84,19 @@ impl Sink for LogSink {
             What::HealthChanged { from, to, message } => {
                 info!(application, destination, from = %from, to = %to, message, "health changed");
             }
+            What::ResourceBegun { action, resource, cost } => {
+                info!(destination, resource, action, cost, "begun")
+            }
+            What::ResourceDone { action, resource, millis } => {
+                info!(destination, resource, action, millis, "done");
+            }
+            What::ResourceFailed { action, resource, message } => {
+                error!(destination, resource, action, message, "failed");
+            }
+            What::ResourceDrifted { resource, fields, mending } => {
+                let fields = shown(fields);
+                warn!(destination, resource, fields, mending, "drifted");
+            }
             What::Configuration { accepted: true, message } => info!(message, "configuration in force"),
             What::Configuration { accepted: false, message } => {
                 error!(message, "configuration refused, the old one stays")

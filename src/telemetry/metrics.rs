@@ -139,6 +139,11 @@ impl Sink for Metrics {
                 self.change("mend", "success");
                 self.mends.observe(seconds(*millis));
             }
+            What::ResourceDone { action, .. } => self.change(action, "success"),
+            What::ResourceFailed { action, .. } => self.change(action, "failure"),
+            What::ResourceDrifted { .. } => {
+                self.drifts.get_or_create(&subject()).inc();
+            }
             What::Synced { millis, .. } => self.syncs.observe(seconds(*millis)),
             What::Rendered { millis, .. } => self.renders.observe(seconds(*millis)),
             What::RepositoryFailed { repository, .. } => {

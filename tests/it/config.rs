@@ -3,7 +3,7 @@
 use portolan::config::check::{CheckOptions, check};
 use portolan::config::{Config, Credentials, StatePlace, load, schema, watch};
 use portolan::model::document::validate::Validator;
-use portolan::model::document::{DocumentKind, Documents, Known, Severity, read};
+use portolan::model::document::{DocumentKind, Documents, Known, Problem, Severity, read};
 use portolan::model::{ApplicationSpec, ClusterSpec};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -121,6 +121,77 @@ fn fields(schema: &Value, names: &mut Vec<String>) {
         }
         Value::Array(items) => items.iter().for_each(|item| fields(item, names)),
         _ => {}
+    }
+}
+
+/// A repository whose one application has this path.
+fn repository_of(path: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let document = format!(
+        "apiVersion: portolan.dev/v1alpha1\nkind: Application\nmetadata: {{name: a}}\nspec: {{path: {path:?}}}\n"
+    );
+    for (path, text) in files.iter().copied().chain([("portolan/a.yaml", document.as_str())]) {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    folder
+}
+
+fn said_of(folder: &tempfile::TempDir) -> Vec<(String, bool)> {
+    let report = check(folder.path(), CheckOptions::default());
+    let said = |problem: &Problem| {
+        (format!("{}:{}: {}", problem.file, problem.line, problem.message), problem.is_error())
+    };
+    report.problems.iter().map(said).collect()
+}
+
+#[test]
+fn text_that_kubectl_drops_is_warned_of() {
+    let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n";
+    let dropped = format!(
+        "---\n{{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {{\"name\": \"one\"}}}}\n{object}"
+    );
+    let folder = repository_of("app", &[("app/one.yaml", &dropped), ("app/two.yaml", object)]);
+    let said = said_of(&folder);
+    let [(words, is_error)] = said.as_slice() else { panic!("{said:#?}") };
+    assert!(words.contains("one.yaml:3:") && words.contains("kubectl drops"), "{words}");
+    assert!(!is_error, "a warning");
+}
+
+#[test]
+fn globs_are_checked_as_the_daemon_finds_them() {
+    let (good, bad) = ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n", "kind: ConfigMap\n");
+    let files = [
+        ("apps/one/a.yaml", bad),
+        ("apps/two/a.yaml", good),
+        ("apps/.hidden/a.yaml", bad),
+        ("clusters/eu/prod/web/a.yaml", bad),
+        ("clusters/web/a.yaml", bad),
+    ];
+    for (path, wrong) in [
+        ("apps/*", vec!["apps/one/"]),
+        ("apps/[o-p]*", vec!["apps/one/"]),
+        ("apps/{two,three}*", vec![]),
+        ("apps/[!t]*", vec!["apps/one/"]),
+        ("apps/.*", vec!["apps/.hidden/"]),
+        ("clusters/**/web", vec!["clusters/eu/prod/web/", "clusters/web/"]),
+        ("**/w?b", vec!["clusters/eu/prod/web/", "clusters/web/"]),
+    ] {
+        let folder = repository_of(path, &files);
+        let said = said_of(&folder);
+        let found: Vec<&str> = wrong
+            .iter()
+            .copied()
+            .filter(|part| said.iter().any(|(words, is_error)| words.contains(part) && *is_error))
+            .collect();
+        assert_eq!((found, said.len()), (wrong.clone(), wrong.len()), "{path}: {said:#?}");
+    }
+    for (path, words) in
+        [("apps/th*", "there is no folder `apps/th*`"), ("apps/[o", "is no pattern for folders")]
+    {
+        let said = said_of(&repository_of(path, &files));
+        assert!(said.iter().any(|(said, is_error)| said.contains(words) && *is_error), "{path}: {said:#?}");
     }
 }
 

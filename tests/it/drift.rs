@@ -202,6 +202,33 @@ fn an_object_read_in_another_version_is_not_compared_literally() {
     assert_eq!(literal(desired.body(), &live), Literal::Differs(vec!["apiVersion".into()]));
 }
 
+/// A ConfigMap of `annotations: {}`, which the server owns for us and does not keep.
+fn with_empty_annotations(annotations: Option<Value>, foreign: Option<Value>) -> Object {
+    let entry = |manager: &str, operation: &str, annotations: Value| {
+        json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1",
+               "fieldsV1": {"f:metadata": {"f:annotations": annotations}}})
+    };
+    let mut entries = vec![entry("portolan", "Apply", json!({}))];
+    entries.extend(foreign.map(|fields| entry("controller", "Update", fields)));
+    let mut metadata = json!({"name": "one", "managedFields": entries});
+    if let Some(annotations) = annotations {
+        metadata["annotations"] = annotations;
+    }
+    Object::new(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})).unwrap()
+}
+
+#[test]
+fn what_others_put_into_a_mapping_that_is_declared_empty_is_no_drift() {
+    let baseline = Baseline::of(&with_empty_annotations(None, None), &salt()).unwrap();
+    let theirs = json!({".": {}, "f:example.com/theirs": {}});
+    let filled = with_empty_annotations(Some(json!({"example.com/theirs": "v"})), Some(theirs));
+    assert_eq!(said(&baseline.findings(&filled)), Vec::<String>::new());
+    assert!(baseline.check(&filled) == Check::Same);
+    // A baseline that was taken later, with their content in it, holds none of it either.
+    let later = Baseline::of(&filled, &salt()).unwrap();
+    assert!(later.check(&with_empty_annotations(None, None)) == Check::Same);
+}
+
 #[test]
 fn a_null_and_an_empty_list_declare_nothing() {
     let live = golden("deployment/status-only");

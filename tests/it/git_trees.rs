@@ -68,6 +68,48 @@ async fn paths_globs_and_tree_ids() {
 }
 
 #[tokio::test]
+async fn one_file_is_read_alone_and_refused_by_the_same_rules() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+    let large = "x".repeat(2_000);
+    let repo = TestRepo::with(&[
+        ("values.yaml", "a: 1\n"),
+        ("deep/values.yaml", "a: 2\n"),
+        ("large.yaml", &large),
+        ("lfs.yaml", pointer),
+    ]);
+    let (inside, outside) = (repo.blob(b"deep/values.yaml"), repo.blob(b"../../etc/passwd"));
+    let root = repo.git(&["rev-parse", "main^{tree}"]);
+    let links = format!("\n120000 blob {inside}\tlink.yaml\n120000 blob {outside}\tout.yaml\n");
+    let tree = repo.git_with_input(&["mktree"], (repo.git(&["ls-tree", &root]) + &links).as_bytes());
+    repo.commit_tree("main", &tree);
+    let mirror = TestMirror::of_local(&repo);
+    let reader = mirror.fetched().await;
+    let commit = reader.resolve(None).unwrap().commit;
+    let limits = TreeLimits { file_bytes: 1_000, entries: 1, ..LIMITS };
+    let read = |path: &str| {
+        let content = reader.read_file(&commit, path, &limits).unwrap();
+        let file = content.files.first().map(|file| String::from_utf8_lossy(&file.content).into_owned());
+        (file, content.refused.first().map(|refused| refused.reason.clone()))
+    };
+    assert_eq!(read("values.yaml"), (Some("a: 1\n".into()), None));
+    assert_eq!(read("/deep/values.yaml"), (Some("a: 2\n".into()), None));
+    assert_eq!(read("link.yaml"), (Some("a: 2\n".into()), None), "links are followed inside the repository");
+    for nothing in ["nowhere.yaml", "deep", "", "values.yaml.bak"] {
+        assert_eq!(read(nothing), (None, None), "{nothing}");
+    }
+    for (path, said) in
+        [("large.yaml", "2000 bytes"), ("lfs.yaml", "Git LFS pointer"), ("out.yaml", "leads out")]
+    {
+        let (file, refused) = read(path);
+        assert!(
+            file.is_none() && refused.as_ref().is_some_and(|reason| reason.contains(said)),
+            "{path}: {refused:?}"
+        );
+    }
+    assert!(matches!(reader.read_file(&commit, "../values.yaml", &limits), Err(GitError::Path { .. })));
+}
+
+#[tokio::test]
 async fn hostile_entries_are_refused_one_by_one_and_the_rest_is_read() {
     let repo = TestRepo::empty();
     let good = repo.blob(b"a: 1\n");

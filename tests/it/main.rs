@@ -3,23 +3,33 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests")]
 
 mod architecture;
+mod aws_adapter;
 mod cli;
+mod cluster_config;
+mod clusters;
 mod config;
 mod deploy;
 mod drift;
+mod eks_server;
 /// The whole daemon on a real API server.
 mod engine {
     mod adoption;
+    mod attempts;
     mod bounds;
+    mod destinations;
     mod drift;
     mod drift_cases;
+    mod entries;
     mod faults;
+    mod faults_approval;
     mod guard;
     mod hooks;
     mod main_job;
+    mod missed;
     mod moves;
     mod order;
     mod policies;
+    mod program;
     mod prune;
     mod seen;
 }
@@ -31,8 +41,10 @@ mod hooks;
 mod k8s;
 mod k8s_http;
 mod local;
+mod local_aws;
 mod local_programs;
 mod plan;
+mod provision;
 mod render;
 mod render_helm;
 mod render_kustomize;
@@ -45,6 +57,7 @@ mod yaml_fidelity;
 mod support {
     pub mod control_plane;
     pub mod daemon;
+    pub mod gate;
     pub mod git_repo;
     pub mod git_server;
     pub mod memory_repository;

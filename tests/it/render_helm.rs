@@ -2,7 +2,7 @@
 
 use crate::support::memory_repository::MemoryRepository;
 use crate::support::rendering::{Bench, body, helm_request, ids, request};
-use portolan::model::{IgnoreRule, Object, ResourceId};
+use portolan::model::{IgnoreRule, Object, Refused, ResourceId};
 use portolan::ports::renderer::RenderedObject;
 use portolan::render::nondeterminism;
 use serde_json::{Value, json};
@@ -90,6 +90,43 @@ async fn values_have_their_order_and_may_come_from_other_folders() {
     assert_eq!(
         (&data["values"], &data["version"], &data["served"]),
         (&json!("chart inline common root"), &json!("v1.31.2"), &json!("true"))
+    );
+}
+
+#[tokio::test]
+async fn a_value_file_at_the_root_is_read_alone() {
+    // Beside it lies the whole repository, whose other files may be many, or of a kind that is refused.
+    let mut repository = MemoryRepository::new(FILES);
+    repository.commit([("root.yaml", "d: root\n"), ("elsewhere/deep/root.yaml", "d: another\n")]);
+    repository.refused.push(Refused { path: "elsewhere/huge.yaml".into(), reason: "is too large".into() });
+    repository.refused.push(Refused { path: "refused.yaml".into(), reason: "is too large".into() });
+    let repository = Arc::new(repository);
+    let bench = Bench::with_programs().await;
+    let with = |file: &str| helm_request(&repository, "charts/web", json!({"valueFiles": [file]}));
+    let rendered = bench.render(&with("/root.yaml")).await.unwrap();
+    assert_eq!(
+        rendered.objects.len(),
+        bench.render(&request(&repository, "charts/web")).await.unwrap().objects.len()
+    );
+    assert!(repository.files_read.lock().unwrap().iter().any(|path| path == "root.yaml"));
+    assert!(
+        !repository.folders_read.lock().unwrap().iter().any(String::is_empty),
+        "the root was read as a whole"
+    );
+    let refused = bench.render(&with("/refused.yaml")).await.unwrap_err();
+    assert!(refused.message.contains("`/refused.yaml`: is too large"), "{refused}");
+}
+
+#[tokio::test]
+async fn text_of_a_template_that_kubectl_drops_is_warned_of() {
+    let template = "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"one\"}}\n\
+        kind: Secret\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: two}\n";
+    let rendered = Bench::with_programs().await.render(&request(&chart(template), "app")).await.unwrap();
+    assert_eq!(rendered.objects.len(), 2);
+    let [warning] = rendered.warnings.as_slice() else { panic!("{:?}", rendered.warnings) };
+    assert!(
+        warning.message.contains("kubectl drops") && warning.origin.contains("templates/all.yaml"),
+        "{warning}"
     );
 }
 

@@ -6,16 +6,19 @@
 //! approvals/ID.json           approvals, until their plan was executed
 //! answers/ID.txt              answers, for ten minutes
 //! pruned/….json               pruned manifests
+//! clusters/NAME.json          records of clusters
 //! ```
 //! The folder belongs to the daemon's user alone (mode 0700, files 0600), for pruned Secrets are in it; whoever may
 //! act as that user may ask. Every file is replaced by a rename, so that no reader sees half of one.
 
+mod clusters;
 mod files;
 mod pruned;
 mod requests;
 
 use crate::ports::{
-    ApplicationRecord, Approval, Asked, Pruned, StateFailure, StateStore, StateUpdate, UserRequest,
+    ApplicationRecord, Approval, Asked, ClusterRecord, Pruned, StateFailure, StateStore, StateUpdate,
+    UserRequest,
 };
 use async_trait::async_trait;
 use files::Folder;
@@ -45,7 +48,14 @@ impl FolderStore {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StateFailure> {
         let folder = Folder::open(
             root.into(),
-            &[RECORDS, requests::REQUESTS, requests::APPROVALS, requests::ANSWERS, pruned::PRUNED],
+            &[
+                RECORDS,
+                requests::REQUESTS,
+                requests::APPROVALS,
+                requests::ANSWERS,
+                pruned::PRUNED,
+                clusters::CLUSTERS,
+            ],
         )?;
         Ok(Self { folder: Arc::new(folder), writing: Mutex::new(()) })
     }
@@ -108,6 +118,15 @@ impl StateStore for FolderStore {
 
     async fn kept(&self) -> Result<Vec<(String, Pruned)>, StateFailure> {
         self.blocking(pruned::kept).await
+    }
+
+    async fn clusters(&self) -> Result<BTreeMap<String, ClusterRecord>, StateFailure> {
+        self.blocking(clusters::load).await
+    }
+
+    async fn save_cluster(&self, name: &str, record: Option<&ClusterRecord>) -> Result<(), StateFailure> {
+        let (name, record) = (name.to_owned(), record.cloned());
+        self.blocking(move |folder| clusters::save(folder, &name, record.as_ref())).await
     }
 }
 

@@ -1,3 +1,47 @@
 //! The local AWS: moto for everything but EKS, and an EKS server of our own that is as strict as the service.
+//!
+//! ```text
+//!                       ┌─► eks (our server) ─► world ─► control planes, nodes, webhooks
+//! AWS_ENDPOINT_URL ─► front
+//!                       └─► moto (everything else) ◄── what the service makes in the account
+//! ```
 
+mod account;
+mod addons;
+mod admission;
+mod capacity;
+mod checks;
+mod cluster;
+pub mod eks;
+mod error;
+mod fargate;
+mod front;
+mod identity;
+mod image;
+mod instance;
+mod kubernetes;
+mod local_aws;
+mod local_world;
+mod making;
+mod moto;
+mod node_object;
+mod nodegroups;
+mod nodes;
+mod observe;
+mod pod_size;
+mod policies;
+mod python;
+mod rollout;
+mod template;
+mod token;
+mod trust;
+mod webhook;
+mod wire;
 pub mod world;
+
+pub use cluster::Patience;
+pub use error::Error;
+pub use instance::{AwsInstance, down, list, serve, up};
+pub use local_aws::{ACCOUNT, Access, Connect, LocalAws, LocalAwsOptions};
+pub use local_world::{LocalWorld, WorldOptions};
+pub use moto::{Home, Moto, Provider, service_model};

@@ -38,20 +38,25 @@ pub struct NodegroupFacts {
     pub auto_scaling_groups: Vec<String>,
     /// The security group for remote access, where there is one.
     pub remote_access_security_group: Option<String>,
-    /// AMI release version, such as `1.36.3-20261120`.
+    /// AMI release version, such as `1.36.3-20261120`; the id of the image (`ami-…`) where the launch template names one.
     pub release_version: String,
+    /// Members of the description that only the outside knows, or null: `launchTemplate` resolved to `{id, name, version}`,
+    /// `instanceTypes` where the template has none and none were asked for.
+    pub described: Value,
 }
 
 /// The outside of the EKS API. Every value is the described JSON of the service (`cluster`, `nodegroup`…), as
-/// DescribeX would give it at that moment. Calls are made one after the other for one cluster. Each may take long; the
-/// server shows CREATING, UPDATING or DELETING meanwhile, and FAILED or DEGRADED with the issue when it fails.
+/// DescribeX would give it at that moment. Calls are made one after the other for one cluster, except checks and
+/// observations, which may come at any time. Each may take long; the server shows CREATING, UPDATING or DELETING
+/// meanwhile, and FAILED or DEGRADED with the issue when it fails. Deletions are also asked for what failed to be made.
 #[async_trait]
 pub trait World: Send + Sync {
     /// Checks what the service checks at once when a cluster is asked for: role, subnets in two zones of one VPC,
     /// security groups, key. An error becomes InvalidParameterException (or the code it names).
     async fn check_cluster(&self, input: &Value) -> Result<(), Issue>;
 
-    /// Starts the control plane; makes the cluster security group and the network interfaces.
+    /// Starts the control plane; makes the cluster security group and the network interfaces. `cluster` also has
+    /// `bootstrapSelfManagedAddons`, and `accessConfig.bootstrapClusterCreatorAdminPermissions`, which are not described.
     async fn create_cluster(&self, cluster: &Value) -> Result<ClusterFacts, Issue>;
 
     /// Replaces the control plane's programs by those of `version` (`1.36`), over the same etcd.
@@ -83,6 +88,12 @@ pub trait World: Send + Sync {
         force: bool,
     ) -> Result<NodegroupFacts, Issue>;
 
+    /// Members of the description that have become others outside since, such as `scalingConfig` after somebody scaled the
+    /// Auto Scaling group: asked when a node group is described. None where nothing has.
+    async fn observe_nodegroup(&self, _cluster: &Value, _nodegroup: &Value) -> Option<Value> {
+        None
+    }
+
     /// Takes the nodes, the instances, the Auto Scaling group and the launch template's copy away.
     async fn delete_nodegroup(&self, cluster: &Value, nodegroup: &Value) -> Result<(), Issue>;
 
@@ -92,7 +103,9 @@ pub trait World: Send + Sync {
     /// Its pods' nodes go.
     async fn delete_fargate_profile(&self, cluster: &Value, profile: &Value) -> Result<(), Issue>;
 
-    /// Installs or updates an add-on's objects in the cluster; `configuration` is what was asked for, parsed.
+    /// Installs or updates an add-on's objects in the cluster; `configuration` is what was asked for, parsed (null when
+    /// nothing was). `addon` also has `resolveConflicts`, which is not described. InsufficientNumberOfReplicas leaves the
+    /// add-on DEGRADED, every other issue CREATE_FAILED or UPDATE_FAILED.
     async fn apply_addon(&self, cluster: &Value, addon: &Value, configuration: &Value) -> Result<(), Issue>;
 
     /// Removes an add-on's objects, unless they are to be preserved.

@@ -19,7 +19,7 @@ const COMPANIONS: [&str; 2] = ["eksctl.io", "kops.k8s.io"];
 const FOREIGN_KINDS: [&str; 2] = ["Migration", "Config"];
 
 /// Fields whose places are kept, because only a later step can tell whether they are right.
-const LATER: [&str; 16] = [
+const LATER: [&str; 19] = [
     "/metadata/name",
     "/spec/repository",
     "/spec/revision",
@@ -35,6 +35,9 @@ const LATER: [&str; 16] = [
     "/spec/reconcile/cron",
     "/spec/reconcile/timeZone",
     "/spec/kubeconfig",
+    "/spec/eks/name",
+    "/spec/eks/region",
+    "/spec/eks/nodeGroups",
     "/spec/clusterConfig",
 ];
 

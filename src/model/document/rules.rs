@@ -88,7 +88,9 @@ pub(super) fn cluster(name: &str, spec: &ClusterSpec, _: &Value) -> Vec<Violatio
         ("eks", spec.eks.is_some()),
     ];
     let used: Vec<_> = ways.into_iter().filter_map(|(way, used)| used.then_some(way)).collect();
-    match used[..] {
+    let mut found = described(spec);
+    found.extend(match used[..] {
+        [] if spec.cluster_config.is_some() => Vec::new(),
         [] => vec![violation(
             "/spec",
             "`spec` does not say how the cluster is reached",
@@ -106,6 +108,30 @@ pub(super) fn cluster(name: &str, spec: &ClusterSpec, _: &Value) -> Vec<Violatio
             &format!("`spec` has several ways to reach the cluster: {}", used.join(", ")),
             "keep one of them",
         )],
+    });
+    found
+}
+
+/// Rules of a Cluster that a ClusterConfig describes.
+fn described(spec: &ClusterSpec) -> Vec<Violation> {
+    match (&spec.cluster_config, &spec.eks) {
+        (Some(_), None) => vec![violation(
+            "/spec/clusterConfig",
+            "`spec.clusterConfig` needs `spec.eks`",
+            "write `eks` with the `name` and `region` that the ClusterConfig has in its `metadata`",
+        )],
+        (None, Some(eks)) => {
+            let fields = eks.managed_fields().into_iter();
+            let means_nothing = |field: &str| {
+                violation(
+                    &format!("/spec/eks/{field}"),
+                    &format!("`spec.eks.{field}` means nothing without `spec.clusterConfig`"),
+                    "name the ClusterConfig that describes the cluster, or take it out",
+                )
+            };
+            fields.map(means_nothing).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

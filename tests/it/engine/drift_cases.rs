@@ -41,10 +41,9 @@ pub struct Case {
     pub manifest: String,
     /// What somebody does to it.
     pub edit: Edit,
-    /// What is told: `path: declared -> live by manager`. Empty when the whole object went.
+    /// What is told, also when it happened while the daemon was down: `path: declared -> live by manager`. Empty when the
+    /// whole object went.
     pub says: Vec<&'static str>,
-    /// What is told when it happened while the daemon was down; `None` when no field is to be told.
-    pub says_after_a_start: Option<Vec<&'static str>>,
     /// How the first pass after a start mends it.
     pub action_after_a_start: Action,
     /// JSON pointers and what they hold once it is mended.
@@ -69,7 +68,6 @@ impl Case {
             kind,
             manifest,
             edit,
-            says_after_a_start: Some(says.clone()),
             says,
             action_after_a_start: Action::Update,
             mended,
@@ -229,27 +227,21 @@ pub fn cases() -> Vec<Case> {
                 ("/spec/template/spec/containers/1/image", r#""stays:1""#),
             ],
         ),
-        // kubernetes/kubernetes#130292: a plain apply is refused, for the edited port stays beside ours. After a start the
-        // dry run that would tell the fields is refused as well; it is mended all the same.
-        Case {
-            says_after_a_start: None,
-            ..Case::new(
-                "key-changed",
-                "service",
-                "apiVersion: v1
+        // kubernetes/kubernetes#130292: a plain apply, and after a start the dry run, is refused, for the edited port stays
+        // beside ours.
+        Case::new(
+            "key-changed",
+            "service",
+            "apiVersion: v1
 kind: Service
 metadata: {name: key-changed}
 spec: {ports: [{name: web, port: 80}], selector: {app: web}}
 "
-                .into(),
-                Edit::Json(r#"[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]"#),
-                vec!["spec.ports[port=80,protocol=TCP]: (present) -> (absent) by -"],
-                vec![(
-                    "/spec/ports",
-                    r#"[{"name": "web", "port": 80, "protocol": "TCP", "targetPort": 80}]"#,
-                )],
-            )
-        },
+            .into(),
+            Edit::Json(r#"[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]"#),
+            vec!["spec.ports[port=80,protocol=TCP]: (present) -> (absent) by -"],
+            vec![("/spec/ports", r#"[{"name": "web", "port": 80, "protocol": "TCP", "targetPort": 80}]"#)],
+        ),
         Case::new(
             "set-item-removed",
             "configmap",
@@ -329,22 +321,17 @@ data: {k: theirs}
             vec![r#"metadata.labels["portolan.dev/application"]: a -> (absent) by -"#],
             vec![],
         ),
-        // After a start the list, which selects by the label, does not hold it: the pass means to create it, and finds it.
+        // After a start the list, which selects by this label, does not hold it.
+        Case::new(
+            "part-of-label",
+            "configmap",
+            map("part-of-label"),
+            Edit::Merge(r#"{"metadata": {"labels": {"applyset.kubernetes.io/part-of": null}}}"#),
+            vec![r#"metadata.labels["applyset.kubernetes.io/part-of"]: SET -> (absent) by -"#],
+            vec![],
+        ),
         Case {
             action_after_a_start: Action::Create,
-            says_after_a_start: None,
-            ..Case::new(
-                "part-of-label",
-                "configmap",
-                map("part-of-label"),
-                Edit::Merge(r#"{"metadata": {"labels": {"applyset.kubernetes.io/part-of": null}}}"#),
-                vec![r#"metadata.labels["applyset.kubernetes.io/part-of"]: SET -> (absent) by -"#],
-                vec![],
-            )
-        },
-        Case {
-            action_after_a_start: Action::Create,
-            says_after_a_start: None,
             replaced: true,
             ..Case::new(
                 "deleted",

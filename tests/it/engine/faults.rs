@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use portolan::k8s::{ObservedRequest, RequestObserver};
 use portolan::ports::{ApiFailure, ApiFailureKind};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 6;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
+pub enum Fault {
     Error500,
     Throttled429,
     Timeout,
@@ -50,40 +50,40 @@ impl Fault {
 
 /// Which request it happens to: the first of a call site, or the nth that begins (after its effect: that is answered).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum At {
+pub enum At {
     Site(String),
     Number(usize),
 }
 
 /// One fault at one request, before its effect or after it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Point {
-    at: At,
-    after: bool,
-    fault: Fault,
+pub struct Point {
+    pub at: At,
+    pub after: bool,
+    pub fault: Fault,
 }
 
 /// Records all requests, and breaks one.
-struct Breaker {
-    point: Option<Point>,
-    fired: AtomicBool,
+pub struct Breaker {
+    pub point: Option<Point>,
+    pub fired: AtomicBool,
     /// Told when the daemon is to be killed.
-    killed: Notify,
-    step: AtomicUsize,
+    pub killed: Notify,
+    pub step: AtomicUsize,
     /// Requests begun, and answers that came.
     number: AtomicUsize,
     answers: AtomicUsize,
     /// What differs from scenario to scenario, and what stands for it in a site.
-    names: OnceLock<[String; 2]>,
+    pub names: OnceLock<[String; 2]>,
     /// Call sites in the order of their first request.
-    sites: Mutex<Vec<String>>,
+    pub sites: Mutex<Vec<String>>,
     /// Objects that the server created for us (201) and deleted, by `kind/name`, with their number.
-    created: Mutex<BTreeMap<String, usize>>,
-    deleted: Mutex<BTreeMap<String, usize>>,
+    pub created: Mutex<BTreeMap<String, usize>>,
+    pub deleted: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Breaker {
-    fn new(point: Option<Point>) -> Arc<Self> {
+    pub fn new(point: Option<Point>) -> Arc<Self> {
         Arc::new(Self {
             point,
             fired: AtomicBool::new(false),
@@ -108,6 +108,7 @@ impl Breaker {
             .map(|part| match part {
                 _ if part == namespace => "NAMESPACE",
                 _ if part == instance => "INSTANCE",
+                _ if part.starts_with("portolan-request-") => "portolan-request-NAME",
                 _ => part,
             })
             .collect();
@@ -169,13 +170,13 @@ impl RequestObserver for Breaker {
 }
 
 /// The daemon with a runtime of its own, which ends with all of its tasks as a process does.
-struct Process {
+pub struct Process {
     daemon: Option<Daemon>,
     runtime: Option<Runtime>,
 }
 
 impl Process {
-    async fn start(mut daemon: Daemon) -> Self {
+    pub async fn start(mut daemon: Daemon) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let starting = runtime.spawn(async move {
@@ -185,12 +186,12 @@ impl Process {
         Self { daemon: Some(starting.await.unwrap()), runtime: Some(runtime) }
     }
 
-    fn daemon(&self) -> &Daemon {
+    pub fn daemon(&self) -> &Daemon {
         self.daemon.as_ref().unwrap()
     }
 
     /// Ends it at once, wherever its tasks are.
-    async fn kill(mut self) -> Daemon {
+    pub async fn kill(mut self) -> Daemon {
         let runtime = self.runtime.take().unwrap();
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(10))).await.unwrap();
         let mut daemon = self.daemon.take().unwrap();
@@ -237,6 +238,8 @@ async fn scenario(point: Option<Point>) -> Arc<Breaker> {
     .await;
     breaker.names.set([daemon.namespace.clone(), daemon.instance.clone()]).unwrap();
     daemon.observer = Some(breaker.clone());
+    // The daemon's memory is behind the same requests: what it wrote of hooks and prunes is lost and cut like the rest.
+    daemon.settings = json!({"state": {"namespace": daemon.namespace}});
     let mut process = Process::start(daemon).await;
     let first = process.daemon().repo.git(&["rev-parse", "refs/heads/main"]);
     process = settle(process, &breaker, &first).await;
@@ -283,7 +286,10 @@ async fn verify(daemon: &Daemon, breaker: &Breaker) {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|object| object["metadata"]["name"] != "kube-root-ca.crt")
+        .filter(|object| {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            name != "kube-root-ca.crt" && !name.starts_with("portolan-state-")
+        })
         .map(|object| {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             format!(
@@ -297,6 +303,10 @@ async fn verify(daemon: &Daemon, breaker: &Breaker) {
     live.sort();
     let point = &breaker.point;
     assert_eq!(live, ["before a ", "moves b v", "new a v", "one a w", "three b v", "two a v"], "{point:?}");
+
+    // What was pruned can be restored, whatever was lost on the way.
+    let kept = daemon.kubectl(&["get", "secrets", "-l", "portolan.dev/pruned=true", "-o", "yaml"]).await;
+    assert!(kept.contains("/pruned"), "{point:?}: {kept}");
 
     let created = breaker.created.lock().unwrap().clone();
     for (object, times) in &created {
@@ -312,7 +322,12 @@ async fn verify(daemon: &Daemon, breaker: &Breaker) {
 }
 
 /// Runs scenarios, a few at once; says what went wrong, and how many never came to their point.
-async fn run(points: Vec<Point>) -> (Vec<String>, usize) {
+pub async fn run<S, F>(points: Vec<Point>, scenario: S) -> (Vec<String>, usize)
+where
+    S: Fn(Option<Point>) -> F,
+    F: Future<Output = Arc<Breaker>> + Send + 'static,
+{
+    let scenario = &scenario;
     let runs = points.into_iter().map(|point| async move {
         let failure = match tokio::spawn(scenario(Some(point.clone()))).await {
             Ok(breaker) => return (None, !breaker.fired.load(Ordering::SeqCst)),
@@ -324,6 +339,20 @@ async fn run(points: Vec<Point>) -> (Vec<String>, usize) {
     let ends: Vec<_> = futures::stream::iter(runs).buffer_unordered(AT_ONCE).collect().await;
     let missed = ends.iter().filter(|(_, missed)| *missed).count();
     (ends.into_iter().filter_map(|(failure, _)| failure).collect(), missed)
+}
+
+/// A fault (each kind of them, where many points are wanted) and a kill at every call site, before and after its effect.
+pub fn points_at(sites: &[String]) -> Vec<Point> {
+    let every_kind = points_wanted() > 20;
+    let mut points = Vec::new();
+    for (index, site) in sites.iter().enumerate() {
+        for after in [false, true] {
+            let one = FAULTS[(2 * index + usize::from(after)) % FAULTS.len()];
+            let faults = FAULTS.into_iter().filter(|fault| every_kind || *fault == one).chain([Fault::Kill]);
+            points.extend(faults.map(|fault| Point { at: At::Site(site.clone()), after, fault }));
+        }
+    }
+    points
 }
 
 fn points_wanted() -> usize {
@@ -338,18 +367,9 @@ async fn a_fault_or_a_kill_at_every_api_call_loses_and_repeats_nothing() {
     let clean = scenario(None).await;
     let sites = clean.sites.lock().unwrap().clone();
     let took = begun.elapsed();
-    let every_kind = points_wanted() > 20;
-    let mut points = Vec::new();
-    for (index, site) in sites.iter().enumerate() {
-        for after in [false, true] {
-            let one = FAULTS[(2 * index + usize::from(after)) % FAULTS.len()];
-            let faults: Vec<Fault> =
-                FAULTS.into_iter().filter(|fault| every_kind || *fault == one).chain([Fault::Kill]).collect();
-            points.extend(faults.into_iter().map(|fault| Point { at: At::Site(site.clone()), after, fault }));
-        }
-    }
+    let points = points_at(&sites);
     let number = points.len();
-    let (wrong, missed) = run(points).await;
+    let (wrong, missed) = run(points, scenario).await;
     eprintln!(
         "faults: {} call sites, {number} points ({missed} not reached) in {:?} (the scenario alone: {took:?})\n{}",
         sites.len(),
@@ -379,7 +399,7 @@ async fn faults_and_kills_at_random_moments_lose_and_repeat_nothing() {
         })
         .collect();
     let number = points.len();
-    let (wrong, missed) = run(points).await;
+    let (wrong, missed) = run(points, scenario).await;
     eprintln!(
         "faults: {number} random points ({missed} not reached) among {total} requests in {:?}",
         begun.elapsed()

@@ -4,8 +4,13 @@ use super::seen::{deleted, gone, held, is_marked, is_there, problem, stays, uid}
 use crate::support::daemon::{Daemon, application, config_map};
 use crate::support::git_repo::TestRepo;
 use crate::support::git_server::{Access, HttpServer};
+use async_trait::async_trait;
+use portolan::k8s::{ObservedRequest, RequestObserver};
+use portolan::ports::ApiFailure;
 use portolan::ports::state::UserRequest;
 use serde_json::json;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 async fn owner(daemon: &Daemon, name: &str) -> String {
     let object = daemon.object("configmap", name).await.unwrap();
@@ -95,6 +100,12 @@ async fn an_object_waits_for_an_application_that_renders_slowly() {
 /// A daemon on two repositories: `a` from the first and `b` from the second, which is on a server and would be fetched
 /// only every hour.
 async fn two_repositories() -> (Daemon, TestRepo, HttpServer) {
+    two_repositories_seen_by(None).await
+}
+
+async fn two_repositories_seen_by(
+    observer: Option<Arc<dyn RequestObserver>>,
+) -> (Daemon, TestRepo, HttpServer) {
     let mut daemon = Daemon::new(&[
         ("portolan/a.yaml", &application("a", "")),
         ("portolan/b.yaml", &application("b", "repository: second")),
@@ -106,6 +117,7 @@ async fn two_repositories() -> (Daemon, TestRepo, HttpServer) {
     let server = HttpServer::http(second.root(), Access::Everybody).await;
     let entry = json!({"name": "second", "url": server.address(), "role": "Source", "interval": "1h"});
     daemon.repositories.push(entry);
+    daemon.observer = observer;
     daemon.start().await;
     daemon.settled("a", "").await;
     daemon.settled("b", "").await;
@@ -161,6 +173,91 @@ async fn a_repository_that_cannot_be_fetched_blocks_pruning() {
     gone(&daemon, "configmap", "moves").await;
     daemon.settled("a", "").await;
     assert_eq!(deleted(&daemon, moment), ["moves"]);
+    daemon.stop().await;
+}
+
+/// Holds back what is written to an object until it may go.
+struct Holding {
+    object: &'static str,
+    closed: watch::Sender<bool>,
+    held: watch::Sender<usize>,
+}
+
+#[async_trait]
+impl RequestObserver for Holding {
+    async fn before(&self, request: &ObservedRequest<'_>) -> Option<ApiFailure> {
+        if request.method == "PATCH" && request.path.ends_with(self.object) && *self.closed.borrow() {
+            self.held.send_modify(|held| *held += 1);
+            let _ = self.closed.subscribe().wait_for(|closed| !closed).await;
+        }
+        None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_new_repository_has_it_only_while_the_old_one_is_synced_is_never_deleted() {
+    let holding = Arc::new(Holding {
+        object: "/configmaps/one",
+        closed: watch::Sender::new(false),
+        held: watch::Sender::new(0),
+    });
+    let (mut daemon, second, _server) = two_repositories_seen_by(Some(holding.clone())).await;
+    let before = uid(&daemon, "configmap", "moves").await;
+    let moment = daemon.now();
+    holding.closed.send_replace(true);
+    // It is seen to leave the first; the pass that is to prune it is under way.
+    daemon.commit(&[("apps/a/moves.yaml", ""), ("apps/a/one.yaml", &config_map("one", "k: w"))]);
+    holding.held.subscribe().wait_for(|held| *held > 0).await.unwrap();
+    second.commit("main", &[("apps/b/moves.yaml", &config_map("moves", "k: w"))]);
+    holding.closed.send_replace(false);
+    daemon.until("b", "of two objects", |record| record.objects == 2).await;
+    daemon.settled("b", "").await;
+    daemon.settled("a", "").await;
+    assert_eq!(owner(&daemon, "moves").await, "b");
+    assert_eq!(uid(&daemon, "configmap", "moves").await, before);
+    assert_eq!(deleted(&daemon, moment), Vec::<String>::new());
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_no_repository_has_for_a_while_is_pruned_kept_and_made_anew() {
+    let (mut daemon, second, _server) = two_repositories().await;
+    let before = uid(&daemon, "configmap", "moves").await;
+    let moment = daemon.now();
+    let commit = daemon.commit(&[("apps/a/moves.yaml", "")]);
+    daemon.settled("a", &commit).await;
+    assert_eq!(deleted(&daemon, moment), ["moves"]);
+    let kept = daemon.store().await.kept().await.unwrap();
+    assert!(kept.iter().any(|(_, pruned)| pruned.id.name == "moves"), "{kept:?}");
+
+    second.commit("main", &[("apps/b/moves.yaml", &config_map("moves", "k: w"))]);
+    daemon.ask(&SYNC).await;
+    daemon.until("b", "of two objects", |record| record.objects == 2).await;
+    daemon.settled("b", "").await;
+    assert_eq!(owner(&daemon, "moves").await, "b");
+    assert_ne!(uid(&daemon, "configmap", "moves").await, before);
+    assert_eq!(deleted(&daemon, moment), ["moves"]);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_its_new_repository_has_before_the_old_one_lost_it_waits_and_is_never_deleted() {
+    let (mut daemon, second, _server) = two_repositories().await;
+    let before = uid(&daemon, "configmap", "moves").await;
+    let moment = daemon.now();
+    second.commit("main", &[("apps/b/moves.yaml", &config_map("moves", "k: w"))]);
+    daemon.ask(&SYNC).await;
+    let words = problem(&daemon, "b", "declares it as well").await;
+    assert!(words.contains("application a"), "{words}");
+    stays("it is taken from the one that has it", async || owner(&daemon, "moves").await == "a").await;
+
+    daemon.commit(&[("apps/a/moves.yaml", "")]);
+    daemon.settled("b", "").await;
+    daemon.settled("a", "").await;
+    assert_eq!(owner(&daemon, "moves").await, "b");
+    let live = daemon.object("configmap", "moves").await.unwrap();
+    assert_eq!((&live["data"]["k"], &live["metadata"]["uid"]), (&json!("w"), &json!(before)));
+    assert_eq!(deleted(&daemon, moment), Vec::<String>::new());
     daemon.stop().await;
 }
 

@@ -5,7 +5,7 @@ use super::git_repo::TestRepo;
 use portolan::app::{self, Composed, Surroundings};
 use portolan::config;
 use portolan::engine::View;
-use portolan::k8s::RequestObserver;
+use portolan::k8s::{ClusterStateStore, ConnectOptions, RequestObserver, Source};
 use portolan::local::ControlPlane;
 use portolan::model::event::{Event, What};
 use portolan::ports::state::{ApplicationRecord, Approval, UserRequest};
@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
-/// Longest wait for anything.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// Longest wait for anything: what takes a second here takes a minute on a machine with other work.
+pub const LIMIT: Duration = Duration::from_secs(150);
 
 /// Every event, in order.
 #[derive(Default)]
@@ -169,6 +169,12 @@ impl Daemon {
 
     /// The state that the daemon keeps and the command line reaches it through.
     pub async fn store(&self) -> Arc<dyn StateStore> {
+        if let Some(namespace) = self.settings["state"]["namespace"].as_str() {
+            let source =
+                Source::KubeconfigFile { path: self.control_plane.kubeconfig().to_owned(), context: None };
+            let server = portolan::k8s::connect(&source, ConnectOptions::default()).await.unwrap();
+            return Arc::new(ClusterStateStore::new(&server, namespace));
+        }
         Arc::new(portolan::host::FolderStore::open(self.folder.path().join("data").join("state")).unwrap())
     }
 
@@ -194,6 +200,14 @@ impl Daemon {
     pub fn record(&self, application: &str) -> Option<ApplicationRecord> {
         let running = self.running.as_ref().expect("the daemon runs");
         running.view.applications().into_iter().find(|record| record.name == application)
+    }
+
+    /// An application's record on one of several destinations.
+    pub fn record_on(&self, application: &str, destination: &str) -> Option<ApplicationRecord> {
+        let running = self.running.as_ref().expect("the daemon runs");
+        let wanted =
+            |record: &ApplicationRecord| record.name == application && record.destination == destination;
+        running.view.applications().into_iter().find(wanted)
     }
 
     /// How many events there have been.
@@ -232,15 +246,26 @@ impl Daemon {
         what: &str,
         holds: impl Fn(&ApplicationRecord) -> bool,
     ) -> ApplicationRecord {
+        self.until_on(application, "local", what, holds).await
+    }
+
+    /// [`Self::until`] on one of several destinations.
+    pub async fn until_on(
+        &self,
+        application: &str,
+        destination: &str,
+        what: &str,
+        holds: impl Fn(&ApplicationRecord) -> bool,
+    ) -> ApplicationRecord {
         let begun = Instant::now();
         loop {
-            let record = self.record(application);
+            let record = self.record_on(application, destination);
             if let Some(record) = record.as_ref().filter(|record| holds(record)) {
                 return record.clone();
             }
             assert!(
                 begun.elapsed() < LIMIT,
-                "{application} is not {what}: {record:#?}\n{:#?}",
+                "{application} on {destination} is not {what}: {record:#?}\n{:#?}",
                 self.since(0)
             );
             // Records change without an event as well.

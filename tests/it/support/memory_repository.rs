@@ -18,6 +18,9 @@ pub struct MemoryRepository {
     pub refused: Vec<Refused>,
     /// How often files were read.
     pub reads: AtomicUsize,
+    /// Folders and single files that were read.
+    pub folders_read: Mutex<Vec<String>>,
+    pub files_read: Mutex<Vec<String>>,
 }
 
 impl MemoryRepository {
@@ -99,8 +102,19 @@ impl Repository for MemoryRepository {
         Ok(names.into_iter().collect())
     }
 
+    async fn file(&self, commit: &str, path: &str) -> Result<Checkout, RepositoryFailure> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.files_read.lock().unwrap().push(path.into());
+        let commits = self.commits.lock().unwrap();
+        let found = commits[commit.parse::<usize>().unwrap()].get(path).cloned();
+        let file = found.map(|content| SourceFile { path: path.into(), content });
+        let refused = self.refused.iter().find(|refused| refused.path == path).cloned();
+        Ok(Checkout { files: file.into_iter().collect(), refused: refused.into_iter().collect() })
+    }
+
     async fn read(&self, commit: &str, path: &str, endings: &[&str]) -> Result<Checkout, RepositoryFailure> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        self.folders_read.lock().unwrap().push(path.into());
         let wanted = |path: &str| endings.is_empty() || endings.iter().any(|ending| path.ends_with(ending));
         let files = self.below(commit, path).into_iter().filter(|(path, _)| wanted(path));
         let refused =

@@ -1,0 +1,181 @@
+//! `portolan cluster apply`.
+
+use super::{named, status};
+use crate::cli::{Context, output};
+use crate::engine::clusters::{Kept, PassEnd, keep_by_hand};
+use crate::failure::{Failure, FailureKind};
+use crate::model::SyncStatus;
+use crate::model::event::{Event, What};
+use crate::ports::state::UserRequest;
+use crate::ports::{ClusterRecord, Sink, StateStore};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pause between two looks at the daemon's record.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Looks in a row at a cluster that is in place before it is believed: the daemon has to fetch first.
+const CALM: u32 = 5;
+
+/// Has a cluster made as declared now, and shows how far it is.
+///
+/// The daemon does it; --here does it in this process, where no daemon runs. What is dangerous waits for an approval of
+/// exactly what is shown.
+///
+/// Examples:
+///   portolan cluster apply shop
+///   portolan cluster apply shop --approve 3f1c…
+///   portolan cluster apply shop --here
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Apply {
+    /// Name of the `Cluster` document.
+    name: String,
+    /// Approve the plan of this digest.
+    #[arg(long)]
+    approve: Option<String>,
+    /// Do it in this process. Only where no daemon keeps the cluster: two would make things twice.
+    #[arg(long)]
+    here: bool,
+    /// Do not wait for the end.
+    #[arg(long, conflicts_with = "here")]
+    no_wait: bool,
+}
+
+impl Apply {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        if self.here {
+            return here(context, &self.name, self.approve.as_deref(), false).await;
+        }
+        let store = named::store(context).await?;
+        if let Some(digest) = &self.approve {
+            let answer =
+                named::ask(store.as_ref(), &UserRequest::Approve(named::approval(&self.name, digest)))
+                    .await?;
+            output::line(&answer);
+        }
+        let answer =
+            named::ask(store.as_ref(), &UserRequest::Sync { application: Some(self.name.clone()) }).await?;
+        output::line(&answer);
+        if self.no_wait {
+            return Ok(ExitCode::SUCCESS);
+        }
+        follow(store.as_ref(), &self.name).await
+    }
+}
+
+/// Follows the daemon's record until the cluster is in place, waits for a person, or is gone.
+pub async fn follow(store: &dyn StateStore, name: &str) -> Result<ExitCode, Failure> {
+    let mut calm = 0;
+    let mut told = Vec::new();
+    loop {
+        let record = named::record(store, name).await?;
+        let Some(record) = record else {
+            output::end_progress();
+            output::line(&format!("{name}: nothing is left of it"));
+            return Ok(ExitCode::SUCCESS);
+        };
+        show(&record, &mut told);
+        let at_rest = record.under_way.is_empty()
+            && (record.sync == SyncStatus::Synced || record.waiting.is_some() || !record.problems.is_empty());
+        calm = if at_rest { calm + 1 } else { 0 };
+        if calm >= CALM {
+            output::end_progress();
+            return judge(&record);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            _ = tokio::signal::ctrl_c() => {
+                output::end_progress();
+                output::note("the daemon goes on");
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+}
+
+/// Shows what is new: a line for each thing that began, and one that is redrawn.
+fn show(record: &ClusterRecord, told: &mut Vec<String>) {
+    for way in &record.under_way {
+        let began = format!("{} {}", way.action, way.resource);
+        if !told.contains(&began) {
+            output::end_progress();
+            output::note(&began);
+            told.push(began);
+        }
+    }
+    if let Some(way) = record.under_way.iter().min_by_key(|way| way.since.clone()) {
+        output::progress(&format!(
+            "{} things on their way; {}",
+            record.under_way.len(),
+            status::under_way(way)
+        ));
+    }
+}
+
+/// What a person is told at the end, and the exit code.
+fn judge(record: &ClusterRecord) -> Result<ExitCode, Failure> {
+    let name = &record.name;
+    if let Some(waiting) = &record.waiting {
+        waiting.objects.iter().for_each(|object| output::line(&format!("  {object}")));
+        let words = format!("{name} waits: {}", waiting.reason);
+        return Err(Failure::new(FailureKind::Unmet, words)
+            .hint(format!("approve with: portolan cluster apply {name} --approve {}", waiting.digest)));
+    }
+    if let Some((place, words)) = record.problems.first_key_value() {
+        return Err(Failure::new(FailureKind::Environment, format!("{name}: {place}: {words}")));
+    }
+    output::line(&format!("{name}: {} {}, version {}", record.sync, record.health, record.version));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps the cluster in this process until there is nothing left to do.
+pub async fn here(
+    context: &Context,
+    name: &str,
+    approve: Option<&str>,
+    removed: bool,
+) -> Result<ExitCode, Failure> {
+    if let Some(digest) = approve {
+        let store = named::store(context).await?;
+        let key = store.ask(&UserRequest::Approve(named::approval(name, digest))).await?;
+        store.answer(&key, "approved on the command line").await?;
+    }
+    let composed = named::compose(context, Arc::new(Printed)).await?;
+    let kept: Arc<Kept> = composed.cluster(name, removed).await.map_err(named::not_looked)?;
+    kept.ask();
+    let end = tokio::select! {
+        end = keep_by_hand(&kept) => end,
+        _ = tokio::signal::ctrl_c() => {
+            output::note("stopped; what was begun goes on in AWS, and the same command goes on from there");
+            return Ok(ExitCode::from(FailureKind::Environment.exit_code()));
+        }
+    };
+    if end == PassEnd::Finished {
+        output::line(&format!("{name}: nothing is left of it"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    judge(&kept.record())
+}
+
+/// Events as lines for the person who waits.
+struct Printed;
+
+impl Sink for Printed {
+    fn take(&self, event: &Event) {
+        match &event.what {
+            What::ResourceBegun { action, resource, cost } => {
+                let cost = if cost.is_empty() { String::new() } else { format!(" ({cost})") };
+                output::note(&format!("{action} {resource}{cost}"));
+            }
+            What::ResourceDone { action, resource, millis } => {
+                output::note(&format!("{action} {resource}: done after {} s", millis / 1000));
+            }
+            What::ResourceFailed { action, resource, message } => {
+                output::note(&format!("{action} {resource}: {message}"));
+            }
+            What::SyncFailed { message, .. } | What::DocumentRefused { message, .. } => output::note(message),
+            _ => {}
+        }
+    }
+}

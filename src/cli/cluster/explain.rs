@@ -1,0 +1,87 @@
+//! `portolan cluster explain`.
+
+use crate::cli::{Context, output};
+use crate::failure::{Failure, FailureKind};
+use crate::model::cluster_config::{FieldRow, explain};
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Explains the fields of a ClusterConfig: what is acted on, and what is refused with which way out.
+///
+/// Examples:
+///   portolan cluster explain
+///   portolan cluster explain managedNodeGroups
+///   portolan cluster explain managedNodeGroups[].instanceTypes
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Explain {
+    /// Only this field, and those below it.
+    field: Option<String>,
+    /// Only fields that are refused.
+    #[arg(long)]
+    refused: bool,
+}
+
+impl Explain {
+    pub(super) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let rows: Vec<&FieldRow> = explain()
+            .filter(|row| self.covers(row))
+            .filter(|row| !self.refused || row.is_refused())
+            .collect();
+        if rows.is_empty() {
+            let field = self.field.unwrap_or_default();
+            let near = crate::model::document::nearest(&field, explain().map(|row| row.path.as_str()));
+            let failure = Failure::new(FailureKind::User, format!("a ClusterConfig has no field `{field}`"));
+            return Err(match near {
+                Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                None => failure.hint("`portolan cluster explain` lists all of them"),
+            });
+        }
+        if context.is_structured() {
+            let rows: Vec<_> = rows.iter().map(|row| data(row)).collect();
+            output::value(context.output, &rows)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let [row] = rows.as_slice() {
+            details(row);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| vec![row.path.clone(), row.kind.clone(), row.support.to_string()])
+            .collect();
+        output::table(&["FIELD", "HOLDS", "PORTOLAN"], &cells).iter().for_each(|line| output::line(line));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn covers(&self, row: &FieldRow) -> bool {
+        let Some(field) = &self.field else { return true };
+        row.path
+            .strip_prefix(field.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+fn details(row: &FieldRow) {
+    let required = if row.required { ", required" } else { "" };
+    output::line(&format!("{}: {}{required}", row.path, row.kind));
+    if !row.description.is_empty() {
+        output::line(&format!("  {}", row.description));
+    }
+    if let Some(default) = row.default {
+        output::line(&format!("  default: {default}"));
+    }
+    output::line(&format!("  {}", row.support));
+}
+
+fn data(row: &FieldRow) -> serde_json::Value {
+    json!({
+        "field": row.path,
+        "holds": row.kind,
+        "required": row.required,
+        "default": row.default,
+        "description": row.description,
+        "supported": !row.is_refused(),
+        "portolan": row.support.to_string(),
+    })
+}

@@ -1,0 +1,96 @@
+//! Plans of clusters as text.
+
+use crate::cli::output::{self, Colour, coloured};
+use crate::engine::clusters::{ClusterPreview, StepPreview};
+use crate::model::event::FieldDrift;
+use crate::model::plan::Verdict;
+use crate::provision::StepAction;
+
+/// Prints a plan.
+pub fn plan(preview: &ClusterPreview) {
+    let ClusterPreview { name, cluster, region, account, revision, .. } = preview;
+    output::line(&format!(
+        "{name}: EKS cluster {cluster} in {region} of account {account} at {revision}: {}",
+        summary(preview)
+    ));
+    for problem in &preview.problems {
+        output::line(&coloured(Colour::Yellow, &format!("  ? {problem}")));
+    }
+    for (kind, reason) in &preview.unread {
+        output::line(&coloured(Colour::Red, &format!("  ! {kind:?} cannot be read: {reason}")));
+    }
+    if let Some(course) = &preview.course {
+        output::line(&format!("  version {} -> {}: {}", course.current, course.target, course.now));
+        for next in &course.outlook {
+            output::line(&coloured(Colour::Dim, &format!("      then {next}")));
+        }
+    }
+    for leftover in &preview.leftovers {
+        output::line(&coloured(Colour::Red, &format!("  ! first has to go: {leftover}")));
+    }
+    preview.steps.iter().for_each(step);
+    for undeclared in &preview.undeclared {
+        output::line(&coloured(Colour::Dim, &format!("  . not declared: {undeclared}")));
+    }
+    if !preview.held.is_empty() {
+        output::line(&format!("  to approve: portolan approve {name} {}", preview.held));
+    }
+}
+
+/// How many of each action there are.
+fn summary(preview: &ClusterPreview) -> String {
+    let all = [
+        StepAction::Create,
+        StepAction::Adopt,
+        StepAction::Update,
+        StepAction::Replace,
+        StepAction::Delete,
+        StepAction::Wait,
+    ];
+    let count = |action| preview.steps.iter().filter(|step| step.action == action).count();
+    let parts: Vec<String> = all
+        .into_iter()
+        .filter(|action| count(*action) > 0)
+        .map(|action| match action {
+            StepAction::Wait => format!("{} on the way", count(action)),
+            _ => format!("{} to {action}", count(action)),
+        })
+        .collect();
+    if parts.is_empty() {
+        format!("nothing to change, {} resources as declared", preview.unchanged)
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn step(step: &StepPreview) {
+    let (sign, colour) = match step.action {
+        StepAction::Create => ("+", Colour::Green),
+        StepAction::Delete => ("-", Colour::Red),
+        StepAction::Wait | StepAction::Unchanged => (".", Colour::Dim),
+        StepAction::Update | StepAction::Replace | StepAction::Adopt => ("~", Colour::Yellow),
+    };
+    let drifted = if step.drifted { " (drifted)" } else { "" };
+    output::line(&coloured(colour, &format!("  {sign} {} {}{drifted}", step.action, step.resource)));
+    match &step.verdict {
+        Verdict::Allowed => {}
+        Verdict::Held(why) => output::line(&format!("      held: {why}")),
+        Verdict::Blocked(why) => output::line(&coloured(Colour::Red, &format!("      blocked: {why}"))),
+        Verdict::Deferred(why) => output::line(&coloured(Colour::Dim, &format!("      later: {why}"))),
+    }
+    if !step.cost.is_empty() {
+        output::line(&format!("      costs: {}", step.cost));
+    }
+    step.fields.iter().for_each(field);
+    for told in &step.reported {
+        output::line(&coloured(
+            Colour::Dim,
+            &format!("      only told: {}: {} -> {}", told.path, told.live, told.declared),
+        ));
+    }
+}
+
+/// A field as it is, and as it shall be.
+fn field(field: &FieldDrift) {
+    output::line(&format!("      {}: {} -> {}", field.path, field.live, field.declared));
+}

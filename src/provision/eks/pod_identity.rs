@@ -1,0 +1,111 @@
+//! Pod identity associations: which role the pods of a service account have.
+
+use super::api::{create_input, difference, eks, list, live, means_absent, only, tag_differences, text};
+use crate::model::cloud::Call;
+use crate::provision::resource::{
+    Difference, Driver, Key, Kind, Live, Mend, Resource, Scope, Snapshot, State, TOKEN,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Reads, makes and changes pod identity associations. Those that belong to an add-on are the add-on's.
+pub struct PodIdentityAssociationDriver;
+
+/// `PodIdentityAssociation/NAMESPACE/NAME`: a service account has one at most.
+#[must_use]
+pub fn key(namespace: &str, service_account: &str) -> Key {
+    Key::new(Kind::PodIdentityAssociation, format!("{namespace}/{service_account}"))
+}
+
+impl Driver for PodIdentityAssociationDriver {
+    fn kind(&self) -> Kind {
+        Kind::PodIdentityAssociation
+    }
+
+    fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
+        list(scope, known, "ListPodIdentityAssociations")
+    }
+
+    fn absorb(
+        &self,
+        scope: &Scope,
+        _declared: &[Resource],
+        call: &Call,
+        answer: &Value,
+        into: &mut Snapshot,
+    ) -> Vec<Call> {
+        if call.operation == "ListPodIdentityAssociations" {
+            return answer["associations"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|association| text(association, "ownerArn").is_empty())
+                .map(|association| {
+                    let id = &association["associationId"];
+                    eks(
+                        "DescribePodIdentityAssociation",
+                        json!({"clusterName": scope.cluster, "associationId": id}),
+                    )
+                })
+                .collect();
+        }
+        let association = &answer["association"];
+        let members =
+            ["namespace", "serviceAccount", "roleArn", "disableSessionTags", "targetRoleArn", "policy"];
+        let actual = Value::Object(only(association, &members));
+        let key = key(text(association, "namespace"), text(association, "serviceAccount"));
+        let (id, arn) = (text(association, "associationId"), text(association, "associationArn"));
+        into.live.insert(key.clone(), live(scope, key, id, arn, association, actual, State::Ready));
+        Vec::new()
+    }
+
+    fn means_absent(&self, code: &str) -> bool {
+        means_absent(code)
+    }
+
+    fn create(
+        &self,
+        scope: &Scope,
+        _resource: &Resource,
+        desired: &Value,
+        tags: &BTreeMap<String, String>,
+        token: &str,
+    ) -> Call {
+        eks("CreatePodIdentityAssociation", create_input(scope, desired, &[], tags, token))
+    }
+
+    fn differences(
+        &self,
+        scope: &Scope,
+        _resource: &Resource,
+        desired: &Value,
+        tags: &BTreeMap<String, String>,
+        live: &Live,
+        _snapshot: &Snapshot,
+    ) -> Vec<Difference> {
+        let mut found = tag_differences(tags, live);
+        let mut input =
+            json!({"clusterName": scope.cluster, "associationId": live.id, "clientRequestToken": TOKEN});
+        let members = ["roleArn", "disableSessionTags", "targetRoleArn", "policy"];
+        for member in members {
+            if !desired[member].is_null() {
+                input[member] = desired[member].clone();
+            }
+        }
+        let mend = Mend::InPlace(eks("UpdatePodIdentityAssociation", input));
+        for member in members {
+            let off = desired[member] == json!(false) && live.actual[member].is_null();
+            if !off {
+                found.extend(difference(desired, &live.actual, &format!("/{member}"), &mend));
+            }
+        }
+        found
+    }
+
+    fn delete(&self, scope: &Scope, live: &Live) -> Vec<Call> {
+        vec![eks(
+            "DeletePodIdentityAssociation",
+            json!({"clusterName": scope.cluster, "associationId": live.id}),
+        )]
+    }
+}

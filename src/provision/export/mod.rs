@@ -1,0 +1,301 @@
+//! From a cluster that exists to the file that describes it: a ClusterConfig as eksctl and Portolan read it, also of
+//! clusters that somebody made by hand.
+
+mod node_groups;
+
+use super::network::answer::{items, text};
+use super::network::ec2::{ec2, filters};
+use super::resource::{Kind, Live, Scope, Snapshot};
+use crate::model::cloud::{Call, Service};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tags that are about a cluster's makers and not about the cluster.
+const MAKERS: [&str; 4] = ["alpha.eksctl.io/", "eksctl.cluster.k8s.io/", "portolan.dev/", "aws:"];
+/// EKS makes these entries by itself, for nodes and for Fargate.
+const OF_EKS: [&str; 5] = ["EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "EC2", "HYBRID_LINUX"];
+
+/// A file, and what it cannot say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exported {
+    /// The ClusterConfig.
+    pub config: Value,
+    /// What is there and not in the file, with the reason.
+    pub notes: Vec<String>,
+}
+
+/// The calls that tell which subnets the cluster has and which of them reach the internet; their answers go to
+/// [`eksctl`]. None without a cluster.
+#[must_use]
+pub fn calls(snapshot: &Snapshot) -> Vec<Call> {
+    let subnets = subnet_ids(snapshot);
+    let vpc = cluster(snapshot).and_then(|cluster| cluster.outputs.get("vpcId")?.as_str().map(str::to_owned));
+    let Some(vpc) = vpc.filter(|_| !subnets.is_empty()) else { return Vec::new() };
+    let in_vpc = filters(&[("vpc-id", vec![vpc])]);
+    vec![
+        ec2("DescribeSubnets", json!({"SubnetIds": subnets})),
+        ec2("DescribeRouteTables", json!({"Filters": in_vpc})),
+    ]
+}
+
+/// The ClusterConfig of what was found. `None` without a cluster.
+#[must_use]
+pub fn eksctl(scope: &Scope, snapshot: &Snapshot, answers: &[(Call, Value)]) -> Option<Exported> {
+    let cluster = cluster(snapshot)?;
+    let mut notes: Vec<String> = snapshot
+        .unread
+        .iter()
+        .map(|(kind, reason)| format!("{kind:?} is not in the file: it could not be read: {reason}"))
+        .collect();
+    let subnets = Subnets::of(answers);
+    let mut config = json!({
+        "apiVersion": crate::model::cluster_config::API_VERSION,
+        "kind": crate::model::cluster_config::KIND,
+        "metadata": without_nothing(json!({
+            "name": scope.cluster, "region": scope.region, "version": cluster.actual["version"],
+            "tags": own_tags(cluster),
+        })),
+        "vpc": vpc(cluster, &subnets),
+        "iam": iam(cluster, snapshot),
+        "accessConfig": access(cluster, snapshot),
+        "addonsConfig": {"disableDefaultAddons": true},
+        "addons": list(snapshot, Kind::Addon, addon),
+        "managedNodeGroups": list(snapshot, Kind::Nodegroup, |group| node_groups::managed(group, &mut notes)),
+        "fargateProfiles": list(snapshot, Kind::FargateProfile, fargate),
+        "identityProviders": list(snapshot, Kind::IdentityProvider, identity_provider),
+    });
+    settings(cluster, &mut config);
+    for live in snapshot.live.values().filter(|live| live.key.kind == Kind::AutoScalingGroup) {
+        notes.push(format!("{} is not in the file: write it as one of nodeGroups", live.key));
+    }
+    Some(Exported { config: without_nothing(config), notes })
+}
+
+fn cluster(snapshot: &Snapshot) -> Option<&Live> {
+    snapshot.live.values().find(|live| live.key.kind == Kind::Cluster)
+}
+
+/// The subnets of the control plane, of node groups and of Fargate.
+fn subnet_ids(snapshot: &Snapshot) -> BTreeSet<String> {
+    let places = ["/resourcesVpcConfig/subnetIds", "/subnets"];
+    let lists =
+        snapshot.live.values().flat_map(|live| places.iter().filter_map(|place| live.actual.pointer(place)));
+    let ids = lists.filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+    ids.filter(|id| id.starts_with("subnet-")).map(str::to_owned).collect()
+}
+
+fn list(snapshot: &Snapshot, kind: Kind, mut as_written: impl FnMut(&Live) -> Value) -> Vec<Value> {
+    snapshot
+        .live
+        .values()
+        .filter(|live| live.key.kind == kind)
+        .map(|live| without_nothing(as_written(live)))
+        .collect()
+}
+
+/// Tags that somebody gave it for itself.
+fn own_tags(live: &Live) -> BTreeMap<String, String> {
+    let is_own = |name: &str| !MAKERS.iter().any(|maker| name.starts_with(maker));
+    live.tags
+        .iter()
+        .filter(|(name, _)| is_own(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Which subnets there are.
+#[derive(Default)]
+struct Subnets {
+    /// Id with zone, by whether they reach the internet directly.
+    public: BTreeMap<String, String>,
+    private: BTreeMap<String, String>,
+}
+
+impl Subnets {
+    fn of(answers: &[(Call, Value)]) -> Self {
+        let of = |operation: &str, set: &str| -> Vec<&Value> {
+            answers
+                .iter()
+                .filter(|(call, _)| call.service == Service::Ec2 && call.operation == operation)
+                .flat_map(|(_, answer)| items(answer, set))
+                .collect()
+        };
+        let tables = of("DescribeRouteTables", "routeTableSet");
+        let leads_out = |table: &&&Value| {
+            items(table, "routeSet").iter().any(|route| text(route, "gatewayId").starts_with("igw-"))
+        };
+        let associated = |table: &Value, what: &str, id: &str| {
+            items(table, "associationSet").iter().any(|association| text(association, what) == id)
+        };
+        let mut subnets = Self::default();
+        for subnet in of("DescribeSubnets", "subnetSet") {
+            let id = text(subnet, "subnetId");
+            // A subnet without a table of its own has the VPC's main one.
+            let own = tables.iter().find(|table| associated(table, "subnetId", id));
+            let table = own.or_else(|| tables.iter().find(|table| associated(table, "main", "true")));
+            let side = if table.filter(|table| leads_out(table)).is_some() {
+                &mut subnets.public
+            } else {
+                &mut subnets.private
+            };
+            side.insert(id.to_owned(), text(subnet, "availabilityZone").to_owned());
+        }
+        subnets
+    }
+
+    /// As `vpc.subnets` has them: by zone where each zone has one, else by id.
+    fn written(side: &BTreeMap<String, String>) -> Value {
+        let zones: BTreeSet<&String> = side.values().collect();
+        let by_zone = zones.len() == side.len();
+        let entry = |(id, zone): (&String, &String)| {
+            let name = if by_zone { zone.clone() } else { id.clone() };
+            (name, json!({"id": id, "az": zone}))
+        };
+        Value::Object(side.iter().map(entry).collect())
+    }
+}
+
+fn vpc(cluster: &Live, subnets: &Subnets) -> Value {
+    let network = &cluster.actual["resourcesVpcConfig"];
+    let mut vpc = json!({
+        "id": cluster.outputs.get("vpcId"),
+        "subnets": {"public": Subnets::written(&subnets.public), "private": Subnets::written(&subnets.private)},
+        "clusterEndpoints": {
+            "publicAccess": network["endpointPublicAccess"], "privateAccess": network["endpointPrivateAccess"],
+        },
+        "controlPlaneSubnetIDs": network["subnetIds"],
+        "controlPlaneSecurityGroupIDs": network["securityGroupIds"],
+    });
+    let everywhere = json!(["0.0.0.0/0"]);
+    if network["publicAccessCidrs"] != everywhere {
+        vpc["publicAccessCIDRs"] = network["publicAccessCidrs"].clone();
+    }
+    vpc
+}
+
+fn iam(cluster: &Live, snapshot: &Snapshot) -> Value {
+    let associations = list(snapshot, Kind::PodIdentityAssociation, |live| {
+        json!({
+            "namespace": live.actual["namespace"],
+            "serviceAccountName": live.actual["serviceAccount"],
+            "roleARN": live.actual["roleArn"],
+            "tags": own_tags(live),
+        })
+    });
+    json!({
+        "serviceRoleARN": cluster.actual["roleArn"],
+        "withOIDC": snapshot.live.keys().any(|key| key.kind == Kind::OidcProvider),
+        "podIdentityAssociations": associations,
+    })
+}
+
+fn access(cluster: &Live, snapshot: &Snapshot) -> Value {
+    let entries = snapshot.live.values().filter(|live| live.key.kind == Kind::AccessEntry);
+    let entries: Vec<Value> = entries
+        .filter(|live| !OF_EKS.contains(&live.actual["type"].as_str().unwrap_or_default()))
+        .map(|live| {
+            let policies = live.actual["accessPolicies"].as_array().into_iter().flatten().map(|policy| {
+                json!({
+                    "policyARN": policy["policyArn"],
+                    "accessScope": {"type": policy["accessScope"]["type"], "namespaces": policy["accessScope"]["namespaces"]},
+                })
+            });
+            without_nothing(json!({
+                "principalARN": live.actual["principalArn"],
+                "kubernetesGroups": live.actual["kubernetesGroups"],
+                "accessPolicies": policies.collect::<Vec<_>>(),
+                "tags": own_tags(live),
+            }))
+        })
+        .collect();
+    json!({"authenticationMode": cluster.actual["accessConfig"]["authenticationMode"], "accessEntries": entries})
+}
+
+fn addon(live: &Live) -> Value {
+    json!({
+        "name": live.actual["addonName"],
+        "version": live.actual["addonVersion"],
+        "serviceAccountRoleARN": live.actual["serviceAccountRoleArn"],
+        "configurationValues": live.actual["configurationValues"],
+        "tags": own_tags(live),
+    })
+}
+
+fn fargate(live: &Live) -> Value {
+    json!({
+        "name": live.actual["fargateProfileName"],
+        "podExecutionRoleARN": live.actual["podExecutionRoleArn"],
+        "selectors": live.actual["selectors"],
+        "subnets": live.actual["subnets"],
+        "tags": own_tags(live),
+    })
+}
+
+fn identity_provider(live: &Live) -> Value {
+    let actual = live.actual.get("oidc").unwrap_or(&live.actual);
+    json!({
+        "type": "oidc",
+        "name": actual["identityProviderConfigName"],
+        "issuerURL": actual["issuerUrl"],
+        "clientID": actual["clientId"],
+        "usernameClaim": actual["usernameClaim"],
+        "usernamePrefix": actual["usernamePrefix"],
+        "groupsClaim": actual["groupsClaim"],
+        "groupsPrefix": actual["groupsPrefix"],
+        "requiredClaims": actual["requiredClaims"],
+    })
+}
+
+/// What a file says of a control plane's settings, where they are not EKS's own defaults.
+fn settings(cluster: &Live, config: &mut Value) {
+    let actual = &cluster.actual;
+    if actual["logging"].as_array().is_some_and(|logs| !logs.is_empty()) {
+        config["cloudWatch"] = json!({"clusterLogging": {"enableTypes": actual["logging"]}});
+    }
+    if let Some(key) = actual.pointer("/encryptionConfig/0/provider/keyArn") {
+        config["secretsEncryption"] = json!({"keyARN": key});
+    }
+    let network = &actual["kubernetesNetworkConfig"];
+    config["kubernetesNetworkConfig"] = json!({
+        "serviceIPv4CIDR": network["serviceIpv4Cidr"],
+        "ipFamily": match network["ipFamily"].as_str() {
+            Some("ipv6") => "IPv6",
+            _ => "IPv4",
+        },
+    });
+    if network["ipFamily"] == "ipv6"
+        && let Some(members) = config["kubernetesNetworkConfig"].as_object_mut()
+    {
+        members.remove("serviceIPv4CIDR");
+    }
+    config["upgradePolicy"] = json!({"supportType": actual["upgradePolicy"]["supportType"]});
+    if actual["zonalShiftConfig"]["enabled"] == json!(true) {
+        config["zonalShiftConfig"] = json!({"enabled": true});
+    }
+}
+
+/// A value without its empty members, at any depth. Strings and booleans stay as they are.
+fn without_nothing(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept: Map<String, Value> = members
+                .into_iter()
+                .map(|(name, value)| (name, without_nothing(value)))
+                .filter(|(_, value)| !is_nothing(value))
+                .collect();
+            Value::Object(kept)
+        }
+        Value::Array(items) => items.into_iter().map(without_nothing).collect(),
+        other => other,
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(members) => members.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}

@@ -1,0 +1,106 @@
+//! Managed node groups as a file has them.
+
+use super::own_tags;
+use crate::provision::resource::Live;
+use serde_json::{Value, json};
+
+/// Operating systems by the beginnings of `amiType`.
+const FAMILIES: [(&str, &str); 10] = [
+    ("AL2023_", "AmazonLinux2023"),
+    ("BOTTLEROCKET_ARM_64_FIPS", "BottlerocketFips"),
+    ("BOTTLEROCKET_x86_64_FIPS", "BottlerocketFips"),
+    ("BOTTLEROCKET_", "Bottlerocket"),
+    ("WINDOWS_CORE_2019_", "WindowsServer2019CoreContainer"),
+    ("WINDOWS_FULL_2019_", "WindowsServer2019FullContainer"),
+    ("WINDOWS_CORE_2022_", "WindowsServer2022CoreContainer"),
+    ("WINDOWS_FULL_2022_", "WindowsServer2022FullContainer"),
+    ("WINDOWS_CORE_2025_", "WindowsServer2025CoreContainer"),
+    ("WINDOWS_FULL_2025_", "WindowsServer2025FullContainer"),
+];
+
+/// One managed node group.
+pub(super) fn managed(live: &Live, notes: &mut Vec<String>) -> Value {
+    let actual = &live.actual;
+    let name = actual["nodegroupName"].as_str().unwrap_or_default();
+    let sizes = &actual["scalingConfig"];
+    let kinds: Vec<&str> =
+        actual["instanceTypes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut group = json!({
+        "name": name,
+        "minSize": sizes["minSize"],
+        "maxSize": sizes["maxSize"],
+        "desiredCapacity": sizes["desiredSize"],
+        "iam": {"instanceRoleARN": actual["nodeRole"]},
+        "subnets": actual["subnets"],
+        "labels": labels(&actual["labels"]),
+        "taints": taints(&actual["taints"]),
+        "tags": own_tags(live),
+        "updateConfig": update(&actual["updateConfig"]),
+    });
+    if actual["capacityType"] == "SPOT" {
+        group["spot"] = json!(true);
+        group["instanceTypes"] = json!(kinds);
+    } else if let [one] = kinds.as_slice() {
+        group["instanceType"] = json!(one);
+    } else {
+        group["instanceTypes"] = json!(kinds);
+    }
+    if let Some(template) = actual["launchTemplate"]["id"].as_str() {
+        group["launchTemplate"] = json!({"id": template, "version": actual["launchTemplate"]["version"]});
+        // The template says these.
+        for member in ["instanceType", "instanceTypes"] {
+            if let Some(members) = group.as_object_mut().filter(|_| kinds.is_empty()) {
+                members.remove(member);
+            }
+        }
+    } else {
+        group["volumeSize"] = actual["diskSize"].clone();
+    }
+    match ami_family(actual["amiType"].as_str().unwrap_or_default()) {
+        Some(family) => group["amiFamily"] = json!(family),
+        None if actual["amiType"] == "CUSTOM" => {}
+        None => notes
+            .push(format!("node group {name}: the file has no word for its AMI type {}", actual["amiType"])),
+    }
+    if actual["remoteAccess"].is_object() {
+        let key = &actual["remoteAccess"]["ec2SshKey"];
+        let groups = &actual["remoteAccess"]["sourceSecurityGroups"];
+        group["ssh"] = json!({"allow": true, "publicKeyName": key, "sourceSecurityGroupIds": groups});
+    }
+    group
+}
+
+fn ami_family(kind: &str) -> Option<&'static str> {
+    FAMILIES.iter().find(|(beginning, _)| kind.starts_with(beginning)).map(|(_, family)| *family)
+}
+
+/// Labels without those that eksctl and Portolan put on by themselves.
+fn labels(labels: &Value) -> Value {
+    let labels = labels.as_object().into_iter().flatten();
+    Value::Object(
+        labels
+            .filter(|(name, _)| !name.starts_with("alpha.eksctl.io/"))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+    )
+}
+
+fn taints(taints: &Value) -> Vec<Value> {
+    let effect = |taint: &Value| match taint["effect"].as_str() {
+        Some("NO_EXECUTE") => "NoExecute",
+        Some("PREFER_NO_SCHEDULE") => "PreferNoSchedule",
+        _ => "NoSchedule",
+    };
+    let taints = taints.as_array().into_iter().flatten();
+    taints
+        .map(|taint| json!({"key": taint["key"], "value": taint["value"], "effect": effect(taint)}))
+        .collect()
+}
+
+fn update(config: &Value) -> Value {
+    // What EKS takes where nothing is said.
+    if config["maxUnavailable"] == json!(1) && config["updateStrategy"].is_null() {
+        return Value::Null;
+    }
+    json!({"maxUnavailable": config["maxUnavailable"], "maxUnavailablePercentage": config["maxUnavailablePercentage"]})
+}

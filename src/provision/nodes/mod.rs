@@ -1,0 +1,86 @@
+//! Nodes: launch templates, Auto Scaling groups of self-managed nodes, and the AMIs that they start from.
+
+mod bootstrap;
+mod image;
+mod scaling;
+mod scaling_driver;
+mod template;
+mod template_driver;
+mod toml;
+mod user_data;
+
+pub use image::{Accelerator, Architecture, accelerator, architecture};
+pub use scaling::{auto_scaling_group, sizes};
+pub use scaling_driver::AutoScalingGroupDriver;
+pub use template::{DEFAULT_VOLUME_SIZE, launch_template, needs_template};
+pub use template_driver::LaunchTemplateDriver;
+
+use crate::model::cluster_config::{ClusterConfig, ManagedNodeGroup};
+use crate::provision::network::answer::object;
+use crate::provision::network::{Declared, Problem};
+use crate::provision::resource::{Driver, Kind, Resource, Scope, Snapshot};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use template::Templates;
+
+/// The drivers of nodes; networks and IAM come before them.
+pub static DRIVERS: [&dyn Driver; 2] = [&LaunchTemplateDriver, &AutoScalingGroupDriver];
+
+/// Launch templates and Auto Scaling groups. `known` is what was read before: the AMI that a template has, the version of
+/// the control plane. `keep_sizes` names the self-managed groups whose number of nodes is kept as declared; that of all
+/// others is left to whoever scales them.
+#[must_use]
+pub fn resources(
+    config: &ClusterConfig,
+    scope: &Scope,
+    known: &Snapshot,
+    keep_sizes: &BTreeSet<String>,
+) -> Declared {
+    let templates = Templates { config, scope, known };
+    let mut declared = Declared::default();
+    for (nth, group) in config.managed_node_groups.iter().enumerate() {
+        if needs_template(group) {
+            declared.extend(templates.managed(group, &format!("/managedNodeGroups/{nth}")));
+        }
+    }
+    for (nth, group) in config.node_groups.iter().enumerate() {
+        let at = format!("/nodeGroups/{nth}");
+        declared.extend(templates.self_managed(group, &at));
+        let keep_size = keep_sizes.contains(&group.base.name);
+        match scaling::declared(config, scope, known, group, keep_size, &at) {
+            Ok(resource) => declared.resources.push(resource),
+            Err(problem) => declared.problems.push(problem),
+        }
+    }
+    // Groups of one family share the AMI that is looked up for them.
+    let mut lookups = BTreeSet::new();
+    declared.resources.retain(|each| !each.existing || lookups.insert(each.key.clone()));
+    declared
+}
+
+/// What a managed node group's create call says of its launch template: `{"id": …, "version": …}`, the person's own or
+/// ours.
+#[must_use]
+pub fn template_of(group: &ManagedNodeGroup) -> Value {
+    let key = launch_template(&group.base.name);
+    let Some(own) = &group.launch_template else {
+        return json!({"id": key.output("id"), "version": key.output("version")});
+    };
+    object([("id", json!(own.id)), ("version", json!(own.version))])
+}
+
+/// AMIs that were looked up and not found.
+#[must_use]
+pub fn problems(declared: &[Resource], known: &Snapshot) -> Vec<Problem> {
+    declared
+        .iter()
+        .filter(|each| each.existing && each.key.kind == Kind::LaunchTemplate && !known.live.contains_key(&each.key))
+        .filter_map(|each| {
+            let parameter = each.desired.get("Parameter")?.as_str()?;
+            let message = format!(
+                "Systems Manager has no parameter {parameter}: give an AMI by its id, or correct version and amiFamily"
+            );
+            Some(Problem::refused(each.declared_at.as_str(), message))
+        })
+        .collect()
+}

@@ -1,0 +1,10 @@
+//! The local AWS, through its one address and by our own adapter, as Portolan uses it.
+
+mod access;
+mod clusters;
+mod command;
+mod lab;
+mod moto;
+mod nodes;
+mod python;
+mod replace;

@@ -1,0 +1,81 @@
+//! moto's server: installed once, ends with its parent, and refuses what AWS refuses.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use portolan::local::Places;
+use portolan::local::aws::{Moto, service_model};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::support::control_plane::progress;
+
+#[tokio::test]
+async fn the_model_of_eks_comes_with_moto() {
+    let places = Places::from_env().unwrap();
+    let path = service_model(&places, &mut progress()).await.unwrap();
+    let model: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(model["metadata"]["serviceId"], "EKS");
+    assert!(model["operations"]["UpdateClusterVersion"].is_object());
+}
+
+fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+async fn gone(pid: u32) {
+    let since = Instant::now();
+    while runs(pid) {
+        assert!(since.elapsed() < Duration::from_secs(10), "moto still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn it_answers_and_ends() {
+    let places = Places::from_env().unwrap();
+    let moto = Moto::start(&places, &mut progress()).await.unwrap();
+    let counts = moto.provider().counts("123456789012").await.unwrap();
+    assert!(counts.len() > 30 && counts.values().all(|number| *number == 0), "{counts:?}");
+    let pid = moto.pid().unwrap();
+    moto.stop().await;
+    assert!(!runs(pid));
+    let dropped = Moto::start(&places, &mut progress()).await.unwrap();
+    let pid = dropped.pid().unwrap();
+    drop(dropped);
+    gone(pid).await;
+}
+
+/// Not a test: the process that the next one kills.
+#[tokio::test]
+#[ignore = "is run by another test"]
+async fn moto_holder() {
+    if std::env::var_os("PORTOLAN_TEST_HOLD_MOTO").is_none() {
+        return;
+    }
+    let moto = Moto::start(&Places::from_env().unwrap(), &mut progress()).await.unwrap();
+    println!("held {}", moto.pid().unwrap());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_parent_leaves_no_moto() {
+    let mut parent = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "local_aws::moto::moto_holder", "--ignored", "--nocapture"])
+        .env("PORTOLAN_TEST_HOLD_MOTO", "1")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
+    let pid: u32 = loop {
+        let line = lines.next_line().await.unwrap().expect("the holder ended early");
+        if let Some((_, pid)) = line.split_once("held ") {
+            break pid.trim().parse().unwrap();
+        }
+    };
+    assert!(runs(pid));
+    parent.start_kill().unwrap();
+    parent.wait().await.unwrap();
+    gone(pid).await;
+}

@@ -1,0 +1,16 @@
+//! What a ClusterConfig becomes in AWS, and in which order it is put right.
+
+mod against_server;
+mod aws_drift;
+mod converge;
+mod drift;
+mod eks_fields;
+mod examples;
+mod iam;
+mod network;
+mod nodes;
+mod plan;
+mod recorded;
+mod scene;
+mod service;
+mod upgrade;
