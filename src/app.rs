@@ -1,6 +1,5 @@
 //! The composition root: from the daemon's settings to an engine with its adapters. The only file that names both.
 
-#[path = "app/eks.rs"]
 pub mod eks;
 
 use crate::config::{Config, Credentials, StatePlace};

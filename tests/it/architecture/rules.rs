@@ -22,8 +22,6 @@ const MODULES: &[Module] = &[
     module("health", 1, &["model"]),
     module("schedule", 1, &["model"]),
     module("provision", 1, &["model"]),
-    module("transform", 1, &["model"]),
-    module("migrate", 1, &["model", "transform"]),
     module("ports", 2, &["model"]),
     module("git", 3, &["model", "ports"]),
     module("render", 3, &["model", "ports"]),

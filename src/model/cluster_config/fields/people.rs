@@ -13,7 +13,7 @@ pub(super) const IAM: &[Row] = &[
     acted("withOIDC", "iam:CreateOpenIDConnectProvider").default("false"),
     acted(
         "serviceAccounts",
-        "iam:CreateRole that trusts the OIDC provider, and a ServiceAccount in the cluster",
+        "iam:CreateRole that trusts the OIDC provider; the ServiceAccount itself is not made yet: declare it in an Application",
     ),
     acted("podIdentityAssociations", "eks:CreatePodIdentityAssociation"),
     acted(
@@ -24,7 +24,7 @@ pub(super) const IAM: &[Row] = &[
 ];
 
 pub(super) const SERVICE_ACCOUNT: &[Row] = &[
-    acted("metadata", "the ServiceAccount"),
+    acted("metadata", "whom the role trusts: namespace and name"),
     acted("attachPolicyARNs", "iam:AttachRolePolicy"),
     acted("attachPolicy", "iam:PutRolePolicy"),
     acted("wellKnownPolicies", "iam:PutRolePolicy, one for each"),
@@ -64,7 +64,8 @@ pub(super) const WELL_KNOWN: &[Row] = &[
 pub(super) const POD_IDENTITY: &[Row] = &[
     acted("namespace", "eks:CreatePodIdentityAssociation namespace; an add-on has its own"),
     acted("serviceAccountName", "eks:CreatePodIdentityAssociation serviceAccount"),
-    acted("createServiceAccount", "a ServiceAccount in the cluster").default("false"),
+    acted("createServiceAccount", "not made yet: declare the ServiceAccount in an Application")
+        .default("false"),
     acted("roleARN", "eks:CreatePodIdentityAssociation roleArn").default("a new role"),
     acted("roleName", "iam:CreateRole RoleName").default("a name made of cluster, namespace and name"),
     acted("targetRoleARN", "eks:CreatePodIdentityAssociation targetRoleArn"),
