@@ -7,7 +7,7 @@
 //! | ring | modules | may use |
 //! |---|---|---|
 //! | 0 words | `model` | std, serde |
-//! | 1 decisions, pure | `plan drift health schedule provision` | `model` |
+//! | 1 decisions, pure | `plan drift health schedule provision transform migrate` | `model` |
 //! | 2 ports | `ports` | `model` |
 //! | 3 adapters | `git render k8s aws host` | `model`, `ports` |
 //! | 4 orchestration | `engine` | `model`, ring 1, `ports` |
@@ -28,6 +28,7 @@ pub mod host;
 pub mod http;
 pub mod k8s;
 pub mod local;
+pub mod migrate;
 pub mod model;
 pub mod plan;
 pub mod ports;
@@ -35,3 +36,4 @@ pub mod provision;
 pub mod render;
 pub mod schedule;
 pub mod telemetry;
+pub mod transform;

@@ -9,6 +9,7 @@ pub mod document;
 pub mod event;
 pub mod health;
 pub mod interval;
+pub mod kops;
 pub mod object;
 pub mod ownership;
 pub mod permissions;

@@ -43,6 +43,9 @@ mod k8s_http;
 mod local;
 mod local_aws;
 mod local_programs;
+mod migrate;
+mod migrate_objects;
+mod migrate_proof;
 mod plan;
 mod provision;
 mod render;
@@ -50,6 +53,7 @@ mod render_helm;
 mod render_kustomize;
 mod schedule;
 mod state_store;
+mod transform;
 mod workloads;
 mod yaml_fidelity;
 

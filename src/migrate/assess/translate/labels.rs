@@ -1,0 +1,82 @@
+//! Node labels: which a node group may have, and what becomes of the others.
+
+/// The domain under which labels of Kubernetes' and kops' own domains go on. EKS refuses those on managed node groups
+/// (eksctl#4007), and a kubelet that is told to set them does not join (containers-roadmap#2465).
+pub const DOMAIN: &str = "migrated.portolan.dev";
+
+/// What becomes of a node label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelFate {
+    /// The node group has it as it is.
+    Keep,
+    /// The node group has it under this key; selectors are rewritten.
+    Rewrite(String),
+    /// It goes, for this reason.
+    Drop(&'static str),
+}
+
+/// What becomes of a node label by its key.
+#[must_use]
+pub fn node_label(key: &str) -> LabelFate {
+    const OF_KUBELET: &str = "the kubelet sets it itself";
+    const OF_KOPS: &str = "it served kops alone";
+    match key {
+        "kops.k8s.io/kops-controller-pki" | "kops.k8s.io/needs-update" | "kops.k8s.io/cluster" => {
+            return LabelFate::Drop(OF_KOPS);
+        }
+        "node-role.kubernetes.io/node"
+        | "kubernetes.io/role"
+        | "node.kubernetes.io/exclude-from-external-load-balancers" => {
+            return LabelFate::Drop("EKS has no role labels of nodes; selectors on it are dropped");
+        }
+        "kubernetes.io/hostname"
+        | "kubernetes.io/os"
+        | "kubernetes.io/arch"
+        | "beta.kubernetes.io/os"
+        | "beta.kubernetes.io/arch"
+        | "beta.kubernetes.io/instance-type"
+        | "node.kubernetes.io/instance-type"
+        | "topology.kubernetes.io/zone"
+        | "topology.kubernetes.io/region"
+        | "failure-domain.beta.kubernetes.io/zone"
+        | "failure-domain.beta.kubernetes.io/region"
+        | "topology.ebs.csi.aws.com/zone" => return LabelFate::Drop(OF_KUBELET),
+        _ => {}
+    }
+    let Some((prefix, name)) = key.split_once('/') else { return LabelFate::Keep };
+    for domain in ["kubernetes.io", "k8s.io"] {
+        if prefix == domain {
+            return LabelFate::Rewrite(format!("{DOMAIN}/{name}"));
+        }
+        if let Some(sub) = prefix.strip_suffix(domain).and_then(|sub| sub.strip_suffix('.')) {
+            return LabelFate::Rewrite(format!("{sub}.{DOMAIN}/{name}"));
+        }
+    }
+    if prefix == "eks.amazonaws.com" || prefix.ends_with(".eks.amazonaws.com") {
+        return LabelFate::Drop("EKS sets labels of this domain itself");
+    }
+    LabelFate::Keep
+}
+
+/// The label of every node that says which InstanceGroup it comes from, as kops' own did.
+pub(in super::super) const INSTANCE_GROUP: &str = "kops.migrated.portolan.dev/instancegroup";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_domains_are_rewritten_and_others_stay() {
+        let rewritten = |key: &str| LabelFate::Rewrite(key.to_owned());
+        assert_eq!(node_label("kops.k8s.io/instancegroup"), rewritten(INSTANCE_GROUP));
+        assert_eq!(
+            node_label("node-role.kubernetes.io/ingress"),
+            rewritten("node-role.migrated.portolan.dev/ingress")
+        );
+        assert_eq!(node_label("kubernetes.io/tier"), rewritten("migrated.portolan.dev/tier"));
+        assert_eq!(node_label("example.com/a"), LabelFate::Keep);
+        assert_eq!(node_label("a"), LabelFate::Keep);
+        assert_eq!(node_label("notkubernetes.io/a"), LabelFate::Keep);
+        assert!(matches!(node_label("beta.kubernetes.io/os"), LabelFate::Drop(_)));
+    }
+}

@@ -1,0 +1,11 @@
+//! Ring 1: the move of a kops cluster to EKS, as decisions: values in, values out.
+
+pub mod assess;
+pub mod calls;
+pub mod decommission;
+pub mod own;
+pub mod owner;
+pub mod proof;
+pub mod verdict;
+
+pub use verdict::{Level, Offer, Verdict};

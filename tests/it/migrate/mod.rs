@@ -1,0 +1,7 @@
+//! From kops to EKS: reading, assessing, translating, packing.
+
+mod account;
+mod assess;
+mod corpus;
+mod kops;
+mod packing;

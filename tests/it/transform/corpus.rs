@@ -1,0 +1,73 @@
+//! Input that others wrote, where it is there.
+
+use super::context;
+use portolan::model::yaml::{Limits, read_stream};
+use portolan::transform::{Context, transform_all};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn corpus(folder: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus").join(folder);
+    path.is_dir().then_some(path)
+}
+
+fn objects(folder: &Path) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
+                let documents = read_stream(&std::fs::read(&path).unwrap(), &Limits::default());
+                let name = path.display().to_string();
+                found.extend(
+                    documents.into_iter().filter_map(Result::ok).map(|one| (name.clone(), one.into_value())),
+                );
+            }
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+#[test]
+fn objects_of_removed_versions_are_served_by_the_target_or_stay_behind() {
+    let Some(folder) = corpus("deprecated") else { return };
+    let found = objects(&folder);
+    assert!(found.len() > 20, "{}", found.len());
+    let values: Vec<Value> = found.iter().map(|(_, value)| value.clone()).collect();
+    for (done, (name, _)) in transform_all(&values, &context()).iter().zip(&found) {
+        for object in &done.objects {
+            let Some(version) = object["apiVersion"].as_str() else { continue };
+            let gvk =
+                portolan::model::Gvk::from_api_version(version, object["kind"].as_str().unwrap_or_default());
+            assert_ne!(portolan::transform::served_by_minor(&gvk, 36), Some(false), "{name}: {gvk}");
+        }
+    }
+}
+
+/// Manifests that were written for any cluster: only what the rules have to say of load balancers, and nothing else.
+#[test]
+fn portable_manifests_are_left_as_they_are() {
+    let Some(folder) = corpus("workloads") else { return };
+    let found = objects(&folder);
+    assert!(found.len() > 80, "{}", found.len());
+    let plain = Context { images: Default::default(), quiesce: Default::default(), ..context() };
+    let values: Vec<Value> = found.iter().map(|(_, value)| value.clone()).collect();
+    for (done, (name, value)) in transform_all(&values, &plain).iter().zip(&found) {
+        let loads = value.pointer("/spec/type") == Some(&Value::from("LoadBalancer"));
+        let allowed = |rule: &str| match rule {
+            "balancer.scheme" | "balancer.type" => loads,
+            // `creationTimestamp: null` and an empty status, as generators print them.
+            "strip.null-timestamps" | "strip.server-metadata" | "strip.status" => true,
+            "image.registry" => value.to_string().contains("k8s.gcr.io"),
+            _ => false,
+        };
+        for edit in &done.edits {
+            assert!(allowed(&edit.rule), "{name}: {edit:?}");
+        }
+        assert!(done.dropped.is_none(), "{name}: {:?}", done.dropped);
+    }
+}
