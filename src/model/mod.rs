@@ -10,6 +10,7 @@ pub mod event;
 pub mod health;
 pub mod interval;
 pub mod kops;
+pub mod migration;
 pub mod object;
 pub mod ownership;
 pub mod permissions;
