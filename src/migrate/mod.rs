@@ -3,6 +3,8 @@
 pub mod assess;
 pub mod calls;
 pub mod decommission;
+pub mod dump;
+pub mod overview;
 pub mod own;
 pub mod owner;
 pub mod proof;

@@ -25,4 +25,4 @@ pub use reads::{AwsReads, Read, Wanted};
 pub use spare::Spare;
 pub use usage::{InUse, closure};
 
-pub(in crate::migrate) use shape::{list, tags, text};
+pub(in crate::migrate) use shape::{list, member, tags, text};
