@@ -252,6 +252,7 @@ pub(super) const fn service_id(service: Service) -> &'static str {
         Service::CloudFormation => "CloudFormation",
         Service::CloudTrail => "CloudTrail",
         Service::Kms => "KMS",
+        Service::Kubernetes => "Kubernetes",
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// An AWS service that Portolan calls.
+/// An AWS service that Portolan calls, or the API server of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Service {
     /// Elastic Kubernetes Service.
@@ -29,6 +29,8 @@ pub enum Service {
     CloudTrail,
     /// Keys.
     Kms,
+    /// The API server of the cluster itself, no service of AWS: the engine makes these calls there.
+    Kubernetes,
 }
 
 impl Service {
@@ -47,6 +49,7 @@ impl Service {
             Self::CloudFormation => "cloudformation",
             Self::CloudTrail => "cloudtrail",
             Self::Kms => "kms",
+            Self::Kubernetes => "kubernetes",
         }
     }
 }

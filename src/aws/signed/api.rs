@@ -22,10 +22,10 @@ pub(super) struct Api {
 }
 
 impl Api {
-    /// That of a service; `None` for EKS, which has a typed client.
+    /// That of a service; `None` for EKS, which has a typed client, and for what is no service of AWS.
     pub(super) const fn of(service: Service) -> Option<Self> {
         let (protocol, version) = match service {
-            Service::Eks => return None,
+            Service::Eks | Service::Kubernetes => return None,
             Service::Ec2 => (Protocol::Ec2, "2016-11-15"),
             Service::Iam => (Protocol::Query, "2010-05-08"),
             Service::Sts => (Protocol::Query, "2011-06-15"),

@@ -63,10 +63,10 @@ static CLOUDTRAIL: LazyLock<Shapes> =
 static KMS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/kms.shapes")));
 
 impl Shapes {
-    /// Those of a service; `None` for EKS, which has a typed client.
+    /// Those of a service; `None` for EKS, which has a typed client, and for what is no service of AWS.
     pub(super) fn of(service: Service) -> Option<&'static Self> {
         Some(match service {
-            Service::Eks => return None,
+            Service::Eks | Service::Kubernetes => return None,
             Service::Ec2 => &EC2,
             Service::Iam => &IAM,
             Service::Sts => &STS,

@@ -20,8 +20,11 @@ metadata: {name: shop, region: eu-central-1, version: "1.35", tags: {team: shop}
 availabilityZones: [eu-central-1a, eu-central-1b]
 iam:
   withOIDC: true
+  serviceAccounts:
+    - metadata: {name: backup, namespace: shop, labels: {tier: batch}}
+      attachPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
   podIdentityAssociations:
-    - {namespace: shop, serviceAccountName: web, permissionPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}
+    - {namespace: shop, serviceAccountName: web, createServiceAccount: true, permissionPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}
 accessConfig:
   authenticationMode: API
   accessEntries:
@@ -87,8 +90,6 @@ async fn a_cluster_is_made_kept_and_taken_away() {
     assert_eq!(pass(&kept).await, PassEnd::Done);
     let made: Vec<String> = scene.eks.calls()[calls..].iter().map(|call| call.operation.clone()).collect();
     assert!(made.iter().all(|call| call.starts_with("Describe") || call.starts_with("List")), "{made:?}");
-    println!("calls of a pass at rest: {:#?}", kept.calls());
-
     let removed = scene.wanted(SHOP, json!({"name": "shop", "region": "eu-central-1"}));
     kept.supersede(portolan::engine::clusters::Wanted { removed: true, ..removed });
     assert_eq!(settle(&kept).await, PassEnd::Done);
@@ -104,9 +105,7 @@ async fn what_somebody_changes_at_the_console_is_put_right() {
     let scene = AwsScene::start(Delays::default()).await;
     let kept = kept(&scene).await;
     in_place(&scene, &kept).await;
-    let logging = json!({"clusterLogging": [{"types": ["audit"], "enabled": true}]});
     let endpoints = json!({"name": "shop", "resourcesVpcConfig": {"endpointPrivateAccess": true}});
-    let _ = logging;
     scene.console(Service::Eks, "UpdateClusterConfig", endpoints).await;
     scene.console(Service::Eks, "DeleteAddon", json!({"clusterName": "shop", "addonName": "coredns"})).await;
     settle(&kept).await;
