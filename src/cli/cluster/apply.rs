@@ -24,6 +24,8 @@ const CALM: u32 = 5;
 /// The daemon does it; --here does it in this process, where no daemon runs. What is dangerous waits for an approval of
 /// exactly what is shown.
 ///
+/// Exit codes: 0 it is in place, or gone; 5 it waits for a person; 4 AWS refused something or did not answer.
+///
 /// Examples:
 ///   portolan cluster apply shop
 ///   portolan cluster apply shop --approve 3f1c…

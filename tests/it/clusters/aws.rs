@@ -8,6 +8,7 @@ use portolan::local::aws::eks::Delays;
 use portolan::model::cloud::Service;
 use portolan::model::event::What;
 use portolan::model::{Health, SyncStatus};
+use portolan::provision::resource::Kind;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +98,35 @@ async fn a_cluster_is_made_kept_and_taken_away() {
     let end = settle_within(&kept, 120).await;
     assert_eq!(end, Some(PassEnd::Finished), "{:#?}\n{}", kept.record(), scene.moto.last_words());
     assert_eq!(scene.counts().await, before, "nothing is left");
+    scene.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_minor_up_by_a_commit_and_back_by_its_revert_with_an_approval() {
+    let scene = AwsScene::start(Delays::default()).await;
+    let kept = kept(&scene).await;
+    in_place(&scene, &kept).await;
+    let settings = json!({"name": "shop", "region": "eu-central-1"});
+    let versions = || {
+        let snapshot = kept.snapshot().unwrap();
+        let nodes = snapshot.live.values().filter(|live| live.key.kind == Kind::Nodegroup);
+        let nodes: Vec<String> =
+            nodes.map(|live| live.outputs["version"].as_str().unwrap().to_owned()).collect();
+        (kept.record().version, nodes)
+    };
+    kept.supersede(scene.wanted(&SHOP.replace("\"1.35\"", "\"1.36\""), settings.clone()));
+    in_place(&scene, &kept).await;
+    assert_eq!(versions(), ("1.36".into(), vec!["1.36".to_owned(); 2]));
+
+    kept.supersede(scene.wanted(SHOP, settings));
+    assert_eq!(settle(&kept).await, PassEnd::Done);
+    let waiting = kept.record().waiting.expect("a rollback waits for its approval");
+    assert!(waiting.objects.iter().any(|object| object.contains("Nodegroup/")), "nodes first: {waiting:?}");
+    assert_eq!(versions().0, "1.36");
+    scene.approve(&kept).await;
+    settle(&kept).await;
+    in_place(&scene, &kept).await;
+    assert_eq!(versions(), ("1.35".into(), vec!["1.35".to_owned(); 2]));
     scene.check();
 }
 

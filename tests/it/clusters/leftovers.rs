@@ -2,12 +2,15 @@
 
 use super::aws_scene::AwsScene;
 use super::scene::{settle, settle_within};
+use async_trait::async_trait;
 use portolan::engine::clusters::{Kept, PassEnd, Wanted};
 use portolan::local::aws::eks::Delays;
-use portolan::model::cloud::Service;
+use portolan::model::cloud::{Call, Service};
+use portolan::ports::{CallObserver, CloudFailure, CloudFailureKind};
 use portolan::provision::resource::{Key, Kind};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -131,37 +134,43 @@ async fn load_balancers_volumes_and_groups_of_controllers_hold_a_deletion_until_
     scene.check();
 }
 
-/// What nobody marked as a controller's, and still stands in the way: the service's refusal is told with its reason, and
-/// the rest goes on once it is away.
+/// Refuses to delete subnets, as EC2 does while somebody's network interface is in them: moto would let them go.
+#[derive(Default)]
+struct Retained(AtomicBool);
+
+#[async_trait]
+impl CallObserver for Retained {
+    async fn before(&self, call: &Call) -> Option<CloudFailure> {
+        (call.operation == "DeleteSubnet" && self.0.load(Ordering::SeqCst)).then(|| CloudFailure {
+            kind: CloudFailureKind::InUse,
+            code: "DependencyViolation".into(),
+            message: "The subnet has dependencies and cannot be deleted.".into(),
+            call: call.to_string(),
+            service: Some(call.service),
+        })
+    }
+}
+
+/// What nobody marked as a controller's, and still stands in the way: the service's refusal is told with its reason, what
+/// does not hang on it goes, and the rest once it is away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strangers_interface_in_a_subnet_is_told_and_the_deletion_ends_when_it_is_gone() {
-    let scene = AwsScene::start(Delays::default()).await;
+    let mut scene = AwsScene::start(Delays::default()).await;
     let before = scene.counts().await;
+    let retained = Arc::new(Retained::default());
+    scene.observer = Some(retained.clone());
     let kept = kept(&scene).await;
-    let snapshot = kept.snapshot().unwrap();
-    let subnet = snapshot.live[&Key::new(Kind::Subnet, "private-eu-central-1a")].id.clone();
-    let vpc = snapshot.live[&Key::new(Kind::Vpc, "vpc")].id.clone();
-    let group = scene
-        .console(
-            Service::Ec2,
-            "CreateSecurityGroup",
-            json!({"GroupName": "bastion", "Description": "mine", "VpcId": vpc}),
-        )
-        .await["groupId"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let interface = interface(&scene, &subnet, &group).await;
+    retained.0.store(true, Ordering::SeqCst);
     kept.supersede(wanted(&scene, true));
     assert_eq!(settle(&kept).await, PassEnd::Done);
     scene.approve(&kept).await;
     assert_eq!(settle_within(&kept, 60).await, None, "it cannot end");
     let record = kept.record();
     assert!(record.message.contains("DependencyViolation"), "{}", record.message);
+    assert!(record.message.contains("something still uses it"), "{}", record.message);
     assert_eq!(scene.eks.counts()["clusters"], 0, "what does not hang on it is gone");
 
-    scene.console(Service::Ec2, "DeleteNetworkInterface", json!({"NetworkInterfaceId": interface})).await;
-    scene.console(Service::Ec2, "DeleteSecurityGroup", json!({"GroupId": group})).await;
+    retained.0.store(false, Ordering::SeqCst);
     assert_eq!(settle_within(&kept, 120).await, Some(PassEnd::Finished), "{}", kept.record().message);
     assert_eq!(scene.counts().await, before, "nothing is left");
     scene.check();
