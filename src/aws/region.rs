@@ -128,6 +128,7 @@ pub(super) const fn service_id(service: Service) -> &'static str {
         Service::Events => "EventBridge",
         Service::S3 => "S3",
         Service::Route53 => "Route_53",
+        Service::Kubernetes => "Kubernetes",
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// An AWS service that Portolan calls.
+/// An AWS service that Portolan calls, or the API server of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Service {
     /// Elastic Kubernetes Service.
@@ -37,6 +37,8 @@ pub enum Service {
     S3,
     /// DNS zones and records.
     Route53,
+    /// The API server of the cluster itself, no service of AWS: the engine makes these calls there.
+    Kubernetes,
 }
 
 impl Service {
@@ -84,6 +86,7 @@ impl Service {
             Self::Events => "events",
             Self::S3 => "s3",
             Self::Route53 => "route53",
+            Self::Kubernetes => "kubernetes",
         }
     }
 }

@@ -28,10 +28,11 @@ const JSON_1_0: &str = "application/x-amz-json-1.0";
 const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 impl Api {
-    /// That of a service; `None` for EKS, which has a typed client, and for those that are spoken to by paths.
+    /// That of a service; `None` for EKS, which has a typed client, for those that are spoken to by
+    /// paths, and for what is no service of AWS.
     pub(super) const fn of(service: Service) -> Option<Self> {
         let (protocol, version) = match service {
-            Service::Eks | Service::S3 | Service::Route53 => return None,
+            Service::Eks | Service::S3 | Service::Route53 | Service::Kubernetes => return None,
             Service::Ec2 => (Protocol::Ec2, "2016-11-15"),
             Service::Iam => (Protocol::Query, "2010-05-08"),
             Service::Sts => (Protocol::Query, "2011-06-15"),

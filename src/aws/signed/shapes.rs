@@ -65,10 +65,11 @@ static SQS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shape
 static EVENTS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/events.shapes")));
 
 impl Shapes {
-    /// Those of a service; `None` for EKS, which has a typed client, and for those that are spoken to by paths.
+    /// Those of a service; `None` for EKS, which has a typed client, for those that are spoken to by
+    /// paths, and for what is no service of AWS.
     pub(super) fn of(service: Service) -> Option<&'static Self> {
         Some(match service {
-            Service::Eks | Service::S3 | Service::Route53 => return None,
+            Service::Eks | Service::S3 | Service::Route53 | Service::Kubernetes => return None,
             Service::Ec2 => &EC2,
             Service::Iam => &IAM,
             Service::Sts => &STS,

@@ -19,7 +19,7 @@ const COMPANIONS: [&str; 2] = ["eksctl.io", "kops.k8s.io"];
 const FOREIGN_KINDS: [&str; 2] = ["Migration", "Config"];
 
 /// Fields whose places are kept, because only a later step can tell whether they are right.
-const LATER: [&str; 19] = [
+const LATER: [&str; 22] = [
     "/metadata/name",
     "/spec/repository",
     "/spec/revision",
@@ -38,6 +38,9 @@ const LATER: [&str; 19] = [
     "/spec/eks/name",
     "/spec/eks/region",
     "/spec/eks/nodeGroups",
+    "/spec/eks/reconcile/every",
+    "/spec/eks/reconcile/cron",
+    "/spec/eks/reconcile/timeZone",
     "/spec/clusterConfig",
 ];
 
