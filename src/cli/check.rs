@@ -33,10 +33,11 @@ impl Check {
                 output::line(&problem.to_string());
             }
             output::line(&format!(
-                "{} files: {} applications, {} clusters, {} repositories; {errors} errors, {} warnings",
+                "{} files: {} applications, {} clusters, {} migrations, {} repositories; {errors} errors, {} warnings",
                 report.files,
                 report.applications,
                 report.clusters,
+                report.migrations,
                 report.repositories,
                 report.problems.len() - errors
             ));

@@ -47,6 +47,8 @@ pub struct CheckReport {
     pub applications: usize,
     /// Number of Cluster documents that can be taken.
     pub clusters: usize,
+    /// Number of Migration documents that can be taken.
+    pub migrations: usize,
     /// Number of repositories in the daemon's file.
     pub repositories: usize,
     /// Everything that is wrong, by file and place.
@@ -55,7 +57,15 @@ pub struct CheckReport {
 
 impl CheckReport {
     fn new(subject: Subject) -> Self {
-        Self { subject, files: 0, applications: 0, clusters: 0, repositories: 0, problems: Vec::new() }
+        Self {
+            subject,
+            files: 0,
+            applications: 0,
+            clusters: 0,
+            migrations: 0,
+            repositories: 0,
+            problems: Vec::new(),
+        }
     }
 
     /// Number of problems of a severity.
@@ -132,6 +142,7 @@ fn file(path: &Path) -> CheckReport {
             let mut documents = read("", &shown, &text);
             if documents.applications.is_empty()
                 && documents.clusters.is_empty()
+                && documents.migrations.is_empty()
                 && documents.problems.is_empty()
             {
                 let problem = Problem::of_file(&shown, "holds no document of Portolan");
@@ -203,6 +214,7 @@ fn finish(report: &mut CheckReport, mut documents: Documents, known: Known<'_>) 
     documents.settle(known);
     report.applications = documents.applications.len();
     report.clusters = documents.clusters.len();
+    report.migrations = documents.migrations.len();
     report.problems.extend(documents.problems);
 }
 
