@@ -52,6 +52,8 @@ pub struct CheckReport {
     pub clusters: usize,
     /// Number of ClusterConfigs that can be taken.
     pub cluster_configs: usize,
+    /// Number of Migration documents that can be taken.
+    pub migrations: usize,
     /// Number of repositories in the daemon's file.
     pub repositories: usize,
     /// Everything that is wrong, by file and place.
@@ -66,6 +68,7 @@ impl CheckReport {
             applications: 0,
             clusters: 0,
             cluster_configs: 0,
+            migrations: 0,
             repositories: 0,
             problems: Vec::new(),
         }
@@ -148,6 +151,7 @@ fn file(path: &Path) -> CheckReport {
             report.cluster_configs = configs.count();
             if documents.applications.is_empty()
                 && documents.clusters.is_empty()
+                && documents.migrations.is_empty()
                 && documents.problems.is_empty()
                 && report.cluster_configs == 0
             {
@@ -226,6 +230,7 @@ fn finish(report: &mut CheckReport, mut documents: Documents, known: Known<'_>) 
     documents.settle(known);
     report.applications = documents.applications.len();
     report.clusters = documents.clusters.len();
+    report.migrations = documents.migrations.len();
     report.problems.extend(documents.problems);
 }
 

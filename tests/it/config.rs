@@ -36,11 +36,12 @@ fn report(path: &Path) -> String {
         text += &format!("{problem}\n").replace(&format!("{}/", golden("bad").display()), "");
     }
     text + &format!(
-        "{:?}: {} files, {} applications, {} clusters, {} repositories, {} errors, {} warnings\n",
+        "{:?}: {} files, {} applications, {} clusters, {} migrations, {} repositories, {} errors, {} warnings\n",
         report.subject,
         report.files,
         report.applications,
         report.clusters,
+        report.migrations,
         report.repositories,
         report.count(Severity::Error),
         report.count(Severity::Warning),
@@ -82,7 +83,7 @@ fn good_files_have_no_problems() {
     for input in inputs("good") {
         let report = check(&input, CheckOptions::default());
         assert_eq!(report.problems, [], "{}", input.display());
-        assert!(report.applications + report.clusters + report.repositories > 0, "{}", input.display());
+        assert!(report.applications + report.clusters + report.migrations + report.repositories > 0, "{}", input.display());
     }
 }
 

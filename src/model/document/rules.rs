@@ -142,7 +142,7 @@ fn described(spec: &ClusterSpec) -> Vec<Violation> {
     }
 }
 
-fn violation(pointer: &str, message: &str, hint: &str) -> Violation {
+pub(super) fn violation(pointer: &str, message: &str, hint: &str) -> Violation {
     Violation { pointer: pointer.into(), message: message.into(), hint: Some(hint.into()) }
 }
 
