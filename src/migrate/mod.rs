@@ -3,9 +3,12 @@
 pub mod assess;
 pub mod calls;
 pub mod decommission;
+mod digest;
 pub mod own;
 pub mod owner;
 pub mod proof;
+pub mod traffic;
 pub mod verdict;
+pub mod volumes;
 
 pub use verdict::{Level, Offer, Verdict};
