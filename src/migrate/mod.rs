@@ -4,6 +4,8 @@ pub mod assess;
 pub mod calls;
 pub mod decommission;
 mod digest;
+pub mod dump;
+pub mod overview;
 pub mod own;
 pub mod owner;
 pub mod proof;
