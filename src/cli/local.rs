@@ -1,6 +1,7 @@
 //! `portolan local`.
 
 mod aws;
+mod kops;
 
 use super::{Context, output};
 use crate::failure::Failure;
@@ -56,6 +57,8 @@ enum Command {
     },
     /// An AWS on this machine, whose EKS clusters are such control planes.
     Aws(aws::LocalAws),
+    /// A cluster that the kops program has made in such an AWS.
+    Kops(kops::LocalKops),
 }
 
 impl Local {
@@ -97,6 +100,7 @@ impl Local {
                 }
             }
             Command::Aws(command) => return command.run(context).await,
+            Command::Kops(command) => return command.run(context).await,
             Command::Kubeconfig { name } => {
                 output::line(&local::find(&places, &name).await?.kubeconfig.display().to_string());
             }

@@ -29,7 +29,8 @@ pub(crate) async fn ensure(
         return Ok(());
     }
     // Before the lock: whoever has no Go should hear so at once, not after somebody else's build.
-    let go = Go::find(places, release, wanted).await?;
+    let missing = wanted.iter().map(|program| program.file()).collect::<Vec<_>>().join(", ");
+    let go = Go::find(places, release.version, release.go_needed(), &missing).await?;
     let root = places.control_planes();
     fs::create_dir_all(&root).map_err(Error::io("create", &root))?;
     let _lock = lock(&root.join(format!(".{}.lock", release.key())), report).await?;

@@ -11,9 +11,7 @@ use tokio::process::Command;
 
 use super::error::Error;
 use super::places::Places;
-use super::programs::Program;
 use super::progress::{Meter, Phase, Report};
-use super::release::Release;
 
 /// How many lines of go's output an error carries.
 const TAIL: usize = 20;
@@ -28,21 +26,17 @@ pub(crate) struct Go {
 }
 
 impl Go {
-    /// Looks for `go` on PATH and asks whether it can build the release.
+    /// Looks for `go` on PATH and asks whether it can build `what`, whose go.mod asks for Go `needed`. `missing` names
+    /// the programs that are found nowhere.
     ///
     /// Since 1.21 an older Go fetches the toolchain that go.mod asks for, unless GOTOOLCHAIN says `local`
     /// (<https://go.dev/doc/toolchain>); before that it cannot even read the file.
-    pub(crate) async fn find(
-        places: &Places,
-        release: &'static Release,
-        wanted: &[Program],
-    ) -> Result<Go, Error> {
-        let needed = release.go_needed();
+    pub(crate) async fn find(places: &Places, what: &str, needed: &str, missing: &str) -> Result<Go, Error> {
         let Some(program) = places.on_path("go") else {
             return Err(Error::NoGo {
-                version: release.version.to_owned(),
+                version: what.to_owned(),
                 needed: needed.to_owned(),
-                missing: wanted.iter().map(|program| program.file()).collect::<Vec<_>>().join(", "),
+                missing: missing.to_owned(),
             });
         };
         let go = Go { program, places: places.clone() };

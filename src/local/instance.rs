@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
+use super::background;
 use super::error::Error;
 use super::pki::Pki;
 use super::places::Places;
@@ -60,7 +61,7 @@ pub enum State {
 /// # Errors
 /// [`Error::NameTaken`] when a living one has the name.
 pub(crate) async fn create(places: &Places, spec: &Spec) -> Result<PathBuf, Error> {
-    check_name(&spec.name)?;
+    background::check_name(&spec.name)?;
     sweep(places).await?;
     let fresh = places.instances.join(marker("new"));
     let logs = fresh.join("logs");
@@ -236,11 +237,4 @@ fn entries(places: &Places, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf
     }
     found.sort();
     Ok(found)
-}
-
-fn check_name(name: &str) -> Result<(), Error> {
-    let fits = (1..=40).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if fits { Ok(()) } else { Err(Error::InvalidName { name: name.to_owned() }) }
 }

@@ -10,6 +10,7 @@
 //! * [`supervise::main`] is what the hidden subcommand [`supervise::SUBCOMMAND`] has to call.
 
 pub mod aws;
+mod background;
 mod build;
 mod control_plane;
 mod crew;
@@ -17,6 +18,7 @@ mod error;
 mod flags;
 mod go;
 mod instance;
+pub mod kops;
 mod kubeconfig;
 mod options;
 mod pki;

@@ -102,13 +102,25 @@ impl ServerIdentity {
     }
 }
 
-struct Authority {
+/// An authority of our own, for as long as the value lives: its key is never written down by itself.
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Result<Authority, Error> {
+    /// The certificate that its clients have to trust, PEM.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The identity of a server, by the name of its host: certificate and key, both PEM.
+    pub(crate) fn server(&self, host: &str) -> Result<(String, String), Error> {
+        self.sign(host, vec![host.to_owned()], ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A fresh one.
+    pub(crate) fn new(name: &str) -> Result<Authority, Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(name);

@@ -43,6 +43,7 @@ mod k8s;
 mod k8s_http;
 mod local;
 mod local_aws;
+mod local_kops;
 mod local_programs;
 mod migrate;
 mod migrate_objects;

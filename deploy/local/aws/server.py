@@ -36,6 +36,8 @@ from moto.core.utils import utcnow
 from moto.utilities.utils import get_partition
 from werkzeug.serving import make_server
 
+import ground
+
 # What EKS's optimised images are called, by SSM path: family, variant, architecture, name of the image.
 FAMILIES = [
     ("amazon-linux-2023/x86_64/standard", "x86_64", "amazon-eks-node-al2023-x86_64-standard-{minor}-v{date}"),
@@ -446,6 +448,8 @@ def order(path, body):
         return {}
     if path == "image":
         return {"ids": {name: image for image, name, _, _ in images()}}
+    if path in ground.ORDERS:
+        return ground.ORDERS[path](account, region, body["name"])
     raise KeyError(path)
 
 
@@ -495,6 +499,7 @@ def main():
     VERSIONS.extend(order["versions"])
     random.seed()
     know_eks_images()
+    ground.know_published_images()
     strict()
     spread_groups()
     server = make_server("127.0.0.1", 0, Application(order["secret"]), threaded=True, request_handler=Quiet)

@@ -12,42 +12,42 @@ use crate::ports::{Cloud, CloudFailure, CloudFailureKind};
 
 /// An account in a region.
 #[derive(Clone)]
-pub(super) struct Account {
+pub(in crate::local) struct Account {
     cloud: Arc<dyn Cloud>,
-    pub(super) provider: Provider,
-    pub(super) home: Home,
+    pub(in crate::local) provider: Provider,
+    pub(in crate::local) home: Home,
 }
 
 /// A subnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Subnet {
-    pub(super) id: String,
-    pub(super) vpc: String,
-    pub(super) zone: String,
+pub(in crate::local) struct Subnet {
+    pub(in crate::local) id: String,
+    pub(in crate::local) vpc: String,
+    pub(in crate::local) zone: String,
 }
 
 /// A running instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Instance {
-    pub(super) id: String,
-    pub(super) image: String,
-    pub(super) kind: String,
-    pub(super) zone: String,
-    pub(super) subnet: String,
-    pub(super) address: String,
-    pub(super) tags: BTreeMap<String, String>,
+pub(in crate::local) struct Instance {
+    pub(in crate::local) id: String,
+    pub(in crate::local) image: String,
+    pub(in crate::local) kind: String,
+    pub(in crate::local) zone: String,
+    pub(in crate::local) subnet: String,
+    pub(in crate::local) address: String,
+    pub(in crate::local) tags: BTreeMap<String, String>,
 }
 
 impl Account {
-    pub(super) fn new(cloud: Arc<dyn Cloud>, provider: Provider, home: Home) -> Account {
+    pub(in crate::local) fn new(cloud: Arc<dyn Cloud>, provider: Provider, home: Home) -> Account {
         Account { cloud, provider, home }
     }
 
-    pub(super) fn partition(&self) -> &str {
+    pub(in crate::local) fn partition(&self) -> &str {
         self.cloud.partition()
     }
 
-    pub(super) async fn call(
+    pub(in crate::local) async fn call(
         &self,
         service: Service,
         operation: &str,
@@ -56,16 +56,16 @@ impl Account {
         self.cloud.call(&Call::new(service, operation, input)).await
     }
 
-    pub(super) async fn ec2(&self, operation: &str, input: Value) -> Result<Value, CloudFailure> {
+    pub(in crate::local) async fn ec2(&self, operation: &str, input: Value) -> Result<Value, CloudFailure> {
         self.call(Service::Ec2, operation, input).await
     }
 
-    pub(super) async fn auto_scaling(&self, operation: &str, input: Value) -> Result<Value, CloudFailure> {
+    pub(in crate::local) async fn auto_scaling(&self, operation: &str, input: Value) -> Result<Value, CloudFailure> {
         self.call(Service::AutoScaling, operation, input).await
     }
 
     /// Subnets by id, in the order asked.
-    pub(super) async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, CloudFailure> {
+    pub(in crate::local) async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, CloudFailure> {
         let answer = self.ec2("DescribeSubnets", json!({"SubnetIds": ids})).await?;
         let subnet = |item: &Value| Subnet {
             id: text(item, "subnetId"),
@@ -77,7 +77,7 @@ impl Account {
     }
 
     /// Instances that start or run, by filters as `{name: values}`.
-    pub(super) async fn instances(&self, filters: &[(&str, &[&str])]) -> Result<Vec<Instance>, CloudFailure> {
+    pub(in crate::local) async fn instances(&self, filters: &[(&str, &[&str])]) -> Result<Vec<Instance>, CloudFailure> {
         let mut all = vec![json!({"Name": "instance-state-name", "Values": ["pending", "running"]})];
         all.extend(filters.iter().map(|(name, values)| json!({"Name": name, "Values": values})));
         let answer = self.ec2("DescribeInstances", json!({"Filters": all})).await?;
@@ -87,7 +87,7 @@ impl Account {
     }
 
     /// What a role of IAM is like, with its trust policy; `None` where there is none of the ARN.
-    pub(super) async fn role(&self, arn: &str) -> Result<Option<Value>, CloudFailure> {
+    pub(in crate::local) async fn role(&self, arn: &str) -> Result<Option<Value>, CloudFailure> {
         let name = arn.rsplit('/').next().unwrap_or_default();
         match self.call(Service::Iam, "GetRole", json!({"RoleName": name})).await {
             Ok(answer) if answer["Role"]["Arn"] == arn => Ok(Some(answer["Role"].clone())),
@@ -98,14 +98,14 @@ impl Account {
     }
 
     /// Names of the managed policies that a role has.
-    pub(super) async fn policies_of(&self, arn: &str) -> Result<Vec<String>, CloudFailure> {
+    pub(in crate::local) async fn policies_of(&self, arn: &str) -> Result<Vec<String>, CloudFailure> {
         let name = arn.rsplit('/').next().unwrap_or_default();
         let answer = self.call(Service::Iam, "ListAttachedRolePolicies", json!({"RoleName": name})).await?;
         Ok(items(&answer, "AttachedPolicies").map(|policy| text(policy, "PolicyName")).collect())
     }
 
     /// Makes a security group with tags, some of which only the service may set.
-    pub(super) async fn create_security_group(
+    pub(in crate::local) async fn create_security_group(
         &self,
         vpc: &str,
         name: &str,
@@ -124,7 +124,7 @@ impl Account {
     }
 
     /// Puts those tags on resources of EC2 that only the service may set.
-    pub(super) async fn tag_as_service(
+    pub(in crate::local) async fn tag_as_service(
         &self,
         ids: &[String],
         tags: &BTreeMap<String, String>,
@@ -135,7 +135,7 @@ impl Account {
     }
 
     /// Deletes a security group. One that is gone, or that somebody's rules still name, is left: as the service does.
-    pub(super) async fn delete_security_group(&self, id: &str) -> Result<(), Issue> {
+    pub(in crate::local) async fn delete_security_group(&self, id: &str) -> Result<(), Issue> {
         match self.ec2("DeleteSecurityGroup", json!({"GroupId": id})).await {
             Ok(_) => Ok(()),
             Err(failure)
@@ -162,27 +162,27 @@ fn instance(item: &Value) -> Instance {
 }
 
 /// The items of a list; an empty one is an empty string in XML.
-pub(super) fn items<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
+pub(in crate::local) fn items<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
     value[list].as_array().into_iter().flatten()
 }
 
 /// A member that is a string; empty where it is not there.
-pub(super) fn text(value: &Value, member: &str) -> String {
+pub(in crate::local) fn text(value: &Value, member: &str) -> String {
     value[member].as_str().unwrap_or_default().to_owned()
 }
 
 /// The strings of a list.
-pub(super) fn texts(value: &Value, member: &str) -> Vec<String> {
+pub(in crate::local) fn texts(value: &Value, member: &str) -> Vec<String> {
     items(value, member).filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 /// Tags as the APIs take them.
-pub(super) fn tag_list<K: AsRef<str>, V: AsRef<str>>(tags: impl IntoIterator<Item = (K, V)>) -> Vec<Value> {
+pub(in crate::local) fn tag_list<K: AsRef<str>, V: AsRef<str>>(tags: impl IntoIterator<Item = (K, V)>) -> Vec<Value> {
     tags.into_iter().map(|(key, value)| json!({"Key": key.as_ref(), "Value": value.as_ref()})).collect()
 }
 
 /// A problem as the service tells it.
-pub(super) fn problem(code: &str, message: impl Into<String>, ids: &[&str]) -> Issue {
+pub(in crate::local) fn problem(code: &str, message: impl Into<String>, ids: &[&str]) -> Issue {
     Issue {
         code: code.to_owned(),
         message: message.into(),
@@ -191,12 +191,12 @@ pub(super) fn problem(code: &str, message: impl Into<String>, ids: &[&str]) -> I
 }
 
 /// A call to moto that failed, where there is no better word for it.
-pub(super) fn issue(failure: CloudFailure) -> Issue {
+pub(in crate::local) fn issue(failure: CloudFailure) -> Issue {
     let code = if failure.kind == CloudFailureKind::Denied { "AccessDenied" } else { "InternalFailure" };
     problem(code, failure.to_string(), &[])
 }
 
 /// Something of ours that failed.
-pub(super) fn internal(error: impl std::fmt::Display) -> Issue {
+pub(in crate::local) fn internal(error: impl std::fmt::Display) -> Issue {
     problem("InternalFailure", error.to_string(), &[])
 }

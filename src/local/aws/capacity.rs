@@ -7,10 +7,10 @@ use crate::ports::CloudFailure;
 
 /// An instance type, as far as nodes are concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct InstanceType {
-    pub(super) name: String,
+pub(in crate::local) struct InstanceType {
+    pub(in crate::local) name: String,
     /// `x86_64`, `arm64`; some have two.
-    pub(super) architectures: Vec<String>,
+    pub(in crate::local) architectures: Vec<String>,
     cpus: u64,
     /// MiB.
     memory: u64,
@@ -24,7 +24,7 @@ impl InstanceType {
     ///
     /// # Errors
     /// When EC2 does not answer.
-    pub(super) async fn describe(
+    pub(in crate::local) async fn describe(
         account: &Account,
         names: &[String],
     ) -> Result<Option<Vec<InstanceType>>, CloudFailure> {
@@ -60,18 +60,18 @@ impl InstanceType {
     }
 
     /// `amd64` or `arm64`, as Kubernetes writes it.
-    pub(super) fn architecture(&self) -> &'static str {
+    pub(in crate::local) fn architecture(&self) -> &'static str {
         if self.architectures.iter().any(|architecture| architecture == "arm64") { "arm64" } else { "amd64" }
     }
 
     /// Most pods without prefix delegation: each interface keeps one address for itself, and two pods (aws-node,
     /// kube-proxy) use the host's (vpc-cni's `eni-max-pods.txt` is made by this formula).
-    pub(super) fn pods(&self) -> u64 {
+    pub(in crate::local) fn pods(&self) -> u64 {
         self.interfaces * self.addresses.saturating_sub(1) + 2
     }
 
     /// `capacity` and `allocatable` of a node with a root volume of `disk` GiB.
-    pub(super) fn room(&self, disk: u64) -> (Value, Value) {
+    pub(in crate::local) fn room(&self, disk: u64) -> (Value, Value) {
         // The kernel keeps about 3 % for itself.
         let memory = self.memory * 1024 * 97 / 100;
         // EKS's images: 255 MiB and 11 MiB for each pod, and 100 MiB before eviction begins.
@@ -92,6 +92,21 @@ impl InstanceType {
         // 1 GiB for the system, 10 % before eviction begins.
         let disk_left = disk_bytes.saturating_sub(1 << 30) * 9 / 10;
         (capacity, describe(left, memory.saturating_sub(reserved), disk_left.to_string()))
+    }
+
+    /// `capacity` and `allocatable` of a node whose kubelet reserves nothing but what its own defaults do: memory before
+    /// eviction begins, a tenth of the root volume of `disk` GiB. It holds `pods` pods.
+    pub(in crate::local) fn room_by_default(&self, disk: u64, pods: u64) -> (Value, Value) {
+        let memory = self.memory * 1024 * 97 / 100;
+        let disk_bytes = disk.max(1) << 30;
+        let describe = |memory: u64, disk: String| {
+            json!({
+                "cpu": self.cpus.to_string(), "memory": format!("{memory}Ki"), "ephemeral-storage": disk,
+                "pods": pods.to_string(), "hugepages-1Gi": "0", "hugepages-2Mi": "0",
+            })
+        };
+        let capacity = describe(memory, format!("{}Ki", disk_bytes / 1024));
+        (capacity, describe(memory.saturating_sub(100 * 1024), (disk_bytes * 9 / 10).to_string()))
     }
 }
 

@@ -78,6 +78,6 @@ pub enum Error {
     },
 }
 
-pub(super) fn indent(text: &str) -> String {
+pub(crate) fn indent(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }

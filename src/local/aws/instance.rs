@@ -1,27 +1,21 @@
 //! A local AWS that stays: started in the background, found again, taken down.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::Error;
 use super::local_aws::{Access, Connect, LocalAws, LocalAwsOptions};
-use crate::local::crew::log_tail;
+use crate::local::background;
 use crate::local::error::Error as LocalError;
 use crate::local::pki;
 use crate::local::places::Places;
-use crate::local::process::{Identity, own_program};
-use crate::local::progress::{Meter, Phase, Progress, Report};
-use crate::local::spec::{DETACH, Event};
+use crate::local::process::Identity;
+use crate::local::progress::Report;
+use crate::local::spec::Event;
 use crate::local::supervise::tell;
 
 /// How long it may take to start: moto is installed the first time.
@@ -70,7 +64,7 @@ pub async fn up(
     arguments: &[&str],
     report: Report<'_>,
 ) -> Result<AwsInstance, Error> {
-    check_name(name)?;
+    background::check_name(name)?;
     if list(places)?.iter().any(|known| known.name == name) {
         return Err(instance_error(format!(
             "the local AWS {name:?} is there already. `portolan local aws status` shows it, `portolan local aws down` stops it."
@@ -86,45 +80,18 @@ pub async fn up(
     let order = Order { name: name.to_owned(), region: region.to_owned(), port };
     let text = serde_json::to_string(&order).map_err(|error| instance_error(error.to_string()))?;
     pki::write(&folder.join("order.json"), &text)?;
-    let log_path = folder.join(LOG);
-    let log = File::create(&log_path).map_err(LocalError::io("create", &log_path))?;
-    let program = own_program()?;
-    let mut command = std::process::Command::new(&program);
-    command
-        .arg0("portolan")
-        .args(arguments)
-        .arg(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .process_group(0);
-    let mut child = Command::from(command).spawn().map_err(LocalError::io("run", &program))?;
-    let mut leash = child.stdin.take().expect("piped above");
-    let mut events = BufReader::new(child.stdout.take().expect("piped above")).lines();
-    let mut meter = Meter::new(Phase::Start, None);
-    let outcome = tokio::time::timeout(START_LIMIT, async {
-        while let Ok(Some(line)) = events.next_line().await {
-            match serde_json::from_str(&line) {
-                Ok(Event::Step(what)) => meter.step(&what, report),
-                Ok(Event::Ready) => return Ok(()),
-                Ok(Event::Failed(message)) => return Err(message),
-                Err(_) => {}
-            }
-        }
-        Err(format!("it ended without a word. Its log says:\n{}", log_tail(&log_path)))
-    });
-    let outcome = outcome.await.unwrap_or_else(|_| Err("it did not answer".to_owned()));
-    if let Err(message) = outcome {
-        drop(leash);
-        let _ = tokio::time::timeout(STOP_LIMIT, child.wait()).await;
+    let order = background::Order {
+        arguments,
+        folder: &folder,
+        log: LOG,
+        start_limit: START_LIMIT,
+        stop_limit: STOP_LIMIT,
+    };
+    if let Err(message) = background::launch(order, report).await? {
         let _ = fs::remove_dir_all(&folder);
         return Err(instance_error(format!("the local AWS {name:?} did not start: {message}")));
     }
-    let instance = read(&folder)?;
-    // Should this process be killed before the word is through, it goes too.
-    let word = format!("{DETACH}\n");
-    leash.write_all(word.as_bytes()).await.map_err(LocalError::io("detach from", &folder))?;
-    Ok(instance)
+    read(&folder)
 }
 
 /// What the background process does: everything, until it is asked to end.
@@ -135,15 +102,9 @@ pub async fn serve(places: Places, folder: &Path, connect: &dyn Connect) -> Resu
     let order = folder.join("order.json");
     let text = fs::read(&order).map_err(LocalError::io("read", &order))?;
     let order: Order = serde_json::from_slice(&text).map_err(|error| instance_error(error.to_string()))?;
-    let mut end = listen(folder)?;
+    let mut end = background::wishes_to_end(folder)?;
     let options = LocalAwsOptions { port: order.port, ..LocalAwsOptions::new(places, &order.region) };
-    let mut told = String::new();
-    let mut report = |progress: Progress| {
-        if progress.what != told && !progress.what.is_empty() {
-            told.clone_from(&progress.what);
-            tell(&Event::Step(progress.what));
-        }
-    };
+    let mut report = background::steps();
     let started = tokio::select! {
         started = LocalAws::start(options, connect, &mut report) => started,
         _ = end.recv() => return Ok(()),
@@ -171,36 +132,6 @@ fn write(folder: &Path, name: &str, access: &Access) -> Result<(), Error> {
         AwsInstance { name: name.to_owned(), access: access.clone(), folder: folder.to_path_buf(), process };
     let text = serde_json::to_string_pretty(&instance).map_err(|error| instance_error(error.to_string()))?;
     Ok(pki::write(&folder.join(RECORD), &text)?)
-}
-
-/// Whatever may ask us to end: the closed standard input, unless we were detached from it, and signals.
-fn listen(folder: &Path) -> Result<tokio::sync::mpsc::UnboundedReceiver<()>, Error> {
-    let (wish, wishes) = tokio::sync::mpsc::unbounded_channel();
-    let closed = wish.clone();
-    // A thread of the standard library's: tokio's would keep the runtime from ending while it waits for input.
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines() {
-            match line {
-                Ok(line) if line.trim() == DETACH => return,
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-        let _ = closed.send(());
-    });
-    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()] {
-        let mut stream = signal(kind).map_err(LocalError::io("listen for signals in", folder))?;
-        let wish = wish.clone();
-        tokio::spawn(async move {
-            while stream.recv().await.is_some() {
-                let _ = wish.send(());
-            }
-        });
-    }
-    // The terminal that started us may close; that is no reason to end.
-    let mut hangup = signal(SignalKind::hangup()).map_err(LocalError::io("listen for signals in", folder))?;
-    tokio::spawn(async move { while hangup.recv().await.is_some() {} });
-    Ok(wishes)
 }
 
 /// Those that run. What dead ones left is taken away; their control planes have ended with them.
@@ -242,11 +173,7 @@ pub async fn down(places: &Places, name: &str) -> Result<(), Error> {
         };
         return Err(instance_error(format!("there is no local AWS {name:?}; {known}.")));
     };
-    instance.process.signal(Signal::SIGTERM);
-    if !instance.process.gone_within(STOP_LIMIT).await {
-        instance.process.signal(Signal::SIGKILL);
-        instance.process.gone_within(Duration::from_secs(5)).await;
-    }
+    background::end(&instance.process, STOP_LIMIT).await;
     let _ = fs::remove_dir_all(&instance.folder);
     // Control planes whose supervisor has not finished are swept.
     Ok(crate::local::instance::sweep(places).await?)
@@ -256,13 +183,6 @@ fn read(folder: &Path) -> Result<AwsInstance, Error> {
     let path = folder.join(RECORD);
     let text = fs::read(&path).map_err(LocalError::io("read", &path))?;
     serde_json::from_slice(&text).map_err(|error| instance_error(format!("{}: {error}", path.display())))
-}
-
-fn check_name(name: &str) -> Result<(), Error> {
-    let fits = (1..=40).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if fits { Ok(()) } else { Err(LocalError::InvalidName { name: name.to_owned() }.into()) }
 }
 
 fn instance_error(message: String) -> Error {

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// An API server as a member of `system:masters`.
 #[derive(Clone)]
-pub(super) struct Api {
+pub(in crate::local) struct Api {
     server: Server,
     token: String,
 }
@@ -26,18 +26,18 @@ pub(super) struct Api {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the API server answers {status}: {message}")]
-pub(super) struct Refusal {
+pub(in crate::local) struct Refusal {
     /// HTTP status; 0 when there was no answer.
-    pub(super) status: u16,
+    pub(in crate::local) status: u16,
     /// In its words.
-    pub(super) message: String,
+    pub(in crate::local) message: String,
     /// `details.causes` of the answer: the fields concerned.
-    pub(super) causes: Vec<Value>,
+    pub(in crate::local) causes: Vec<Value>,
 }
 
 /// How an object is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Force {
+pub(in crate::local) enum Force {
     /// A field that somebody else has set to another value is a conflict.
     No,
     /// Such fields are taken over.
@@ -45,17 +45,17 @@ pub(super) enum Force {
 }
 
 impl Api {
-    pub(super) fn new(server: Server, token: String) -> Api {
+    pub(in crate::local) fn new(server: Server, token: String) -> Api {
         Api { server, token }
     }
 
     /// Reads an object; `None` when it is not there.
-    pub(super) async fn get(&self, path: &str) -> Result<Option<Value>, Refusal> {
+    pub(in crate::local) async fn get(&self, path: &str) -> Result<Option<Value>, Refusal> {
         absent(self.request(Method::GET, path, "", None).await)
     }
 
     /// Reads a collection.
-    pub(super) async fn list(&self, path: &str) -> Result<Vec<Value>, Refusal> {
+    pub(in crate::local) async fn list(&self, path: &str) -> Result<Vec<Value>, Refusal> {
         let mut answer = self.request(Method::GET, path, "", None).await?;
         Ok(match answer["items"].take() {
             Value::Array(items) => items,
@@ -64,43 +64,43 @@ impl Api {
     }
 
     /// Creates an object in the collection `path`.
-    pub(super) async fn create(&self, path: &str, object: &Value) -> Result<Value, Refusal> {
+    pub(in crate::local) async fn create(&self, path: &str, object: &Value) -> Result<Value, Refusal> {
         self.request(Method::POST, path, "application/json", Some(object)).await
     }
 
     /// Changes an object by a JSON merge patch (RFC 7386); `None` when it is not there.
-    pub(super) async fn merge(&self, path: &str, patch: &Value) -> Result<Option<Value>, Refusal> {
+    pub(in crate::local) async fn merge(&self, path: &str, patch: &Value) -> Result<Option<Value>, Refusal> {
         absent(self.request(Method::PATCH, path, "application/merge-patch+json", Some(patch)).await)
     }
 
     /// Server-side apply.
-    pub(super) async fn apply(&self, object: &Value, manager: &str, force: Force) -> Result<Value, Refusal> {
+    pub(in crate::local) async fn apply(&self, object: &Value, manager: &str, force: Force) -> Result<Value, Refusal> {
         let force = force == Force::Yes;
         let path = format!("{}?fieldManager={manager}&force={force}", path_of(object));
         self.request(Method::PATCH, &path, "application/apply-patch+yaml", Some(object)).await
     }
 
     /// Tells what server-side apply would say, without force; nothing is changed.
-    pub(super) async fn dry_run(&self, object: &Value, manager: &str) -> Result<Value, Refusal> {
+    pub(in crate::local) async fn dry_run(&self, object: &Value, manager: &str) -> Result<Value, Refusal> {
         let path = format!("{}?fieldManager={manager}&force=false&dryRun=All", path_of(object));
         self.request(Method::PATCH, &path, "application/apply-patch+yaml", Some(object)).await
     }
 
     /// Deletes an object. One that is not there is no error.
-    pub(super) async fn delete(&self, path: &str) -> Result<(), Refusal> {
+    pub(in crate::local) async fn delete(&self, path: &str) -> Result<(), Refusal> {
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
         absent(self.request(Method::DELETE, path, "application/json", Some(&options)).await).map(|_| ())
     }
 
     /// Deletes a pod at once, without a kubelet's word.
-    pub(super) async fn remove_pod(&self, namespace: &str, name: &str) -> Result<(), Refusal> {
+    pub(in crate::local) async fn remove_pod(&self, namespace: &str, name: &str) -> Result<(), Refusal> {
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
         absent(self.request(Method::DELETE, &path, "application/json", Some(&options)).await).map(|_| ())
     }
 
     /// Asks for a pod's eviction. `false` when a PodDisruptionBudget does not allow it now.
-    pub(super) async fn evict(&self, namespace: &str, name: &str) -> Result<bool, Refusal> {
+    pub(in crate::local) async fn evict(&self, namespace: &str, name: &str) -> Result<bool, Refusal> {
         let eviction = json!({
             "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace},
         });
@@ -114,7 +114,7 @@ impl Api {
     }
 
     /// Begins to watch a collection from a resourceVersion.
-    pub(super) async fn watch(&self, path: &str, version: &str) -> Result<Watch, Refusal> {
+    pub(in crate::local) async fn watch(&self, path: &str, version: &str) -> Result<Watch, Refusal> {
         let joint = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{joint}watch=true&allowWatchBookmarks=true&resourceVersion={version}");
         let bearer = format!("Bearer {}", self.token);
@@ -185,7 +185,7 @@ fn absent(answer: Result<Value, Refusal>) -> Result<Option<Value>, Refusal> {
 }
 
 /// A running watch.
-pub(super) struct Watch {
+pub(in crate::local) struct Watch {
     body: Incoming,
     rest: Vec<u8>,
     ready: VecDeque<Value>,
@@ -193,7 +193,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// The next event, `{type, object}`; `None` when the watch has ended.
-    pub(super) async fn next(&mut self) -> Option<Value> {
+    pub(in crate::local) async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
@@ -212,13 +212,13 @@ impl Watch {
 }
 
 /// Where an object is read and applied.
-pub(super) fn path_of(object: &Value) -> String {
+pub(in crate::local) fn path_of(object: &Value) -> String {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     format!("{}/{name}", collection_of(object))
 }
 
 /// Where objects of its kind and namespace are listed and created.
-pub(super) fn collection_of(object: &Value) -> String {
+pub(in crate::local) fn collection_of(object: &Value) -> String {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let kind = object["kind"].as_str().unwrap_or_default();
     let root = if version.contains('/') { "apis" } else { "api" };

@@ -195,6 +195,12 @@ impl LocalAws {
         self.moto.provider()
     }
 
+    /// Whose resources, and where.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// The world behind the EKS server.
     #[must_use]
     pub fn world(&self) -> &LocalWorld {

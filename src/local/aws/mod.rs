@@ -6,10 +6,10 @@
 //!                       └─► moto (everything else) ◄── what the service makes in the account
 //! ```
 
-mod account;
+pub(super) mod account;
 mod addons;
 mod admission;
-mod capacity;
+pub(super) mod capacity;
 mod checks;
 mod cluster;
 pub mod eks;
@@ -19,7 +19,7 @@ mod front;
 mod identity;
 mod image;
 mod instance;
-mod kubernetes;
+pub(super) mod kubernetes;
 mod local_aws;
 mod local_world;
 mod making;
@@ -36,11 +36,12 @@ mod template;
 mod token;
 mod trust;
 mod webhook;
-mod wire;
+pub(super) mod wire;
 pub mod world;
 
 pub use cluster::Patience;
 pub use error::Error;
+pub(crate) use error::indent;
 pub use instance::{AwsInstance, down, list, serve, up};
 pub use local_aws::{ACCOUNT, Access, Connect, LocalAws, LocalAwsOptions};
 pub use local_world::{LocalWorld, WorldOptions};

@@ -6,9 +6,12 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin};
 
@@ -22,8 +25,11 @@ use crate::local::places::Places;
 use crate::local::progress::Report;
 use crate::local::release::RELEASES;
 
-/// The program: moto, stricter where we rely on refusals.
-const SERVER: &str = include_str!("../../../deploy/local/aws/server.py");
+/// The program: moto, stricter where we rely on refusals, with what it lacks. The first one is run.
+const PROGRAM: [(&str, &str); 2] = [
+    ("server.py", include_str!("../../../deploy/local/aws/server.py")),
+    ("ground.py", include_str!("../../../deploy/local/aws/ground.py")),
+];
 /// How long it may take to listen. It loads half a hundred modules; a loaded machine is slow.
 const START_LIMIT: Duration = Duration::from_secs(90);
 /// How many lines of its output are kept.
@@ -68,13 +74,7 @@ impl Moto {
     }
 
     async fn launch(installation: &Installation, places: &Places) -> Result<Moto, Error> {
-        let program = places.cache.join("aws").join("server.py");
-        // Replaced in one step, for others may be starting it at this moment.
-        if std::fs::read_to_string(&program).ok().as_deref() != Some(SERVER) {
-            let fresh = program.with_extension(format!("{}.new", std::process::id()));
-            pki::write(&fresh, SERVER)?;
-            std::fs::rename(&fresh, &program).map_err(LocalError::io("replace", &program))?;
-        }
+        let program = program(places)?;
         let mut child = installation
             .python()
             .arg(&program)
@@ -148,6 +148,31 @@ impl Moto {
             let _ = self.child.kill().await;
         }
     }
+}
+
+/// Where the program is, written if it is not there: in a folder of its own for each text, so that others which start
+/// another one at this moment are not disturbed.
+fn program(places: &Places) -> Result<PathBuf, Error> {
+    let mut hash = Sha256::new();
+    PROGRAM.iter().for_each(|(name, text)| hash.update(format!("{name}\n{text}\n")));
+    let name: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let root = places.cache.join("aws");
+    let folder = root.join(format!("server-{name}"));
+    if !folder.is_dir() {
+        let fresh = root.join(format!(".server-{name}-{}", random_token()?));
+        std::fs::create_dir_all(&fresh).map_err(LocalError::io("create", &fresh))?;
+        for (name, text) in PROGRAM {
+            pki::write(&fresh.join(name), text)?;
+        }
+        // In one step; the same text by somebody else is as good.
+        if let Err(error) = std::fs::rename(&fresh, &folder) {
+            let _ = std::fs::remove_dir_all(&fresh);
+            if !folder.is_dir() {
+                return Err(LocalError::io("install", &folder)(error).into());
+            }
+        }
+    }
+    Ok(folder.join(PROGRAM[0].0))
 }
 
 /// Keeps the last lines of a stream.
@@ -288,6 +313,31 @@ impl Provider {
         }
     }
 
+    /// Makes a bucket. One that is there stays as it is.
+    pub(crate) async fn create_bucket(&self, home: &Home, name: &str) -> Result<(), Error> {
+        self.ask("bucket", &named(home, name)).await.map(|_| ())
+    }
+
+    /// Makes a public hosted zone. One that is there stays as it is.
+    pub(crate) async fn create_zone(&self, home: &Home, name: &str) -> Result<(), Error> {
+        self.ask("zone", &named(home, name)).await.map(|_| ())
+    }
+
+    /// Everything in a bucket, by key.
+    ///
+    /// # Errors
+    /// There is no such bucket; moto does not answer.
+    pub async fn objects(&self, home: &Home, name: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+        let mut answer = self.ask("objects", &named(home, name)).await?;
+        let encoded: BTreeMap<String, String> = serde_json::from_value(answer["objects"].take())
+            .map_err(|error| self.broken(error.to_string()))?;
+        let decode = |(key, text): (String, String)| match STANDARD.decode(text) {
+            Ok(bytes) => Ok((key, bytes)),
+            Err(error) => Err(self.broken(format!("{key}: {error}"))),
+        };
+        encoded.into_iter().map(decode).collect()
+    }
+
     /// The images of nodes: id by name.
     pub(crate) async fn images(&self) -> Result<BTreeMap<String, String>, Error> {
         let answer = self.ask("image", &json!({})).await?;
@@ -312,6 +362,10 @@ impl Provider {
     fn broken(&self, detail: String) -> Error {
         Error::Answer { what: "moto", address: self.endpoint.clone(), detail }
     }
+}
+
+fn named(home: &Home, name: &str) -> Value {
+    json!({"account": home.account, "region": home.region, "name": name})
 }
 
 /// Whose resources, and where.

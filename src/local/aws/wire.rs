@@ -21,19 +21,19 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server: its URL, and whom to trust for its certificate.
 #[derive(Clone)]
-pub(super) struct Server {
+pub(in crate::local) struct Server {
     authority: String,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
 impl Server {
     /// A server without TLS, by `http://host:port`.
-    pub(super) fn plain(url: &str) -> Result<Server, String> {
+    pub(in crate::local) fn plain(url: &str) -> Result<Server, String> {
         Ok(Server { authority: authority(url)?, tls: None })
     }
 
     /// A server with TLS, by `https://host:port`, whose certificate the authority in the PEM file has signed.
-    pub(super) fn trusting(url: &str, authority_file: &Path) -> Result<Server, String> {
+    pub(in crate::local) fn trusting(url: &str, authority_file: &Path) -> Result<Server, String> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(authority_file).map_err(|error| error.to_string())? {
             roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// Sends one request on a connection of its own and gives the answer when its head is there.
-    pub(super) async fn send(
+    pub(in crate::local) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -101,7 +101,7 @@ where
 }
 
 /// Reads an answer to its end.
-pub(super) async fn whole(answer: Response<Incoming>) -> Result<(u16, Bytes), String> {
+pub(in crate::local) async fn whole(answer: Response<Incoming>) -> Result<(u16, Bytes), String> {
     let status = answer.status().as_u16();
     let body = tokio::time::timeout(LIMIT, answer.into_body().collect()).await;
     let body = body.map_err(|_| "the answer broke off".to_owned())?.map_err(|error| error.to_string())?;

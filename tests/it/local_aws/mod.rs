@@ -3,7 +3,7 @@
 mod access;
 mod clusters;
 mod command;
-mod lab;
+pub mod lab;
 mod moto;
 mod nodes;
 mod python;
