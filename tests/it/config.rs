@@ -83,7 +83,11 @@ fn good_files_have_no_problems() {
     for input in inputs("good") {
         let report = check(&input, CheckOptions::default());
         assert_eq!(report.problems, [], "{}", input.display());
-        assert!(report.applications + report.clusters + report.migrations + report.repositories > 0, "{}", input.display());
+        assert!(
+            report.applications + report.clusters + report.migrations + report.repositories > 0,
+            "{}",
+            input.display()
+        );
     }
 }
 
@@ -334,6 +338,10 @@ fn what_the_schema_takes_the_types_take() {
                 }
                 DocumentKind::Cluster => {
                     serde_json::from_value::<ClusterSpec>(changed["spec"].clone()).map(drop)
+                }
+                DocumentKind::Migration => {
+                    serde_json::from_value::<portolan::model::MigrationSpec>(changed["spec"].clone())
+                        .map(drop)
                 }
             };
             if violations.is_empty() {

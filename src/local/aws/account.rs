@@ -60,7 +60,11 @@ impl Account {
         self.call(Service::Ec2, operation, input).await
     }
 
-    pub(in crate::local) async fn auto_scaling(&self, operation: &str, input: Value) -> Result<Value, CloudFailure> {
+    pub(in crate::local) async fn auto_scaling(
+        &self,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, CloudFailure> {
         self.call(Service::AutoScaling, operation, input).await
     }
 
@@ -77,7 +81,10 @@ impl Account {
     }
 
     /// Instances that start or run, by filters as `{name: values}`.
-    pub(in crate::local) async fn instances(&self, filters: &[(&str, &[&str])]) -> Result<Vec<Instance>, CloudFailure> {
+    pub(in crate::local) async fn instances(
+        &self,
+        filters: &[(&str, &[&str])],
+    ) -> Result<Vec<Instance>, CloudFailure> {
         let mut all = vec![json!({"Name": "instance-state-name", "Values": ["pending", "running"]})];
         all.extend(filters.iter().map(|(name, values)| json!({"Name": name, "Values": values})));
         let answer = self.ec2("DescribeInstances", json!({"Filters": all})).await?;
@@ -177,7 +184,9 @@ pub(in crate::local) fn texts(value: &Value, member: &str) -> Vec<String> {
 }
 
 /// Tags as the APIs take them.
-pub(in crate::local) fn tag_list<K: AsRef<str>, V: AsRef<str>>(tags: impl IntoIterator<Item = (K, V)>) -> Vec<Value> {
+pub(in crate::local) fn tag_list<K: AsRef<str>, V: AsRef<str>>(
+    tags: impl IntoIterator<Item = (K, V)>,
+) -> Vec<Value> {
     tags.into_iter().map(|(key, value)| json!({"Key": key.as_ref(), "Value": value.as_ref()})).collect()
 }
 

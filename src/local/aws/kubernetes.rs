@@ -74,7 +74,12 @@ impl Api {
     }
 
     /// Server-side apply.
-    pub(in crate::local) async fn apply(&self, object: &Value, manager: &str, force: Force) -> Result<Value, Refusal> {
+    pub(in crate::local) async fn apply(
+        &self,
+        object: &Value,
+        manager: &str,
+        force: Force,
+    ) -> Result<Value, Refusal> {
         let force = force == Force::Yes;
         let path = format!("{}?fieldManager={manager}&force={force}", path_of(object));
         self.request(Method::PATCH, &path, "application/apply-patch+yaml", Some(object)).await

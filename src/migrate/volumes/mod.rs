@@ -59,7 +59,10 @@ pub fn before_fence(input: &Input<'_>) -> Outcome {
 
 /// Ids of the EBS volumes of the wave, for [`Disks::calls`].
 #[must_use]
-pub fn disks_of(source: &[crate::model::Object], namespaces: &std::collections::BTreeSet<String>) -> Vec<String> {
+pub fn disks_of(
+    source: &[crate::model::Object],
+    namespaces: &std::collections::BTreeSet<String>,
+) -> Vec<String> {
     let mut ids: Vec<String> = input::of_kind(source, "", "PersistentVolume")
         .filter(|volume| {
             let namespace = volume.body()["spec"]["claimRef"]["namespace"].as_str();
