@@ -29,6 +29,7 @@ fn every_command_has_a_help_text() {
         "approve",
         "restore",
         "local",
+        "migrate",
         "demo",
         "schema",
         "version",

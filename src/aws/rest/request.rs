@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 pub(super) struct Parts {
     /// The bucket, for S3: its place in the address is settled later.
     pub(super) bucket: Option<String>,
-    /// The path without the bucket, encoded; begins with a slash.
+    /// The path without the bucket, encoded: empty, or with a slash at its beginning.
     pub(super) path: String,
     /// The query, encoded.
     pub(super) query: String,
@@ -60,9 +60,6 @@ pub(super) fn parts(service: Service, operation: &Operation, input: &Value) -> R
         }
         let place = if slashes { format!("{{{name}+}}") } else { format!("{{{name}}}") };
         path = path.replacen(&place, &encoded(&text, slashes), 1);
-    }
-    if path.is_empty() {
-        path.push('/');
     }
     let mut query = String::new();
     for (name, value) in operation.fixed {
@@ -206,7 +203,7 @@ mod tests {
             (Some("state"), "/a.b/pki/%C3%BC%20x%2B.yaml")
         );
         let parts = made(Service::S3, "ListObjectsV2", json!({"Bucket": "state", "Prefix": "a/b"})).unwrap();
-        assert_eq!((parts.path.as_str(), parts.query.as_str()), ("/", "list-type=2&prefix=a%2Fb"));
+        assert_eq!((parts.path.as_str(), parts.query.as_str()), ("", "list-type=2&prefix=a%2Fb"));
         let zone = json!({"HostedZoneId": "/hostedzone/Z1", "StartRecordName": "a."});
         let parts = made(Service::Route53, "ListResourceRecordSets", zone).unwrap();
         assert_eq!(

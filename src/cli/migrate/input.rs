@@ -43,7 +43,7 @@ pub struct Live {
 #[derive(clap::Args)]
 pub struct Input {
     /// Folder that `portolan migrate dump` wrote: nothing else is read.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["state", "files", "context", "kubeconfig", "aws", "region", "role_arn"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["state", "name", "files", "context", "kubeconfig", "aws", "region", "role_arn", "target_version"])]
     dump: Option<PathBuf>,
     #[command(flatten)]
     live: Live,

@@ -52,7 +52,7 @@ const SECRETS: [&str; 4] = ["dockerconfig", "encryptionconfig", "ciliumpassword"
 #[must_use]
 pub fn wants(key: &str) -> Wants {
     let parts: Vec<&str> = key.split('/').collect();
-    let at = |wanted: &str| parts.iter().rposition(|part| *part == wanted).is_some();
+    let at = |wanted: &str| parts.contains(&wanted);
     if at("pki") || at("igconfig") || at("manifests") {
         return Wants::Nothing;
     }
