@@ -127,6 +127,8 @@ impl Kops {
             format!("--kubernetes-version={version}"),
             format!("--node-count={}", cluster.nodes),
             format!("--networking={}", cluster.networking),
+            // Of a public zone kops asks the world's DNS.
+            "--dns=private".to_owned(),
             "--yes".to_owned(),
         ];
         arguments.extend(cluster.flags.iter().cloned());
@@ -271,8 +273,6 @@ impl Kops {
             // The digests of images are their registries' to tell.
             ("KOPS_FEATURE_FLAGS", "-ImageDigest".to_owned()),
             ("KOPS_RUN_OBSOLETE_VERSION", "true".to_owned()),
-            // The zone is known to the local AWS alone.
-            ("DNS_IGNORE_NS_CHECK", "true".to_owned()),
         ]
     }
 }
