@@ -1,6 +1,7 @@
 //! The composition root: from the daemon's settings to an engine with its adapters. The only file that names both.
 
 pub mod eks;
+pub mod inventory;
 
 use crate::config::{Config, Credentials, StatePlace};
 use crate::engine::clusters::{ClusterPreview, Kept, Pace};

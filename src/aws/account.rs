@@ -7,7 +7,7 @@ use super::options::{AwsOptions, Limits};
 use super::pace::Buckets;
 use super::region::{Endpoint, Region, host_prefix};
 use super::signed::{self, Signing};
-use super::{eks, pages, retry, token};
+use super::{eks, pages, rest, retry, token};
 use crate::model::cloud::{Call, Service};
 use crate::ports::{CallObserver, Clock, Cloud, CloudFailure, CloudFailureKind, KubernetesToken};
 use async_trait::async_trait;
@@ -28,6 +28,7 @@ pub(super) struct Account {
     eks: aws_sdk_eks::Client,
     connector: SharedHttpConnector,
     buckets: Buckets,
+    s3_buckets: rest::Buckets,
     limits: Limits,
     clock: Arc<dyn Clock>,
     observer: Option<Arc<dyn CallObserver>>,
@@ -62,6 +63,7 @@ impl Account {
             eks,
             connector: connectors.with(&settings),
             buckets: Buckets::new(options.pace),
+            s3_buckets: rest::Buckets::default(),
             limits,
             clock: options.clock.clone(),
             observer: options.observer.clone(),
@@ -74,15 +76,18 @@ impl Account {
         let mut joined = None;
         for _ in 0..pages::MOST_PAGES {
             let page = self.repeated(&call).await?;
-            let next = pages::next(&call, &page).filter(|(member, _)| takes(&call, member));
+            let next = pages::next(&call, &page);
+            let next = next.filter(|next| next.iter().all(|(member, _)| takes(&call, member)));
             joined = Some(pages::join(joined, page));
-            let Some((member, token)) = next else {
+            let Some(next) = next else {
                 return Ok(pages::without_markers(joined.unwrap_or_default()));
             };
-            if call.input[member].as_str() == Some(&token) {
+            if next.iter().all(|(member, token)| call.input[*member] == *token) {
                 break;
             }
-            call.input[member] = token.into();
+            for (member, token) in next {
+                call.input[member] = token;
+            }
         }
         let message = "the service names one page after the other without an end".to_owned();
         Err(failure::own(&call, CloudFailureKind::Unavailable, code::ENDLESS, message))
@@ -147,17 +152,21 @@ impl Account {
         let misfit = |misfit| failure::misfit(call, &misfit);
         let endpoint = &self.endpoints[&call.service];
         let limit = self.limits.attempt;
+        let signing = Signing {
+            credentials,
+            region: &endpoint.signing_region,
+            service: host_prefix(call.service),
+            time: SystemTime::from(self.clock.now()),
+        };
         let outcome = if call.service == Service::Eks {
             let sending = eks::prepare(&self.eks, &call.operation, &call.input).map_err(misfit)?;
             tokio::time::timeout(limit, sending).await
+        } else if rest::speaks(call.service) {
+            let prepared = rest::prepare(call).map_err(misfit)?;
+            let sending = prepared.send(&self.connector, endpoint, &self.s3_buckets, &signing);
+            tokio::time::timeout(limit, sending).await
         } else {
             let prepared = signed::prepare(call).map_err(misfit)?;
-            let signing = Signing {
-                credentials,
-                region: &endpoint.signing_region,
-                service: host_prefix(call.service),
-                time: SystemTime::from(self.clock.now()),
-            };
             let sending = prepared.send(&self.connector, &endpoint.address, &signing);
             tokio::time::timeout(limit, sending).await
         };
@@ -168,6 +177,8 @@ impl Account {
     fn check(&self, call: &Call) -> Result<(), CloudFailure> {
         let fits = if call.service == Service::Eks {
             eks::prepare(&self.eks, &call.operation, &call.input).map(drop)
+        } else if rest::speaks(call.service) {
+            rest::prepare(call).map(drop)
         } else {
             signed::prepare(call).map(drop)
         };
@@ -182,7 +193,7 @@ impl Account {
 
 /// Whether a call can ask for a page: some answers name a next one that nothing can ask for.
 fn takes(call: &Call, member: &str) -> bool {
-    call.service == Service::Eks || signed::has_member(call, member)
+    call.service == Service::Eks || signed::has_member(call, member) || rest::has_member(call, member)
 }
 
 /// Why an attempt gave no answer.

@@ -5,7 +5,7 @@ use super::connector::Connectors;
 use super::credentials::CachedCredentials;
 use super::failure::{code, no_credentials};
 use super::options::{AwsOptions, CredentialsSource};
-use super::region::{self, Endpoint, SERVICES, Variant, service_id};
+use super::region::{self, Endpoint, Variant, service_id};
 use crate::model::cloud::Service;
 use crate::ports::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds};
 use async_trait::async_trait;
@@ -79,11 +79,15 @@ impl AwsClouds {
         let endpoint = |service| {
             let own = region.endpoint(service, variant);
             match given(service) {
-                Some(address) => Endpoint { address, signing_region: region.signing_region(service).into() },
+                Some(address) => Endpoint {
+                    address,
+                    signing_region: region.signing_region(service).into(),
+                    is_given: true,
+                },
                 None => own,
             }
         };
-        let endpoints = BTreeMap::from(SERVICES.map(|service| (service, endpoint(service))));
+        let endpoints = BTreeMap::from(Service::ALL.map(|service| (service, endpoint(service))));
         Ok(Account::new(
             &self.options,
             &self.connectors,

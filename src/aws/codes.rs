@@ -147,6 +147,11 @@ fn by_message(call: &Call, code: &str, message: &str) -> Option<Kind> {
         (Service::AutoScaling | Service::CloudFormation, "ValidationError") => {
             Some(if says(&["not found", "does not exist"]) { NotFound } else { Invalid })
         }
+        // A batch of records says of each change what is wrong with it. One that exists already, or is gone, is what a
+        // call that was made twice looks like.
+        (Service::Route53, "InvalidChangeBatch") if says(&["but it already exists"]) => Some(AlreadyExists),
+        (Service::Route53, "InvalidChangeBatch") if says(&["but it was not found"]) => Some(NotFound),
+        (Service::Route53, "InvalidChangeBatch") => Some(Invalid),
         _ => None,
     }
 }
@@ -236,6 +241,15 @@ mod tests {
             (Service::Elb, 400, "LoadBalancerNotFound", "", NotFound),
             (Service::ElbV2, 400, "TooManyTargets", "", LimitExceeded),
             (Service::Ssm, 400, "ParameterNotFound", "", NotFound),
+            (Service::S3, 404, "NoSuchKey", "", NotFound),
+            (Service::S3, 404, "NoSuchTagSet", "", NotFound),
+            (Service::S3, 503, "SlowDown", "", Throttled),
+            (Service::S3, 403, "AccessDenied", "", Denied),
+            (Service::Route53, 404, "NoSuchHostedZone", "", NotFound),
+            (Service::Route53, 400, "PriorRequestNotComplete", "", Throttled),
+            (Service::Route53, 400, "InvalidChangeBatch", "[… but it already exists]", AlreadyExists),
+            (Service::Route53, 400, "InvalidChangeBatch", "[… but it was not found]", NotFound),
+            (Service::Route53, 400, "InvalidChangeBatch", "[FATAL problem: DomainLabelTooLong]", Invalid),
             (Service::Kms, 400, "NotFoundException", "", NotFound),
             (Service::Sts, 403, "ExpiredToken", "", Credentials),
             (Service::Ec2, 502, "", "", Unanswered),

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! AwsClouds ─► Account (ports::Cloud) ─► eks (typed client) ──┐
-//!                  │                  └► signed (tables) ─────┴─► one HTTP client ─► AWS
+//!                  │                  ├► signed (tables) ─────┼─► one HTTP client ─► AWS
+//!                  │                  └► rest (S3, Route 53) ─┘
 //!                  └► credentials, pace, retry, pages
 //! ```
 
@@ -18,7 +19,9 @@ mod options;
 mod outcome;
 mod pace;
 mod pages;
+mod partition;
 mod region;
+pub mod rest;
 mod retry;
 pub mod signed;
 mod token;

@@ -1,28 +1,54 @@
 //! Answers in pages: what asks for the next one, and how they are put together.
 
 use crate::model::cloud::{Call, Service};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Most pages of one call: a service that always names a next page would never end.
 pub(super) const MOST_PAGES: usize = 2_000;
 
 /// Members that only say whether there is more.
-const MARKERS: [&str; 6] = ["nextToken", "NextToken", "NextMarker", "Marker", "IsTruncated", "Truncated"];
+const MARKERS: [&str; 14] = [
+    "nextToken",
+    "NextToken",
+    "NextMarker",
+    "Marker",
+    "IsTruncated",
+    "Truncated",
+    "NextRecordName",
+    "NextRecordType",
+    "NextRecordIdentifier",
+    "NextContinuationToken",
+    "ContinuationToken",
+    "KeyCount",
+    "MaxKeys",
+    "MaxItems",
+];
 
-/// The input member and the value that ask for the page after this answer.
-pub(super) fn next(call: &Call, answer: &Value) -> Option<(&'static str, String)> {
+/// Input members and the values that ask for the page after this answer; null: the member is left out.
+pub(super) fn next(call: &Call, answer: &Value) -> Option<Vec<(&'static str, Value)>> {
     let text = |name: &str| answer[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let truncated = answer["IsTruncated"].as_str() == Some("true");
+    // A record set is known by its name, its type and, among others of the same, its identifier.
+    if call.service == Service::Route53 && call.operation == "ListResourceRecordSets" {
+        let name = text("NextRecordName").filter(|_| truncated)?;
+        return Some(vec![
+            ("StartRecordName", name.into()),
+            ("StartRecordType", json!(text("NextRecordType"))),
+            ("StartRecordIdentifier", json!(text("NextRecordIdentifier"))),
+        ]);
+    }
     let found = match call.service {
         Service::Eks => ("nextToken", text("nextToken")),
         // `NextMarker` is ELB's and KMS's; IAM says `Marker`, and repeats it on the last page.
         Service::Elb | Service::ElbV2 | Service::Kms => ("Marker", text("NextMarker")),
-        Service::Iam => {
-            let more = answer["IsTruncated"].as_str() == Some("true");
-            ("Marker", text("Marker").filter(|_| more))
-        }
+        Service::Iam => ("Marker", text("Marker").filter(|_| truncated)),
+        Service::Route53 => ("Marker", text("NextMarker").filter(|_| truncated)),
+        // ListBuckets gives the next token under the name of the member that takes it.
+        Service::S3 if call.operation == "ListBuckets" => ("ContinuationToken", text("ContinuationToken")),
+        Service::S3 => ("ContinuationToken", text("NextContinuationToken").filter(|_| truncated)),
         _ => ("NextToken", text("nextToken").or_else(|| text("NextToken"))),
     };
-    Some((found.0, found.1?))
+    Some(vec![(found.0, found.1?.into())])
 }
 
 /// Adds a page to those before it: lists grow, other members are the last page's.
@@ -58,12 +84,11 @@ pub(super) fn without_markers(answer: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn each_family_of_services_has_its_way() {
         let ask = |service, answer: Value| next(&Call::new(service, "List", json!({})), &answer);
-        let told = |member, token: &str| Some((member, token.to_owned()));
+        let told = |member, token: &str| Some(vec![(member, json!(token))]);
         assert_eq!(ask(Service::Eks, json!({"nextToken": "a"})), told("nextToken", "a"));
         assert_eq!(ask(Service::Ec2, json!({"nextToken": "a"})), told("NextToken", "a"));
         assert_eq!(ask(Service::Ec2, json!({"nextToken": ""})), None);
@@ -72,6 +97,25 @@ mod tests {
         assert_eq!(ask(Service::Iam, json!({"IsTruncated": "false", "Marker": "a"})), None);
         assert_eq!(ask(Service::ElbV2, json!({"NextMarker": "a"})), told("Marker", "a"));
         assert_eq!(ask(Service::Kms, json!({"Truncated": true, "NextMarker": "a"})), told("Marker", "a"));
+        let more = json!({"IsTruncated": "true", "NextMarker": "a", "NextContinuationToken": "b"});
+        assert_eq!(ask(Service::Route53, more.clone()), told("Marker", "a"));
+        assert_eq!(ask(Service::S3, more), told("ContinuationToken", "b"));
+        assert_eq!(ask(Service::S3, json!({"IsTruncated": "false"})), None);
+    }
+
+    #[test]
+    fn a_page_of_records_begins_where_the_last_one_ended() {
+        let call = Call::new(Service::Route53, "ListResourceRecordSets", json!({"HostedZoneId": "Z"}));
+        let answer = json!({"IsTruncated": "true", "NextRecordName": "a.", "NextRecordType": "A"});
+        let next = next(&call, &answer).unwrap();
+        assert_eq!(
+            next,
+            [
+                ("StartRecordName", json!("a.")),
+                ("StartRecordType", json!("A")),
+                ("StartRecordIdentifier", Value::Null)
+            ]
+        );
     }
 
     #[test]

@@ -1,145 +1,9 @@
-//! Regions, their partitions, and the addresses of services in them.
+//! Regions, and the addresses of services in them.
 //!
-//! Facts from the SDKs' `partitions.json` and endpoint rules (botocore 1.44.5 gives the same for every service, region and
-//! variant).
+//! Facts from the SDKs' endpoint rules (botocore 1.44.5 gives the same for every service, region and variant).
 
+use super::partition::{Global, PARTITIONS, Partition};
 use crate::model::cloud::Service;
-
-/// A part of AWS with accounts, names and addresses of its own.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Partition {
-    /// `aws`, `aws-cn`…
-    pub(super) id: &'static str,
-    /// What regions of it begin with.
-    regions: &'static [&'static str],
-    /// What host names end with.
-    suffix: &'static str,
-    /// The same for names that have IPv6 addresses too.
-    dual_stack_suffix: &'static str,
-    iam: Iam,
-}
-
-/// IAM is one for the whole partition.
-#[derive(Debug, PartialEq, Eq)]
-struct Iam {
-    /// Host, plain.
-    host: &'static str,
-    /// Host whose cryptography is validated by FIPS 140.
-    fips: &'static str,
-    /// Host that has IPv6 addresses too.
-    dual_stack: &'static str,
-    /// Both.
-    fips_dual_stack: &'static str,
-    region: &'static str,
-}
-
-const PARTITIONS: &[Partition] = &[
-    Partition {
-        id: "aws-cn",
-        regions: &["cn-"],
-        suffix: "amazonaws.com.cn",
-        dual_stack_suffix: "api.amazonwebservices.com.cn",
-        iam: Iam {
-            host: "iam.cn-north-1.amazonaws.com.cn",
-            fips: "iam-fips.amazonaws.com.cn",
-            dual_stack: "iam.global.api.amazonwebservices.com.cn",
-            fips_dual_stack: "iam-fips.api.amazonwebservices.com.cn",
-            region: "cn-north-1",
-        },
-    },
-    Partition {
-        id: "aws-us-gov",
-        regions: &["us-gov-"],
-        suffix: "amazonaws.com",
-        dual_stack_suffix: "api.aws",
-        iam: Iam {
-            host: "iam.us-gov.amazonaws.com",
-            fips: "iam.us-gov.amazonaws.com",
-            dual_stack: "iam.us-gov.api.aws",
-            fips_dual_stack: "iam.us-gov.api.aws",
-            region: "us-gov-west-1",
-        },
-    },
-    Partition {
-        id: "aws-eusc",
-        regions: &["eusc-de-"],
-        suffix: "amazonaws.eu",
-        dual_stack_suffix: "api.amazonwebservices.eu",
-        iam: Iam {
-            host: "iam.eusc-de-east-1.amazonaws.eu",
-            fips: "iam-fips.amazonaws.eu",
-            dual_stack: "iam.global.api.amazonwebservices.eu",
-            fips_dual_stack: "iam-fips.api.amazonwebservices.eu",
-            region: "eusc-de-east-1",
-        },
-    },
-    Partition {
-        id: "aws-iso",
-        regions: &["us-iso-"],
-        suffix: "c2s.ic.gov",
-        dual_stack_suffix: "api.aws.ic.gov",
-        iam: Iam {
-            host: "iam.us-iso-east-1.c2s.ic.gov",
-            fips: "iam-fips.us-iso-east-1.c2s.ic.gov",
-            dual_stack: "iam.api.aws.ic.gov",
-            fips_dual_stack: "iam-fips.api.aws.ic.gov",
-            region: "us-iso-east-1",
-        },
-    },
-    Partition {
-        id: "aws-iso-b",
-        regions: &["us-isob-"],
-        suffix: "sc2s.sgov.gov",
-        dual_stack_suffix: "api.aws.scloud",
-        iam: Iam {
-            host: "iam.us-isob-east-1.sc2s.sgov.gov",
-            fips: "iam-fips.us-isob-east-1.sc2s.sgov.gov",
-            dual_stack: "iam.api.aws.scloud",
-            fips_dual_stack: "iam-fips.api.aws.scloud",
-            region: "us-isob-east-1",
-        },
-    },
-    Partition {
-        id: "aws-iso-e",
-        regions: &["eu-isoe-"],
-        suffix: "cloud.adc-e.uk",
-        dual_stack_suffix: "api.cloud-aws.adc-e.uk",
-        iam: Iam {
-            host: "iam.eu-isoe-west-1.cloud.adc-e.uk",
-            fips: "iam-fips.cloud.adc-e.uk",
-            dual_stack: "iam.api.cloud-aws.adc-e.uk",
-            fips_dual_stack: "iam-fips.api.cloud-aws.adc-e.uk",
-            region: "eu-isoe-west-1",
-        },
-    },
-    Partition {
-        id: "aws-iso-f",
-        regions: &["us-isof-"],
-        suffix: "csp.hci.ic.gov",
-        dual_stack_suffix: "api.aws.hci.ic.gov",
-        iam: Iam {
-            host: "iam.us-isof-south-1.csp.hci.ic.gov",
-            fips: "iam-fips.csp.hci.ic.gov",
-            dual_stack: "iam.api.aws.hci.ic.gov",
-            fips_dual_stack: "iam-fips.api.aws.hci.ic.gov",
-            region: "us-isof-south-1",
-        },
-    },
-    // Last: some of the others begin with `us-` and `eu-` too.
-    Partition {
-        id: "aws",
-        regions: &["us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-"],
-        suffix: "amazonaws.com",
-        dual_stack_suffix: "api.aws",
-        iam: Iam {
-            host: "iam.amazonaws.com",
-            fips: "iam-fips.amazonaws.com",
-            dual_stack: "iam.global.api.aws",
-            fips_dual_stack: "iam-fips.global.api.aws",
-            region: "us-east-1",
-        },
-    },
-];
 
 /// A region of a known partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +19,8 @@ pub(super) struct Endpoint {
     pub(super) address: String,
     /// Region of the signature.
     pub(super) signing_region: String,
+    /// Whether somebody gave the address in the place of the service's own.
+    pub(super) is_given: bool,
 }
 
 /// Kinds of addresses (`AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`).
@@ -181,16 +47,27 @@ impl Region {
     /// Where a service is reached in this region.
     pub(super) fn endpoint(&self, service: Service, variant: Variant) -> Endpoint {
         let partition = self.partition;
-        if service == Service::Iam {
+        if let Some(global) = self.global(service) {
             let host = match (variant.fips, variant.dual_stack) {
-                (false, false) => partition.iam.host,
-                (true, false) => partition.iam.fips,
-                (false, true) => partition.iam.dual_stack,
-                (true, true) => partition.iam.fips_dual_stack,
+                (false, false) => global.host,
+                (true, false) => global.fips,
+                (false, true) => global.dual_stack,
+                (true, true) => global.fips_dual_stack,
             };
             return Endpoint {
                 address: format!("https://{host}"),
-                signing_region: partition.iam.region.into(),
+                signing_region: global.region.into(),
+                is_given: false,
+            };
+        }
+        if service == Service::S3 {
+            // Its names with IPv6 addresses are older than the suffix that others have for them.
+            let fips = if variant.fips { "-fips" } else { "" };
+            let dual_stack = if variant.dual_stack { ".dualstack" } else { "" };
+            return Endpoint {
+                address: format!("https://s3{fips}{dual_stack}.{}.{}", self.name, partition.suffix),
+                signing_region: self.name.clone(),
+                is_given: false,
             };
         }
         let suffix = if variant.dual_stack { partition.dual_stack_suffix } else { partition.suffix };
@@ -200,12 +77,22 @@ impl Region {
         Endpoint {
             address: format!("https://{}{fips}.{}.{suffix}", host_prefix(service), self.name),
             signing_region: self.name.clone(),
+            is_given: false,
+        }
+    }
+
+    /// The address of a service that is one for the whole partition.
+    const fn global(&self, service: Service) -> Option<&'static Global> {
+        match service {
+            Service::Iam => Some(&self.partition.iam),
+            Service::Route53 => Some(&self.partition.route53),
+            _ => None,
         }
     }
 
     /// The signing region of a service, for addresses that were given.
     pub(super) fn signing_region(&self, service: Service) -> &str {
-        if service == Service::Iam { self.partition.iam.region } else { &self.name }
+        self.global(service).map_or(&self.name, |global| global.region)
     }
 
     /// Host of the region's STS.
@@ -222,21 +109,6 @@ pub(super) const fn host_prefix(service: Service) -> &'static str {
     }
 }
 
-/// Every service that has an address.
-pub(super) const SERVICES: [Service; 11] = [
-    Service::Eks,
-    Service::Ec2,
-    Service::Iam,
-    Service::Sts,
-    Service::AutoScaling,
-    Service::Elb,
-    Service::ElbV2,
-    Service::Ssm,
-    Service::CloudFormation,
-    Service::CloudTrail,
-    Service::Kms,
-];
-
 /// The service's id in the SDKs' configuration: `AWS_ENDPOINT_URL_AUTO_SCALING`, and `auto_scaling` in a profile's
 /// `services`. With underscores: of a space the Rust SDK makes a hyphen in profiles, which no other SDK does.
 pub(super) const fn service_id(service: Service) -> &'static str {
@@ -252,6 +124,11 @@ pub(super) const fn service_id(service: Service) -> &'static str {
         Service::CloudFormation => "CloudFormation",
         Service::CloudTrail => "CloudTrail",
         Service::Kms => "KMS",
+        Service::Sqs => "SQS",
+        Service::Events => "EventBridge",
+        Service::S3 => "S3",
+        Service::Route53 => "Route_53",
+        Service::Kubernetes => "Kubernetes",
     }
 }
 
@@ -344,6 +221,30 @@ mod tests {
                 dual_stack,
                 "https://autoscaling.us-east-1.api.aws",
                 "us-east-1",
+            ),
+            ("cn-north-1", Service::Route53, fips, "https://route53-fips.amazonaws.com.cn", "cn-northwest-1"),
+            ("eu-central-1", Service::Route53, dual_stack, "https://route53.global.api.aws", "us-east-1"),
+            (
+                "us-gov-east-1",
+                Service::S3,
+                fips,
+                "https://s3-fips.us-gov-east-1.amazonaws.com",
+                "us-gov-east-1",
+            ),
+            (
+                "cn-north-1",
+                Service::S3,
+                dual_stack,
+                "https://s3.dualstack.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
+            ("us-gov-east-1", Service::Sqs, fips, "https://sqs.us-gov-east-1.amazonaws.com", "us-gov-east-1"),
+            (
+                "eu-central-1",
+                Service::Events,
+                Variant::default(),
+                "https://events.eu-central-1.amazonaws.com",
+                "eu-central-1",
             ),
         ] {
             let endpoint = Region::of(region).unwrap().endpoint(service, variant);

@@ -33,10 +33,13 @@ impl Check {
                 output::line(&problem.to_string());
             }
             output::line(&format!(
-                "{} files: {} applications, {} clusters, {} repositories; {errors} errors, {} warnings",
+                "{} files: {} applications, {} clusters, {} ClusterConfigs, {} migrations, {} repositories; {errors} errors, \
+                 {} warnings",
                 report.files,
                 report.applications,
                 report.clusters,
+                report.cluster_configs,
+                report.migrations,
                 report.repositories,
                 report.problems.len() - errors
             ));

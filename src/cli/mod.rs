@@ -4,6 +4,7 @@ mod check;
 mod cluster;
 mod demo;
 mod local;
+mod migrate;
 mod output;
 mod plan;
 mod render;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 /// Merging a pull request changes infrastructure: Portolan renders what the repository declares, plans, applies by
 /// server-side apply, watches, finds drift, mends it, and prunes safely.
 ///
-/// Exit codes: 0 done; 1 `plan` found changes, or `check` found problems; 2 what was asked for cannot be done as asked;
+/// Exit codes: 0 done; 1 `plan` found changes, `check` problems or `migrate assess` Blockers; 2 what was asked for cannot be done as asked;
 /// 3 a file is wrong; 4 a cluster, a git server or a program failed; 5 a check did not hold.
 #[derive(Parser)]
 #[command(name = "portolan", version, about, max_term_width = 120)]
@@ -65,6 +66,8 @@ enum Command {
     Status(status::Status),
     /// Clusters that an eksctl ClusterConfig describes: planned, applied, looked at, taken away.
     Cluster(cluster::Cluster),
+    /// Moves a kops cluster to EKS: reads it, says what becomes of it, shows what the rules do.
+    Migrate(migrate::Migrate),
     /// Prints the objects that will be applied.
     Render(render::Render),
     /// Checks files without a cluster: the daemon's file, documents, or a repository.
@@ -100,6 +103,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Sync(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Cluster(command) => command.run(&context).await,
+        Command::Migrate(command) => command.run(&context).await,
         Command::Render(command) => command.run(&context).await,
         Command::Check(command) => command.run(&context),
         Command::Approve(command) => command.run(&context).await,

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Schema {
-    /// Application, Cluster or Config; all of them when absent.
+    /// Application, Cluster, Migration or Config; all of them when absent.
     kind: Option<String>,
 }
 

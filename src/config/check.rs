@@ -1,11 +1,14 @@
 //! `portolan check PATH`: everything that can be told about files without a cluster, a server or a daemon.
 
+use super::cluster_configs::ClusterConfigs;
 use super::sources::{self, Sources};
 use super::{Config, DEFAULT_DOCUMENTS, load};
-use crate::model::application::API_VERSION;
-use crate::model::document::{ApplicationDocument, Documents, Known, Problem, Severity, read};
+use crate::model::application::{API_VERSION, ReconcileSpec};
+use crate::model::document::{
+    ApplicationDocument, ClusterDocument, Documents, Known, Problem, Severity, read,
+};
 use crate::model::yaml::{self, Limits};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, ScheduleError};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
@@ -47,6 +50,10 @@ pub struct CheckReport {
     pub applications: usize,
     /// Number of Cluster documents that can be taken.
     pub clusters: usize,
+    /// Number of ClusterConfigs that can be taken.
+    pub cluster_configs: usize,
+    /// Number of Migration documents that can be taken.
+    pub migrations: usize,
     /// Number of repositories in the daemon's file.
     pub repositories: usize,
     /// Everything that is wrong, by file and place.
@@ -55,7 +62,16 @@ pub struct CheckReport {
 
 impl CheckReport {
     fn new(subject: Subject) -> Self {
-        Self { subject, files: 0, applications: 0, clusters: 0, repositories: 0, problems: Vec::new() }
+        Self {
+            subject,
+            files: 0,
+            applications: 0,
+            clusters: 0,
+            cluster_configs: 0,
+            migrations: 0,
+            repositories: 0,
+            problems: Vec::new(),
+        }
     }
 
     /// Number of problems of a severity.
@@ -130,9 +146,14 @@ fn file(path: &Path) -> CheckReport {
     match std::fs::read(path) {
         Ok(text) => {
             let mut documents = read("", &shown, &text);
+            let mut configs = ClusterConfigs::default();
+            documents.problems.extend(configs.companion(path, &text));
+            report.cluster_configs = configs.count();
             if documents.applications.is_empty()
                 && documents.clusters.is_empty()
+                && documents.migrations.is_empty()
                 && documents.problems.is_empty()
+                && report.cluster_configs == 0
             {
                 let problem = Problem::of_file(&shown, "holds no document of Portolan");
                 documents.problems.push(
@@ -162,12 +183,16 @@ fn folder(path: &Path, options: CheckOptions<'_>) -> CheckReport {
         return report;
     }
     let mut documents = Documents::default();
+    let mut configs = ClusterConfigs::default();
     let (files, refused) = sources::files(&folder);
     report.problems.extend(refused);
     for file in files {
         let shown = file.display().to_string();
         match std::fs::read(&file) {
-            Ok(text) => documents.merge(read("", &shown, &text)),
+            Ok(text) => {
+                documents.merge(read("", &shown, &text));
+                report.problems.extend(configs.companion(&file, &text));
+            }
             Err(error) => {
                 documents.problems.push(Problem::of_file(&shown, format!("cannot be read: {error}")))
             }
@@ -189,36 +214,48 @@ fn folder(path: &Path, options: CheckOptions<'_>) -> CheckReport {
             report.problems.extend(sources.application(application, options.render));
         }
         for cluster in &documents.clusters {
-            report.problems.extend(sources.cluster(cluster));
+            report.problems.extend(configs.cluster(&root, cluster));
         }
         report.files += sources.read();
     }
+    report.cluster_configs = configs.count();
     finish(&mut report, documents, Known { all_documents: true, ..Known::default() });
     report
 }
 
 /// Checks the documents against each other, last: a document that cannot stand is still checked by itself.
 fn finish(report: &mut CheckReport, mut documents: Documents, known: Known<'_>) {
-    report.problems.extend(documents.applications.iter().filter_map(schedule_problem));
+    report.problems.extend(documents.applications.iter().filter_map(schedule_of_application));
+    report.problems.extend(documents.clusters.iter().filter_map(schedule_of_cluster));
     documents.settle(known);
     report.applications = documents.applications.len();
     report.clusters = documents.clusters.len();
+    report.migrations = documents.migrations.len();
     report.problems.extend(documents.problems);
 }
 
-/// What the schedule says against `spec.reconcile`.
-fn schedule_problem(application: &ApplicationDocument) -> Option<Problem> {
-    let reconcile = &application.spec.reconcile;
-    let (pointer, parsed) = match &reconcile.cron {
-        Some(cron) => ("/spec/reconcile/cron", Schedule::parse_cron(cron, &reconcile.time_zone)),
-        None => ("/spec/reconcile/every", Schedule::every(reconcile.every)),
-    };
-    let error = parsed.err()?;
-    let pointer = if matches!(error, crate::schedule::ScheduleError::UnknownZone { .. }) {
-        "/spec/reconcile/timeZone"
-    } else {
-        pointer
-    };
-    let problem = application.origin.problem(pointer, format!("`spec.reconcile` cannot be used: {error}"));
+/// What the schedule says against an application's `spec.reconcile`.
+fn schedule_of_application(application: &ApplicationDocument) -> Option<Problem> {
+    let (pointer, error) = schedule_error("/spec/reconcile", &application.spec.reconcile)?;
+    let problem = application.origin.problem(&pointer, format!("`spec.reconcile` cannot be used: {error}"));
     Some(problem.about(Some(format!("Application {}", application.name))))
+}
+
+/// What the schedule says against a cluster's `spec.eks.reconcile`.
+fn schedule_of_cluster(cluster: &ClusterDocument) -> Option<Problem> {
+    let reconcile = cluster.spec.eks.as_ref()?.reconcile.as_ref()?;
+    let (pointer, error) = schedule_error("/spec/eks/reconcile", reconcile)?;
+    let problem = cluster.origin.problem(&pointer, format!("`spec.eks.reconcile` cannot be used: {error}"));
+    Some(problem.about(Some(format!("Cluster {}", cluster.name))))
+}
+
+/// What is wrong with a schedule, and with which of its fields.
+fn schedule_error(at: &str, reconcile: &ReconcileSpec) -> Option<(String, ScheduleError)> {
+    let error = Schedule::of(reconcile).err()?;
+    let field = match (&error, &reconcile.cron) {
+        (ScheduleError::UnknownZone { .. }, _) => "timeZone",
+        (_, Some(_)) => "cron",
+        (_, None) => "every",
+    };
+    Some((format!("{at}/{field}"), error))
 }

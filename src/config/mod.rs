@@ -7,6 +7,7 @@
 //! Every setting with its default and meaning is in `config/portolan.yaml`; a test holds that file to the types here.
 
 pub mod check;
+mod cluster_configs;
 mod credential;
 mod file;
 mod place;

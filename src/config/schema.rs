@@ -13,7 +13,7 @@ const CONFIG: &str = "Config";
 
 /// A kind that there is no schema of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no kind `{given}`{}", .near.as_ref().map_or_else(|| ": there are Application, Cluster and Config".into(), |near| format!("; did you mean `{near}`?")))]
+#[error("there is no kind `{given}`{}", .near.as_ref().map_or_else(|| ": there are Application, Cluster, Migration and Config".into(), |near| format!("; did you mean `{near}`?")))]
 pub struct UnknownKind {
     /// What was asked for.
     pub given: String,
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_schema_that_the_validator_knows() {
-        for kind in [None, Some("Config"), Some("cluster"), Some("APPLICATION")] {
+        for kind in [None, Some("Config"), Some("cluster"), Some("Migration"), Some("APPLICATION")] {
             assert_eq!(Validator::new(schema(kind).unwrap()).map(drop), Ok(()), "{kind:?}");
         }
         assert_eq!(schema(Some("Aplication")).unwrap_err().near, Some("Application"));

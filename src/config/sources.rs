@@ -2,7 +2,7 @@
 
 use super::check::RenderCheck;
 use crate::model::application::RendererKind;
-use crate::model::document::{ApplicationDocument, ClusterDocument, Problem, nearest};
+use crate::model::document::{ApplicationDocument, Problem, nearest};
 use crate::model::yaml::{self, Limits};
 use crate::model::{NotAnObject, Object};
 use globset::GlobBuilder;
@@ -90,18 +90,6 @@ impl<'a> Sources<'a> {
     /// Number of files that were read so far.
     pub const fn read(&self) -> usize {
         self.read
-    }
-
-    /// What is wrong with what a Cluster names.
-    pub fn cluster(&self, cluster: &ClusterDocument) -> Option<Problem> {
-        let file = cluster.spec.cluster_config.as_ref()?;
-        let missing = !self.root.join(file).is_file();
-        let problem = || {
-            cluster
-                .origin
-                .problem("/spec/clusterConfig", format!("there is no file `{file}` in the repository"))
-        };
-        missing.then(|| problem().about(Some(format!("Cluster {}", cluster.name))))
     }
 
     /// What is wrong with the folders of an application. Those of other repositories are not at hand.

@@ -99,11 +99,7 @@ fn backoff(unit: &Unit) -> Duration {
 /// When the next full pass is due. The schedule's own words were checked with the document.
 fn next_full_pass(unit: &Unit, after: Timestamp) -> Option<Timestamp> {
     let state = unit.state();
-    let reconcile = &state.spec.as_ref()?.application.reconcile;
-    let schedule = match &reconcile.cron {
-        Some(cron) => Schedule::parse_cron(cron, &reconcile.time_zone),
-        None => Schedule::every(reconcile.every),
-    };
+    let schedule = Schedule::of(&state.spec.as_ref()?.application.reconcile);
     // Applications of one destination with the same schedule fall together: one list of a kind serves them all.
     schedule.ok()?.next_after(after, &unit.destination.name)
 }

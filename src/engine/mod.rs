@@ -14,6 +14,7 @@ mod expand;
 mod follow;
 mod heal;
 mod hooks;
+pub mod inventory;
 mod keep;
 mod ledger;
 mod observe;

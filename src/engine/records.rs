@@ -46,8 +46,10 @@ impl Records {
     /// Writes a unit's record and returns when it is stored.
     pub async fn save_now(&self, unit: &Arc<Unit>) -> Result<(), StateFailure> {
         super::status::refresh(unit, self);
-        let record = lock(&unit.record).clone();
-        lock(&self.dirty).insert(unit.key(), Some(record));
+        {
+            let record = lock(&unit.record);
+            lock(&self.dirty).insert(unit.key(), Some(record.clone()));
+        }
         self.flush().await
     }
 

@@ -76,8 +76,10 @@ fn wake_dependants(destination: &Destination, name: &str) {
 
 /// Computes a unit's record; notes it for writing when it changed. True when sync status or health changed.
 pub(crate) fn refresh(unit: &Arc<Unit>, records: &Records) -> bool {
-    let record = compute(unit);
+    // Held from the look to the note: of two refreshes at once, the one that looked first must not be noted last.
+    // What it has seen would undo what the other noted, a hook that is done among it.
     let mut current = lock(&unit.record);
+    let record = compute(unit);
     if *current == record {
         return false;
     }
@@ -90,10 +92,10 @@ pub(crate) fn refresh(unit: &Arc<Unit>, records: &Records) -> bool {
         unit.destination
             .emit(&unit.name, What::HealthChanged { from: current.health, to: record.health, message });
     }
+    let after = (record.sync, record.health);
     *current = record.clone();
-    drop(current);
-    records.put(unit.key(), record.clone());
-    before != (record.sync, record.health)
+    records.put(unit.key(), record);
+    before != after
 }
 
 /// The record of an application whose cluster is not there yet.

@@ -1,11 +1,15 @@
 //! Ring 3: the machine: its clock, its processes, its files.
 
 mod clock;
+mod folder;
 mod folder_store;
 mod open_files;
 mod process;
+mod random;
 
 pub use clock::SystemClock;
+pub use folder::Folder;
 pub use folder_store::FolderStore;
 pub use open_files::raise_open_files_limit;
 pub use process::ProcessRunner;
+pub use random::random_bytes;

@@ -3,9 +3,14 @@
 pub mod assess;
 pub mod calls;
 pub mod decommission;
+mod digest;
+pub mod dump;
+pub mod overview;
 pub mod own;
 pub mod owner;
 pub mod proof;
+pub mod traffic;
 pub mod verdict;
+pub mod volumes;
 
 pub use verdict::{Level, Offer, Verdict};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// An AWS service that Portolan calls.
+/// An AWS service that Portolan calls, or the API server of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Service {
     /// Elastic Kubernetes Service.
@@ -29,9 +29,44 @@ pub enum Service {
     CloudTrail,
     /// Keys.
     Kms,
+    /// Queues.
+    Sqs,
+    /// Rules of EventBridge.
+    Events,
+    /// Buckets and their objects.
+    S3,
+    /// DNS zones and records.
+    Route53,
+    /// The API server of the cluster itself, no service of AWS: the engine makes these calls there.
+    Kubernetes,
 }
 
 impl Service {
+    /// Every service.
+    pub const ALL: [Self; 15] = [
+        Self::Eks,
+        Self::Ec2,
+        Self::Iam,
+        Self::Sts,
+        Self::AutoScaling,
+        Self::Elb,
+        Self::ElbV2,
+        Self::Ssm,
+        Self::CloudFormation,
+        Self::CloudTrail,
+        Self::Kms,
+        Self::Sqs,
+        Self::Events,
+        Self::S3,
+        Self::Route53,
+    ];
+
+    /// A service by its name as botocore has it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+
     /// The service's name as botocore and the SDKs have it: `eks`, `ec2`, `autoscaling`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -47,6 +82,11 @@ impl Service {
             Self::CloudFormation => "cloudformation",
             Self::CloudTrail => "cloudtrail",
             Self::Kms => "kms",
+            Self::Sqs => "sqs",
+            Self::Events => "events",
+            Self::S3 => "s3",
+            Self::Route53 => "route53",
+            Self::Kubernetes => "kubernetes",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The `Cluster` document: a destination, how it is reached, and what an eksctl file has no word for.
 
 use super::DriftPolicy;
+use super::application::{Adopt, ReconcileSpec};
 use super::document::format::{RepositoryPath, RoleArn};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,17 @@ pub struct EksRef {
     /// What happens when AWS is not as declared.
     #[serde(default, skip_serializing_if = "is_default")]
     pub drift: EksDrift,
+    /// What happens to what exists under a declared name and is not ours, made by hand or by eksctl: `Never` refuses it,
+    /// `IfUnowned` (the default) takes it over once that is approved, `Always` at once. What a CloudFormation stack owns
+    /// always needs an approval.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub adopt: Adopt,
+    /// When everything is looked at anew: nothing tells of a change in AWS but a look. Default: every 10 minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<ReconcileSpec>,
+    /// Nothing is made, changed or deleted while true; drift is still reported.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub suspend: bool,
     /// Further settings of node groups, by their names in the `ClusterConfig`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_groups: BTreeMap<String, EksNodeGroup>,
@@ -86,6 +98,9 @@ impl EksRef {
             ("deletionProtection", self.deletion_protection.is_some()),
             ("desiredSize", !is_default(&self.desired_size)),
             ("drift", !is_default(&self.drift)),
+            ("adopt", !is_default(&self.adopt)),
+            ("reconcile", self.reconcile.is_some()),
+            ("suspend", self.suspend),
             ("nodeGroups", !self.node_groups.is_empty()),
         ];
         fields.into_iter().filter_map(|(field, set)| set.then_some(field)).collect()

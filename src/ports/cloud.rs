@@ -32,7 +32,9 @@ pub trait Cloud: Send + Sync {
     ///
     /// The answer is an object. Of EKS it has the API model's member names, timestamps as RFC 3339 strings. Of the
     /// Query APIs (EC2, IAM, Auto Scaling…) it is the XML as it stands: element names (`vpcSet`, `vpcId`; `Roles`,
-    /// `RoleName`), lists (`item`, `member`) as arrays, every value a string, an empty element an empty string.
+    /// `RoleName`), lists (`item`, `member`) as arrays, every value a string, an empty element an empty string. Of S3 and
+    /// Route 53 it has the API model's names, every list as an array (`HostedZones: [{…}]`), every other value a string;
+    /// bytes (`Body` of GetObject and PutObject) are base64 both ways.
     /// Pages are followed: the answer holds the items of all of them.
     ///
     /// # Errors

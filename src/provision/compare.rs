@@ -42,6 +42,9 @@ pub(super) fn compare(
 
     let (mut mended, mut reported): (Vec<_>, Vec<_>) =
         differences.into_iter().partition(|difference| !is_anothers_tag(difference, before));
+    if let Owner::Application(_) = &live.owner {
+        return vec![of_application(key, mended, applied)];
+    }
     if live.owner != Owner::Ours {
         let mut step = adopt(input, key, live, mended);
         step.reported = reported;
@@ -82,6 +85,21 @@ fn is_anothers_tag(difference: &Difference, before: Option<&Applied>) -> bool {
             let name = name.replace("~1", "/").replace("~0", "~");
             !is_ours(&name) && !before.is_some_and(|before| before.tags.contains(&name))
         })
+}
+
+/// An application declares it, and says itself what it is: either the same as the ClusterConfig, or a person has to choose.
+fn of_application(key: &Key, differences: Vec<Difference>, applied: Applied) -> Step {
+    let way_out = differences.iter().find_map(|difference| match &difference.mend {
+        Mend::Impossible(words) => Some(words.clone()),
+        _ => None,
+    });
+    let mut step = match way_out {
+        Some(words) => Step::new(key, StepAction::Update, Verdict::Blocked(words)),
+        None => Step::new(key, StepAction::Unchanged, Verdict::Allowed),
+    };
+    step.differences = differences;
+    step.desired = Some(applied);
+    step
 }
 
 fn adopt(input: &PlanInput<'_>, key: &Key, live: &Live, differences: Vec<Difference>) -> Step {

@@ -18,6 +18,7 @@ pub mod nodes;
 pub mod order;
 pub mod owner;
 pub mod plan;
+pub mod reads;
 pub mod resource;
 mod rollback;
 pub mod surplus;

@@ -35,7 +35,8 @@ pub const fn gone_before(kind: Kind) -> &'static [Kind] {
         | FargateProfile
         | PodIdentityAssociation
         | AccessEntry
-        | IdentityProvider => &[],
+        | IdentityProvider
+        | ServiceAccount => &[],
         Addon | Cluster | OidcProvider => &NODES,
         LaunchTemplate => &[Nodegroup, AutoScalingGroup],
         InstanceProfile => &[AutoScalingGroup, LaunchTemplate],
@@ -46,6 +47,7 @@ pub const fn gone_before(kind: Kind) -> &'static [Kind] {
             FargateProfile,
             Addon,
             PodIdentityAssociation,
+            ServiceAccount,
             InstanceProfile,
         ],
         VpcEndpoint | NatGateway => &[Cluster, Nodegroup, AutoScalingGroup, FargateProfile],
@@ -74,7 +76,14 @@ pub const fn gone_before(kind: Kind) -> &'static [Kind] {
 /// Whether the service takes things of this kind away with their cluster.
 #[must_use]
 pub const fn goes_with_cluster(kind: Kind) -> bool {
-    matches!(kind, Kind::Addon | Kind::AccessEntry | Kind::PodIdentityAssociation | Kind::IdentityProvider)
+    matches!(
+        kind,
+        Kind::Addon
+            | Kind::AccessEntry
+            | Kind::PodIdentityAssociation
+            | Kind::IdentityProvider
+            | Kind::ServiceAccount
+    )
 }
 
 /// Whether things of this kind are places where pods run.

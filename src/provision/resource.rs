@@ -51,6 +51,8 @@ pub enum Kind {
     PodIdentityAssociation,
     /// An OIDC identity provider for people (`identityProviders`).
     IdentityProvider,
+    /// A ServiceAccount in the cluster, with the annotation that names its role.
+    ServiceAccount,
 }
 
 /// Names a resource within its cluster.
@@ -107,6 +109,8 @@ pub enum Owner {
     Ours,
     /// A CloudFormation stack made it (eksctl).
     Stack(String),
+    /// An application of ours declares it (objects in the cluster only).
+    Application(String),
     /// Somebody else, or nobody knows.
     Other,
 }
@@ -256,7 +260,8 @@ pub trait Driver: Sync {
     fn reads(&self, scope: &Scope, known: &Snapshot, declared: &[Resource]) -> Vec<Call>;
 
     /// Reads one answer: what was found goes into the snapshot. Calls that the answer makes necessary (a
-    /// DescribeNodegroup for each name) are given back and answered through `absorb` again.
+    /// DescribeNodegroup for each name) are given back and answered through `absorb` again. A call that fails because
+    /// there is no such thing (the cloud's adapter tells by the service's code) is not absorbed: nothing was found.
     fn absorb(
         &self,
         scope: &Scope,
@@ -265,9 +270,6 @@ pub trait Driver: Sync {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call>;
-
-    /// Whether a failure of a read only means that there is none (`NoSuchEntity`, `ResourceNotFoundException`).
-    fn means_absent(&self, code: &str) -> bool;
 
     /// The call that makes it. `desired` is resolved; `tags` are all tags it shall have; `token` is the idempotency
     /// token of this attempt, for APIs that take one.

@@ -68,6 +68,7 @@ fn fate(live: &Live, cluster_goes: bool) -> String {
         Owner::Stack(stack) => format!(
             "made by the CloudFormation stack {stack}: it stays; declare the {noun} to adopt it, or delete it through its stack"
         ),
+        Owner::Application(name) => format!("the application {name} declares it: it stays"),
         _ => format!("nobody declared it: it stays; declare the {noun} to adopt it, or delete it by hand"),
     }
 }

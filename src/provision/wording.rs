@@ -28,6 +28,7 @@ pub const fn noun(kind: Kind) -> &'static str {
         Kind::AccessEntry => "access entry",
         Kind::PodIdentityAssociation => "pod identity association",
         Kind::IdentityProvider => "identity provider",
+        Kind::ServiceAccount => "ServiceAccount",
     }
 }
 
@@ -77,6 +78,7 @@ pub fn whose(owner: &Owner) -> String {
     match owner {
         Owner::Ours => "ours".into(),
         Owner::Stack(stack) => format!("made by the CloudFormation stack {stack}"),
+        Owner::Application(name) => format!("declared by the application {name}"),
         Owner::Other => "not ours (it lacks our tags)".into(),
     }
 }

@@ -15,6 +15,7 @@ pub use expression::ExpressionError;
 pub use field::FieldError;
 
 use crate::model::Interval;
+use crate::model::application::ReconcileSpec;
 use expression::Expression;
 use jiff::{Timestamp, tz::TimeZone};
 use std::fmt;
@@ -66,6 +67,17 @@ enum Rhythm {
 }
 
 impl Schedule {
+    /// The schedule of a document.
+    ///
+    /// # Errors
+    /// As [`Schedule::every`] and [`Schedule::parse_cron`].
+    pub fn of(reconcile: &ReconcileSpec) -> Result<Self, ScheduleError> {
+        match &reconcile.cron {
+            Some(cron) => Self::parse_cron(cron, &reconcile.time_zone),
+            None => Self::every(reconcile.every),
+        }
+    }
+
     /// A time between passes.
     ///
     /// # Errors

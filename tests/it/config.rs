@@ -36,11 +36,12 @@ fn report(path: &Path) -> String {
         text += &format!("{problem}\n").replace(&format!("{}/", golden("bad").display()), "");
     }
     text + &format!(
-        "{:?}: {} files, {} applications, {} clusters, {} repositories, {} errors, {} warnings\n",
+        "{:?}: {} files, {} applications, {} clusters, {} migrations, {} repositories, {} errors, {} warnings\n",
         report.subject,
         report.files,
         report.applications,
         report.clusters,
+        report.migrations,
         report.repositories,
         report.count(Severity::Error),
         report.count(Severity::Warning),
@@ -82,7 +83,7 @@ fn good_files_have_no_problems() {
     for input in inputs("good") {
         let report = check(&input, CheckOptions::default());
         assert_eq!(report.problems, [], "{}", input.display());
-        assert!(report.applications + report.clusters + report.repositories > 0, "{}", input.display());
+        assert!(report.applications + report.clusters + report.migrations + report.repositories > 0, "{}", input.display());
     }
 }
 
@@ -202,6 +203,48 @@ fn the_example_is_right() {
     assert_eq!((report.problems, report.applications, report.clusters), (vec![], 2, 1));
     let config = load(&example.join("portolan.yaml")).unwrap();
     assert_eq!(config.repositories[0].url, std::path::absolute(&example).unwrap().display().to_string());
+}
+
+#[test]
+fn the_example_of_clusters_is_right() {
+    let report = check(&project().join("config/clusters"), CheckOptions::default());
+    assert_eq!(report.problems, vec![]);
+    assert_eq!((report.applications, report.clusters, report.cluster_configs), (1, 1, 1));
+}
+
+#[test]
+fn a_cluster_config_is_checked_with_the_document_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let document = "apiVersion: portolan.dev/v1alpha1\nkind: Cluster\nmetadata: {name: shop}\nspec:\n  eks:\n    name: shop\n    region: eu-west-1\n    reconcile: {cron: '99 * * * *'}\n  clusterConfig: clusters/shop.yaml\n";
+    let config = "apiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata:\n  name: shop\n  region: eu-central-1\n";
+    write("portolan/cluster.yaml", document);
+    write("clusters/shop.yaml", config);
+    let said = || -> Vec<String> {
+        let problems = check(folder.path(), CheckOptions::default()).problems;
+        problems.iter().map(ToString::to_string).collect()
+    };
+    let found = said();
+    let has = |found: &[String], place: &str, words: &str| {
+        assert!(
+            found.iter().any(|one| one.contains(place) && one.contains(words)),
+            "{place} {words}: {found:#?}"
+        );
+    };
+    has(&found, "cluster.yaml:7:13", "`spec.eks.region` is `eu-west-1`");
+    has(&found, "cluster.yaml:8:23", "`spec.eks.reconcile` cannot be used");
+
+    // What is wrong with the file itself has its place there, whether a document names it or not.
+    write("clusters/shop.yaml", &format!("{config}managedNodeGroups:\n  - name: blue\n    minSzie: 1\n"));
+    has(&said(), "clusters/shop.yaml:8:5", "minSzie");
+    let file = check(&folder.path().join("clusters/shop.yaml"), CheckOptions::default());
+    has(&file.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), "shop.yaml:8:5", "`minSize`");
+    std::fs::remove_file(folder.path().join("clusters/shop.yaml")).unwrap();
+    has(&said(), "cluster.yaml:9:18", "there is no file `clusters/shop.yaml` in the repository");
 }
 
 #[test]

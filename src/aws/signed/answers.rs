@@ -15,7 +15,7 @@ const TIMES: &[(Service, &[&str])] = &[
 ];
 
 /// The id of a request, for the service's support.
-pub(super) fn request_id(headers: &Headers) -> Option<String> {
+pub(in crate::aws) fn request_id(headers: &Headers) -> Option<String> {
     ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| headers.get(name)).map(str::to_owned)
 }
 
@@ -39,7 +39,8 @@ impl Read<'_> {
         let parsed = std::str::from_utf8(self.body).map_err(|_| "it is not UTF-8".to_owned());
         let parsed = parsed.and_then(xml::read);
         if !self.is_success() {
-            return Outcome::Refused(self.refused_by_xml(parsed.ok().map(|(_, content)| content)));
+            let content = parsed.map(|(_, content)| content).unwrap_or_default();
+            return Outcome::Refused(xml_refusal(&content, self.status, self.request_id));
         }
         match parsed {
             Ok((name, Value::Object(mut members))) if name.ends_with("Response") => {
@@ -60,27 +61,6 @@ impl Read<'_> {
                 Outcome::Lost("the answer is no answer of an AWS service; is there a proxy between?".into())
             }
             Err(why) => Outcome::Lost(format!("the answer cannot be read: {why}")),
-        }
-    }
-
-    /// `<ErrorResponse><Error>…` or, of EC2, `<Response><Errors><Error>…`.
-    fn refused_by_xml(self, content: Option<Value>) -> Refusal {
-        let content = content.unwrap_or_default();
-        let error =
-            [&content["Error"], &content["Errors"]["Error"]].into_iter().find(|error| error.is_object());
-        let text = |name: &str| {
-            error
-                .and_then(|error| error[name].as_str())
-                .map(|text| text.trim().to_owned())
-                .unwrap_or_default()
-        };
-        let id =
-            ["RequestId", "RequestID"].iter().find_map(|name| content[*name].as_str()).map(str::to_owned);
-        Refusal {
-            status: self.status,
-            code: text("Code"),
-            message: text("Message"),
-            request_id: id.or(self.request_id),
         }
     }
 
@@ -116,6 +96,18 @@ impl Read<'_> {
             request_id: self.request_id,
         }
     }
+}
+
+/// What an XML answer refuses with: `<ErrorResponse><Error>…` or, of EC2, `<Response><Errors><Error>…`; of S3 the error
+/// itself. `content` is that of the outermost element; null where it could not be read.
+pub(in crate::aws) fn xml_refusal(content: &Value, status: u16, request_id: Option<String>) -> Refusal {
+    let error = [&content["Error"], &content["Errors"]["Error"], content];
+    let error = error.into_iter().find(|error| error.get("Code").is_some());
+    let text = |name: &str| {
+        error.and_then(|error| error[name].as_str()).map(|text| text.trim().to_owned()).unwrap_or_default()
+    };
+    let id = ["RequestId", "RequestID"].iter().find_map(|name| content[*name].as_str()).map(str::to_owned);
+    Refusal { status, code: text("Code"), message: text("Message"), request_id: id.or(request_id) }
 }
 
 fn with_times(value: &mut Value, names: &[&str]) {

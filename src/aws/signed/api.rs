@@ -9,7 +9,7 @@ pub(super) enum Protocol {
     Ec2,
     /// Form parameters, XML back.
     Query,
-    /// JSON 1.1 both ways.
+    /// JSON both ways.
     Json,
 }
 
@@ -19,13 +19,20 @@ pub(super) struct Api {
     pub(super) protocol: Protocol,
     /// API version (`Version` of a Query call), or what stands before the operation in `X-Amz-Target`.
     pub(super) version: &'static str,
+    /// Media type of requests.
+    pub(super) content_type: &'static str,
 }
 
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+const JSON_1_0: &str = "application/x-amz-json-1.0";
+const JSON_1_1: &str = "application/x-amz-json-1.1";
+
 impl Api {
-    /// That of a service; `None` for EKS, which has a typed client.
+    /// That of a service; `None` for EKS, which has a typed client, for those that are spoken to by
+    /// paths, and for what is no service of AWS.
     pub(super) const fn of(service: Service) -> Option<Self> {
         let (protocol, version) = match service {
-            Service::Eks => return None,
+            Service::Eks | Service::S3 | Service::Route53 | Service::Kubernetes => return None,
             Service::Ec2 => (Protocol::Ec2, "2016-11-15"),
             Service::Iam => (Protocol::Query, "2010-05-08"),
             Service::Sts => (Protocol::Query, "2011-06-15"),
@@ -36,7 +43,14 @@ impl Api {
             Service::Ssm => (Protocol::Json, "AmazonSSM"),
             Service::CloudTrail => (Protocol::Json, "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"),
             Service::Kms => (Protocol::Json, "TrentService"),
+            Service::Sqs => (Protocol::Json, "AmazonSQS"),
+            Service::Events => (Protocol::Json, "AWSEvents"),
         };
-        Some(Self { protocol, version })
+        let content_type = match (protocol, service) {
+            (Protocol::Json, Service::Sqs) => JSON_1_0,
+            (Protocol::Json, _) => JSON_1_1,
+            (Protocol::Ec2 | Protocol::Query, _) => FORM,
+        };
+        Some(Self { protocol, version, content_type })
     }
 }

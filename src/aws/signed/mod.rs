@@ -5,9 +5,10 @@ mod answers;
 mod api;
 mod parameters;
 mod shapes;
-mod sign;
-mod xml;
+pub(super) mod sign;
+pub(super) mod xml;
 
+pub(super) use answers::{request_id, xml_refusal};
 pub(super) use sign::Signing;
 
 use super::misfit::Misfit;
@@ -36,7 +37,7 @@ pub(super) struct Prepared {
     body: Bytes,
 }
 
-/// The operations of a service that can be called; none for EKS.
+/// The operations of a service that can be called; none for EKS, S3 and Route 53.
 #[must_use]
 pub fn operations(service: Service) -> &'static [&'static str] {
     Shapes::of(service).map_or(&[], Shapes::operations)
@@ -63,23 +64,23 @@ pub(super) fn has_member(call: &Call, member: &str) -> bool {
 /// The operation is not in the tables, or its input has a member that it does not take, or one of a wrong kind.
 pub(super) fn prepare(call: &Call) -> Result<Prepared, Misfit> {
     let known = Shapes::of(call.service).zip(Api::of(call.service));
-    let (shapes, api) = known.ok_or_else(|| Misfit::new("EKS has a typed client"))?;
-    let prepared = |content_type, target, body: String| Prepared {
+    let (shapes, api) = known.ok_or_else(|| Misfit::new("this service is not called so"))?;
+    let prepared = |target, body: String| Prepared {
         service: call.service,
         protocol: api.protocol,
-        content_type,
+        content_type: api.content_type,
         target,
         body: body.into(),
     };
     if api.protocol == Protocol::Json {
         let body = parameters::body(shapes, &call.operation, &call.input)?.to_string();
         let target = format!("{}.{}", api.version, call.operation);
-        return Ok(prepared("application/x-amz-json-1.1", Some(target), body));
+        return Ok(prepared(Some(target), body));
     }
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.append_pair("Action", &call.operation).append_pair("Version", api.version);
     form.extend_pairs(parameters::parameters(api.protocol, shapes, &call.operation, &call.input)?);
-    Ok(prepared("application/x-www-form-urlencoded; charset=utf-8", None, form.finish()))
+    Ok(prepared(None, form.finish()))
 }
 
 impl Prepared {
@@ -123,7 +124,7 @@ impl Prepared {
         let request = request
             .body(self.body.clone())
             .map_err(|error| format!("{address} is no address that can be called: {error}"))?;
-        HttpRequest::try_from(sign::signed(request, signing)?.map(SdkBody::from))
+        HttpRequest::try_from(sign::signed(request, signing, sign::Style::Plain)?.map(SdkBody::from))
             .map_err(|error| format!("{address} is no address that can be called: {error}"))
     }
 }

@@ -61,12 +61,15 @@ static CLOUDFORMATION: LazyLock<Shapes> =
 static CLOUDTRAIL: LazyLock<Shapes> =
     LazyLock::new(|| Shapes::read(include_str!("shapes/cloudtrail.shapes")));
 static KMS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/kms.shapes")));
+static SQS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/sqs.shapes")));
+static EVENTS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/events.shapes")));
 
 impl Shapes {
-    /// Those of a service; `None` for EKS, which has a typed client.
+    /// Those of a service; `None` for EKS, which has a typed client, for those that are spoken to by
+    /// paths, and for what is no service of AWS.
     pub(super) fn of(service: Service) -> Option<&'static Self> {
         Some(match service {
-            Service::Eks => return None,
+            Service::Eks | Service::S3 | Service::Route53 | Service::Kubernetes => return None,
             Service::Ec2 => &EC2,
             Service::Iam => &IAM,
             Service::Sts => &STS,
@@ -77,6 +80,8 @@ impl Shapes {
             Service::CloudFormation => &CLOUDFORMATION,
             Service::CloudTrail => &CLOUDTRAIL,
             Service::Kms => &KMS,
+            Service::Sqs => &SQS,
+            Service::Events => &EVENTS,
         })
     }
 
@@ -145,7 +150,7 @@ impl Member {
 mod tests {
     use super::*;
 
-    const SERVICES: [Service; 10] = [
+    const SERVICES: [Service; 12] = [
         Service::Ec2,
         Service::Iam,
         Service::Sts,
@@ -156,6 +161,8 @@ mod tests {
         Service::CloudFormation,
         Service::CloudTrail,
         Service::Kms,
+        Service::Sqs,
+        Service::Events,
     ];
 
     #[test]

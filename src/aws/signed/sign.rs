@@ -1,7 +1,10 @@
-//! Signature version 4 on a POST request.
+//! Signature version 4 on a request.
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningParams, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningParams, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
@@ -18,18 +21,43 @@ pub(in crate::aws) struct Signing<'a> {
     pub(in crate::aws) time: SystemTime,
 }
 
+/// How a request's path and body go into the signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::aws) enum Style {
+    /// As of nearly all services: the path normalised and encoded again.
+    Plain,
+    /// As of S3: the path as it stands, and the body's digest in a header.
+    S3,
+}
+
+impl Style {
+    fn settings(self) -> SigningSettings {
+        let mut settings = SigningSettings::default();
+        if self == Self::S3 {
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        settings
+    }
+}
+
 /// Adds the signature's headers to a request.
 ///
 /// # Errors
 /// A header or the address cannot be signed: in words, without their values.
-pub(super) fn signed(mut request: Request<Bytes>, signing: &Signing<'_>) -> Result<Request<Bytes>, String> {
+pub(in crate::aws) fn signed(
+    mut request: Request<Bytes>,
+    signing: &Signing<'_>,
+    style: Style,
+) -> Result<Request<Bytes>, String> {
     let identity: Identity = signing.credentials.clone().into();
     let parameters: SigningParams<'_> = v4::SigningParams::builder()
         .identity(&identity)
         .region(signing.region)
         .name(signing.service)
         .time(signing.time)
-        .settings(SigningSettings::default())
+        .settings(style.settings())
         .build()
         .expect("all parts of the signature are given")
         .into();

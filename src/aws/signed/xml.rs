@@ -13,7 +13,7 @@ const DEEPEST: usize = 64;
 ///
 /// # Errors
 /// What is wrong with the XML, in words. None of its content is quoted.
-pub(super) fn read(text: &str) -> Result<(String, Value), String> {
+pub(in crate::aws) fn read(text: &str) -> Result<(String, Value), String> {
     let mut reader = Reader::from_str(text);
     loop {
         match reader.read_event().map_err(|error| broken(&reader, &error.to_string()))? {

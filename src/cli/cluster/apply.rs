@@ -2,12 +2,14 @@
 
 use super::{named, status};
 use crate::cli::{Context, output};
+use crate::engine::clusters::progress::spoken;
 use crate::engine::clusters::{Kept, PassEnd, keep_by_hand};
 use crate::failure::{Failure, FailureKind};
 use crate::model::SyncStatus;
 use crate::model::event::{Event, What};
 use crate::ports::state::UserRequest;
 use crate::ports::{ClusterRecord, Sink, StateStore};
+use serde_json::json;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,8 @@ const CALM: u32 = 5;
 ///
 /// The daemon does it; --here does it in this process, where no daemon runs. What is dangerous waits for an approval of
 /// exactly what is shown.
+///
+/// Exit codes: 0 it is in place, or gone; 5 it waits for a person; 4 AWS refused something or did not answer.
 ///
 /// Examples:
 ///   portolan cluster apply shop
@@ -60,20 +64,19 @@ impl Apply {
         if self.no_wait {
             return Ok(ExitCode::SUCCESS);
         }
-        follow(store.as_ref(), &self.name).await
+        follow(context, store.as_ref(), &self.name).await
     }
 }
 
 /// Follows the daemon's record until the cluster is in place, waits for a person, or is gone.
-pub async fn follow(store: &dyn StateStore, name: &str) -> Result<ExitCode, Failure> {
+pub async fn follow(context: &Context, store: &dyn StateStore, name: &str) -> Result<ExitCode, Failure> {
     let mut calm = 0;
     let mut told = Vec::new();
     loop {
         let record = named::record(store, name).await?;
         let Some(record) = record else {
             output::end_progress();
-            output::line(&format!("{name}: nothing is left of it"));
-            return Ok(ExitCode::SUCCESS);
+            return gone(context, name);
         };
         show(&record, &mut told);
         let at_rest = record.under_way.is_empty()
@@ -81,7 +84,7 @@ pub async fn follow(store: &dyn StateStore, name: &str) -> Result<ExitCode, Fail
         calm = if at_rest { calm + 1 } else { 0 };
         if calm >= CALM {
             output::end_progress();
-            return judge(&record);
+            return judge(context, &record, &format!("portolan cluster apply {name} --approve"));
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
@@ -104,28 +107,51 @@ fn show(record: &ClusterRecord, told: &mut Vec<String>) {
             told.push(began);
         }
     }
+    redraw(record);
+}
+
+/// The line that is redrawn: how much is on its way, and what of it the longest.
+fn redraw(record: &ClusterRecord) {
     if let Some(way) = record.under_way.iter().min_by_key(|way| way.since.clone()) {
-        output::progress(&format!(
-            "{} things on their way; {}",
-            record.under_way.len(),
-            status::under_way(way)
-        ));
+        let count = record.under_way.len();
+        let more = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
+        output::progress(&format!("{}{more}", status::under_way(way)));
     }
 }
 
-/// What a person is told at the end, and the exit code.
-fn judge(record: &ClusterRecord) -> Result<ExitCode, Failure> {
+fn gone(context: &Context, name: &str) -> Result<ExitCode, Failure> {
+    if context.is_structured() {
+        output::value(context.output, &json!({"name": name, "gone": true}))?;
+    } else {
+        output::line(&format!("{name}: nothing is left of it"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a person is told at the end, and the exit code. `approve` is the command that a digest is given to.
+fn judge(context: &Context, record: &ClusterRecord, approve: &str) -> Result<ExitCode, Failure> {
     let name = &record.name;
+    if context.is_structured() {
+        let records = status::without_memory(std::slice::from_ref(record));
+        output::value(context.output, &records.first())?;
+    }
     if let Some(waiting) = &record.waiting {
-        waiting.objects.iter().for_each(|object| output::line(&format!("  {object}")));
+        if !context.is_structured() {
+            waiting.objects.iter().for_each(|object| output::line(&format!("  {object}")));
+        }
         let words = format!("{name} waits: {}", waiting.reason);
         return Err(Failure::new(FailureKind::Unmet, words)
-            .hint(format!("approve with: portolan cluster apply {name} --approve {}", waiting.digest)));
+            .hint(format!("approve with: {approve} {}", waiting.digest)));
     }
     if let Some((place, words)) = record.problems.first_key_value() {
         return Err(Failure::new(FailureKind::Environment, format!("{name}: {place}: {words}")));
     }
-    output::line(&format!("{name}: {} {}, version {}", record.sync, record.health, record.version));
+    if record.sync != SyncStatus::Synced && !record.message.is_empty() {
+        return Err(Failure::new(FailureKind::Unmet, format!("{name}: {}", record.message)));
+    }
+    if !context.is_structured() {
+        output::line(&format!("{name}: {} {}, version {}", record.sync, record.health, record.version));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,18 +170,25 @@ pub async fn here(
     let composed = named::compose(context, Arc::new(Printed)).await?;
     let kept: Arc<Kept> = composed.cluster(name, removed).await.map_err(named::not_looked)?;
     kept.ask();
-    let end = tokio::select! {
-        end = keep_by_hand(&kept) => end,
-        _ = tokio::signal::ctrl_c() => {
-            output::note("stopped; what was begun goes on in AWS, and the same command goes on from there");
-            return Ok(ExitCode::from(FailureKind::Environment.exit_code()));
+    let work = keep_by_hand(&kept);
+    tokio::pin!(work);
+    let end = loop {
+        tokio::select! {
+            end = &mut work => break end,
+            () = tokio::time::sleep(PAUSE) => redraw(&kept.record()),
+            _ = tokio::signal::ctrl_c() => {
+                output::end_progress();
+                output::note("stopped; what was begun goes on in AWS, and the same command goes on from there");
+                return Ok(ExitCode::from(FailureKind::Environment.exit_code()));
+            }
         }
     };
+    output::end_progress();
     if end == PassEnd::Finished {
-        output::line(&format!("{name}: nothing is left of it"));
-        return Ok(ExitCode::SUCCESS);
+        return gone(context, name);
     }
-    judge(&kept.record())
+    let command = if removed { "delete" } else { "apply" };
+    judge(context, &kept.record(), &format!("portolan cluster {command} {name} --here --approve"))
 }
 
 /// Events as lines for the person who waits.
@@ -163,19 +196,20 @@ struct Printed;
 
 impl Sink for Printed {
     fn take(&self, event: &Event) {
-        match &event.what {
-            What::ResourceBegun { action, resource, cost } => {
-                let cost = if cost.is_empty() { String::new() } else { format!(" ({cost})") };
-                output::note(&format!("{action} {resource}{cost}"));
+        let line = match &event.what {
+            What::ResourceBegun { action, resource, cost } if cost.is_empty() => {
+                format!("{action} {resource}")
             }
+            What::ResourceBegun { action, resource, cost } => format!("{action} {resource} ({cost})"),
             What::ResourceDone { action, resource, millis } => {
-                output::note(&format!("{action} {resource}: done after {} s", millis / 1000));
+                format!("{action} {resource}: done after {}", spoken(Duration::from_millis(*millis)))
             }
-            What::ResourceFailed { action, resource, message } => {
-                output::note(&format!("{action} {resource}: {message}"));
-            }
-            What::SyncFailed { message, .. } | What::DocumentRefused { message, .. } => output::note(message),
-            _ => {}
-        }
+            What::ResourceFailed { action, resource, message } => format!("{action} {resource}: {message}"),
+            What::SyncFailed { message, .. } | What::DocumentRefused { message, .. } => message.clone(),
+            What::Warned { origin, message } => format!("{origin}: {message}"),
+            _ => return,
+        };
+        output::end_progress();
+        output::note(&line);
     }
 }

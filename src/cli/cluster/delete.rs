@@ -49,7 +49,7 @@ impl Delete {
         let answer =
             named::ask(store.as_ref(), &UserRequest::Approve(named::approval(&self.name, digest))).await?;
         output::line(&answer);
-        apply::follow(store.as_ref(), &self.name).await
+        apply::follow(context, store.as_ref(), &self.name).await
     }
 
     async fn show(&self, context: &Context) -> Result<ExitCode, Failure> {
@@ -58,7 +58,7 @@ impl Delete {
         if context.is_structured() {
             output::value(context.output, &preview)?;
         } else {
-            shown::plan(&preview);
+            shown::plan(&preview, "cluster delete");
         }
         Ok(if preview.has_changes() { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }

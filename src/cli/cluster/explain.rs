@@ -3,6 +3,7 @@
 use crate::cli::{Context, output};
 use crate::failure::{Failure, FailureKind};
 use crate::model::cluster_config::{FieldRow, explain};
+use crate::provision::reads::READS;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 ///   portolan cluster explain
 ///   portolan cluster explain managedNodeGroups
 ///   portolan cluster explain managedNodeGroups[].instanceTypes
+///   portolan cluster explain --reads
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Explain {
@@ -20,10 +22,16 @@ pub struct Explain {
     /// Only fields that are refused.
     #[arg(long)]
     refused: bool,
+    /// Instead of fields: the calls that a pass over an untouched cluster makes, and how often.
+    #[arg(long, conflicts_with_all = ["field", "refused"])]
+    reads: bool,
 }
 
 impl Explain {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        if self.reads {
+            return reads(context);
+        }
         let rows: Vec<&FieldRow> = explain()
             .filter(|row| self.covers(row))
             .filter(|row| !self.refused || row.is_refused())
@@ -60,6 +68,22 @@ impl Explain {
             .strip_prefix(field.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
+}
+
+/// The table of reads.
+fn reads(context: &Context) -> Result<ExitCode, Failure> {
+    if context.is_structured() {
+        let rows: Vec<_> =
+            READS.iter().map(|row| json!({"kind": row.kind, "call": row.call, "often": row.often})).collect();
+        output::value(context.output, &rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cells: Vec<Vec<String>> = READS
+        .iter()
+        .map(|row| vec![format!("{:?}", row.kind), row.call.to_owned(), row.often.to_owned()])
+        .collect();
+    output::table(&["KIND", "CALL", "IN A PASS"], &cells).iter().for_each(|line| output::line(line));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn details(row: &FieldRow) {

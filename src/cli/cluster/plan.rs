@@ -27,7 +27,7 @@ impl Plan {
         if context.is_structured() {
             output::value(context.output, &preview)?;
         } else {
-            shown::plan(&preview);
+            shown::plan(&preview, "cluster apply");
         }
         if preview.refused {
             return Ok(ExitCode::from(FailureKind::Config.exit_code()));

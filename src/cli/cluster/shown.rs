@@ -6,8 +6,8 @@ use crate::model::event::FieldDrift;
 use crate::model::plan::Verdict;
 use crate::provision::StepAction;
 
-/// Prints a plan.
-pub fn plan(preview: &ClusterPreview) {
+/// Prints a plan. `approve` is the command that approves what is held: `cluster apply`.
+pub fn plan(preview: &ClusterPreview, approve: &str) {
     let ClusterPreview { name, cluster, region, account, revision, .. } = preview;
     output::line(&format!(
         "{name}: EKS cluster {cluster} in {region} of account {account} at {revision}: {}",
@@ -33,7 +33,7 @@ pub fn plan(preview: &ClusterPreview) {
         output::line(&coloured(Colour::Dim, &format!("  . not declared: {undeclared}")));
     }
     if !preview.held.is_empty() {
-        output::line(&format!("  to approve: portolan approve {name} {}", preview.held));
+        output::line(&format!("  to approve: portolan {approve} {name} --approve {}", preview.held));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::destination::lock;
 use crate::engine::world::World;
 use crate::model::application::Adopt;
 use crate::model::cluster::EksRef;
-use crate::model::cluster_config::{self, ClusterConfig};
+use crate::model::cluster_config;
 use crate::model::document::{ClusterDocument, DocumentKind, Documents};
 use crate::model::event::What;
 use crate::model::plan::digest_of;
@@ -161,7 +161,7 @@ impl Fleet {
                 continue;
             }
             if is_gone(&kept.name, &wanted.declared_in) {
-                kept.supersede(Wanted { removed: true, revision: "removed".into(), ..(*wanted).clone() });
+                kept.supersede(wanted.gone());
             }
         }
         let gone: Vec<ClusterRecord> = lock(&self.remembered)
@@ -241,12 +241,18 @@ async fn wanted(
             return Err(Refused { origin, message: format!("{message}{more}") });
         }
     };
-    same_cluster(eks, &config).map_err(|message| at("/spec/eks", message))?;
+    if let Some(violation) = cluster_config::disagreements(eks, &config, path).first() {
+        let hint = violation.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        return Err(at(&violation.pointer, format!("{}{hint}", violation.message)));
+    }
+    let schedule = eks.reconcile.as_ref().map_or_else(|| Schedule::every(EVERY), Schedule::of);
     let policy = Policy {
         drift: eks.drift.policy,
-        adopt: Adopt::IfUnowned,
-        suspended: None,
-        schedule: Schedule::every(EVERY).ok(),
+        adopt: eks.adopt,
+        suspended: eks.suspend.then(|| "its document says `suspend: true`: nothing is written".into()),
+        schedule: Some(
+            schedule.map_err(|error| at("/spec/eks/reconcile", format!("`spec.eks.reconcile`: {error}")))?,
+        ),
     };
     Ok(Wanted {
         access: CloudAccess { region: eks.region.clone(), role_arn: eks.role_arn.clone() },
@@ -277,22 +283,6 @@ async fn file(
     String::from_utf8(file.content.to_vec()).map_err(|_| format!("`{path}` is not UTF-8"))
 }
 
-/// Document and file name the same cluster.
-fn same_cluster(eks: &EksRef, config: &ClusterConfig) -> Result<(), String> {
-    let named = |what: &str, document: &str, file: &str| {
-        Err(format!(
-            "the ClusterConfig's {what} is `{file}`, the document's `{document}`: they have to be the same"
-        ))
-    };
-    if config.metadata.name != eks.name {
-        return named("metadata.name", &eks.name, &config.metadata.name);
-    }
-    if config.metadata.region != eks.region {
-        return named("metadata.region", &eks.region, &config.metadata.region);
-    }
-    Ok(())
-}
-
 /// A cluster whose document went while the daemon was down: what is remembered of it.
 pub(super) fn removed(record: &ClusterRecord) -> Option<Wanted> {
     let memory = Memory::of(record);
@@ -321,11 +311,11 @@ struct Neighbours(Weak<World>);
 
 #[async_trait]
 impl Destinations for Neighbours {
-    async fn connected(&self, name: &str) -> Option<Arc<dyn Cluster>> {
-        let world = self.0.upgrade()?;
-        let spec = lock(&world.clusters.specs).get(name).cloned()?;
-        let destination = world.destination(name, &spec).await.ok()?;
-        Some(destination.cluster.clone())
+    async fn connected(&self, name: &str) -> Result<Arc<dyn Cluster>, String> {
+        let world = self.0.upgrade().ok_or("the daemon ends")?;
+        let spec = lock(&world.clusters.specs).get(name).cloned();
+        let spec = spec.ok_or_else(|| format!("there is no Cluster document {name} any longer"))?;
+        Ok(world.destination(name, &spec).await?.cluster.clone())
     }
 
     fn declared_apis(&self, name: &str) -> Vec<ApiUse> {

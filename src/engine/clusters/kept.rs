@@ -1,6 +1,8 @@
 //! One cluster while the daemon runs.
 
+use super::api_server::WithApiServer;
 use super::blueprint::Blueprint;
+use super::catalogue::WithCatalogue;
 use super::memory::Memory;
 use super::progress::{Pace, Progress};
 use crate::engine::destination::lock;
@@ -44,8 +46,8 @@ pub struct Context {
 /// What clusters and the destinations they become have to tell each other.
 #[async_trait]
 pub trait Destinations: Send + Sync + 'static {
-    /// The API server of a cluster; connects it where it is not, `None` where that cannot be.
-    async fn connected(&self, name: &str) -> Option<Arc<dyn Cluster>>;
+    /// The API server of a cluster; connects it where it is not, else says why that cannot be.
+    async fn connected(&self, name: &str) -> Result<Arc<dyn Cluster>, String>;
     /// Uses of API versions that Kubernetes removes, in what the repository declares for this destination.
     fn declared_apis(&self, name: &str) -> Vec<ApiUse>;
     /// The cluster can be connected: its applications need not wait any longer.
@@ -88,6 +90,15 @@ pub struct Wanted {
     pub declared_in: String,
     /// The document is gone: everything of ours goes.
     pub removed: bool,
+}
+
+impl Wanted {
+    /// The same with its document gone. What the document said against changes went with it: an approval is asked for.
+    #[must_use]
+    pub fn gone(&self) -> Self {
+        let policy = Policy { drift: DriftPolicy::default(), suspended: None, ..self.policy.clone() };
+        Self { removed: true, revision: "removed".into(), policy, ..self.clone() }
+    }
 }
 
 /// The account of a cluster.
@@ -233,6 +244,12 @@ impl Kept {
         self.state().calls.clone()
     }
 
+    /// What the last pass found.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.state().snapshot.clone()
+    }
+
     /// What is wanted.
     #[must_use]
     pub fn wanted(&self) -> Option<Arc<Wanted>> {
@@ -340,7 +357,11 @@ impl Kept {
         {
             return Ok(account.clone());
         }
-        let account = Account::open(self.context.clouds.as_ref(), &wanted.access, &wanted.cluster).await?;
+        let Account { cloud, scope } =
+            Account::open(self.context.clouds.as_ref(), &wanted.access, &wanted.cluster).await?;
+        let (destinations, name) = (self.context.destinations.clone(), self.name.clone());
+        let cloud = Arc::new(WithCatalogue::new(cloud, self.context.clock.clone()));
+        let account = Account { cloud: Arc::new(WithApiServer { cloud, destinations, name }), scope };
         self.state().account = Some((wanted.access.clone(), account.clone()));
         Ok(account)
     }

@@ -156,7 +156,7 @@ impl Looker<'_> {
         if self.wanted.removed || !(self.memory.moving || moves(declared, snapshot)) {
             return None;
         }
-        let cluster = kept.context.destinations.connected(&kept.name).await?;
+        let cluster = kept.context.destinations.connected(&kept.name).await.ok()?;
         let declared = kept.context.destinations.declared_apis(&kept.name);
         inside::look(cluster.as_ref(), declared).await.ok()
     }

@@ -9,8 +9,10 @@
 //! [`pass`](pass::pass) is the story, [`keep`](keep::keep) the task around it. Nothing is carried from one pass to the
 //! next but what a store keeps: whatever was going on when a daemon ended is found by describing it.
 
+pub mod api_server;
 pub mod attempts;
 pub mod blueprint;
+mod catalogue;
 mod decide;
 pub mod execute;
 mod export;

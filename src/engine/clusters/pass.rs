@@ -180,7 +180,7 @@ async fn restart_pods(kept: &Kept, wanted: &Wanted, found: &Found) -> bool {
         kept.state().restart = None;
         return false;
     }
-    let Some(cluster) = kept.context.destinations.connected(&kept.name).await else { return false };
+    let Ok(cluster) = kept.context.destinations.connected(&kept.name).await else { return false };
     let (words, evicted) = match restart::one(cluster.as_ref(), nodes).await {
         Ok(Restart::Evicted(pod)) => {
             kept.emit(What::ResourceBegun { action: "evict".into(), resource: pod, cost: String::new() });

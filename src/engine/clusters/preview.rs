@@ -1,7 +1,7 @@
 //! What applying would do to a cluster, without doing it; and the same work by hand, where no daemon runs.
 
 use super::decide::{Considered, consider};
-use super::kept::{Kept, Wanted};
+use super::kept::Kept;
 use super::shown;
 use crate::engine::Engine;
 use crate::engine::coordinate::Coordinator;
@@ -182,7 +182,7 @@ impl Engine {
             return Err(format!("{origin}: {message}"));
         }
         if removed && let Some(wanted) = kept.wanted() {
-            kept.supersede(Wanted { removed: true, revision: "removed".into(), ..(*wanted).clone() });
+            kept.supersede(wanted.gone());
         }
         Ok(kept)
     }

@@ -93,7 +93,8 @@ impl Reader<'_> {
                             &mut reading.snapshot,
                         ));
                     }
-                    Err(failure) if is_absent(driver, &failure) => {}
+                    // It went between a list and the question about it, or there is no cluster that could have any.
+                    Err(failure) if failure.kind == CloudFailureKind::NotFound => {}
                     Err(failure) => {
                         reading.snapshot.unread.entry(kind).or_insert_with(|| failure.to_string());
                         reading.failure.get_or_insert(failure);
@@ -119,10 +120,4 @@ impl Reader<'_> {
         });
         futures::stream::iter(asked).buffered(self.at_once.max(1)).collect().await
     }
-}
-
-/// Whether a failure only says that there is nothing: it went between a list and the question about it, or there is no
-/// cluster that could have any.
-fn is_absent(driver: &dyn Driver, failure: &CloudFailure) -> bool {
-    failure.kind == CloudFailureKind::NotFound || driver.means_absent(&failure.code)
 }

@@ -139,7 +139,7 @@ pub fn would_delete(reads: &AwsReads, cluster: &Cluster) -> Result<BTreeSet<(Str
 }
 
 /// The tag by which kops knows what is its own since its first releases.
-pub(super) const LEGACY_TAG: &str = "KubernetesCluster";
+pub(in crate::migrate) const LEGACY_TAG: &str = "KubernetesCluster";
 
 /// Whether a thing's tags match kops' own filter: the legacy tag with the cluster's name.
 pub(super) fn is_named(tags: &BTreeMap<&str, &str>, cluster: &Cluster) -> bool {

@@ -17,12 +17,15 @@ mod network;
 mod reads;
 mod shape;
 mod spare;
+mod sparing;
 mod usage;
 
 pub use guard::{Cleared, Refusal, Refused, guard};
 pub use listing::{CannotTell, Cluster, Taken, listing, would_delete};
 pub use reads::{AwsReads, Read, Wanted};
 pub use spare::Spare;
+pub use sparing::sparing;
 pub use usage::{InUse, closure};
 
-pub(in crate::migrate) use shape::{list, tags, text};
+pub(in crate::migrate) use listing::LEGACY_TAG;
+pub(in crate::migrate) use shape::{flag, list, member, tags, text};

@@ -75,7 +75,7 @@ pub(super) fn item_text<'a>(item: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 /// A flag: XML writes it as a text.
-pub(super) fn flag(value: &Value, name: &str) -> bool {
+pub(in crate::migrate) fn flag(value: &Value, name: &str) -> bool {
     match member(value, name) {
         Some(Value::Bool(flag)) => *flag,
         Some(Value::String(text)) => text == "true",

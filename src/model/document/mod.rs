@@ -10,6 +10,7 @@
 
 pub mod format;
 mod keywords;
+mod migrations;
 mod nearest;
 mod place;
 mod pointer;
@@ -27,7 +28,7 @@ pub use problem::{Problem, Severity};
 pub use read::read;
 pub use settle::Known;
 
-use super::{ApplicationSpec, ClusterSpec};
+use super::{ApplicationSpec, ClusterSpec, MigrationSpec};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -38,11 +39,13 @@ pub enum DocumentKind {
     Application,
     /// [`ClusterSpec`].
     Cluster,
+    /// [`MigrationSpec`].
+    Migration,
 }
 
 impl DocumentKind {
     /// Every kind, in the order of their names.
-    pub const ALL: [Self; 2] = [Self::Application, Self::Cluster];
+    pub const ALL: [Self; 3] = [Self::Application, Self::Cluster, Self::Migration];
 
     /// The kind as documents write it.
     #[must_use]
@@ -50,6 +53,7 @@ impl DocumentKind {
         match self {
             Self::Application => "Application",
             Self::Cluster => "Cluster",
+            Self::Migration => "Migration",
         }
     }
 }
@@ -109,6 +113,19 @@ pub struct ClusterDocument {
     pub origin: Origin,
 }
 
+/// A `Migration` document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationDocument {
+    /// `metadata.name`: an RFC 1123 label.
+    pub name: String,
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// What it says.
+    pub spec: MigrationSpec,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
 /// A document that is there and could not be taken.
 ///
 /// It is **not** gone: nothing of an application may be pruned because its document cannot be read.
@@ -131,6 +148,8 @@ pub struct Documents {
     pub applications: Vec<ApplicationDocument>,
     /// Clusters, in the order of reading.
     pub clusters: Vec<ClusterDocument>,
+    /// Migrations, in the order of reading.
+    pub migrations: Vec<MigrationDocument>,
     /// Everything that is wrong, warnings included.
     pub problems: Vec<Problem>,
     /// Documents that are there and were not taken.
@@ -140,9 +159,10 @@ pub struct Documents {
 impl Documents {
     /// Adds the documents of another file or repository.
     pub fn merge(&mut self, other: Self) {
-        let Self { applications, clusters, problems, refused } = other;
+        let Self { applications, clusters, migrations, problems, refused } = other;
         self.applications.extend(applications);
         self.clusters.extend(clusters);
+        self.migrations.extend(migrations);
         self.problems.extend(problems);
         self.refused.extend(refused);
     }

@@ -3,8 +3,8 @@
 use super::place::Placed;
 use super::validate::Violation;
 use super::{
-    ApplicationDocument, ClusterDocument, DocumentKind, Documents, Origin, Problem, Refusal, nearest, rules,
-    schema,
+    ApplicationDocument, ClusterDocument, DocumentKind, Documents, MigrationDocument, Origin, Problem,
+    Refusal, migrations, nearest, rules, schema,
 };
 use crate::model::application::API_VERSION;
 use crate::model::yaml::{self, Limits};
@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 /// Groups of cluster descriptions that people keep beside our documents: not ours, and no mistake.
 const COMPANIONS: [&str; 2] = ["eksctl.io", "kops.k8s.io"];
 
-/// Kinds of our group that are certainly no Application and no Cluster, so that nothing can hide behind them.
-const FOREIGN_KINDS: [&str; 2] = ["Migration", "Config"];
+/// Kinds of our group that are certainly no document of a repository, so that nothing can hide behind them.
+const FOREIGN_KINDS: [&str; 1] = ["Config"];
 
 /// Fields whose places are kept, because only a later step can tell whether they are right.
-const LATER: [&str; 19] = [
+const LATER: [&str; 27] = [
     "/metadata/name",
     "/spec/repository",
     "/spec/revision",
@@ -38,7 +38,15 @@ const LATER: [&str; 19] = [
     "/spec/eks/name",
     "/spec/eks/region",
     "/spec/eks/nodeGroups",
+    "/spec/eks/reconcile/every",
+    "/spec/eks/reconcile/cron",
+    "/spec/eks/reconcile/timeZone",
     "/spec/clusterConfig",
+    "/spec/source/cluster",
+    "/spec/source/kubeconfig",
+    "/spec/target/cluster",
+    "/spec/stage",
+    "/spec/waves",
 ];
 
 /// Reads a file, which may hold several documents, with every problem of each. What is wrong in one document hides
@@ -131,6 +139,15 @@ impl Reader<'_> {
                         documents.clusters.push(ClusterDocument { name, labels, spec, origin });
                     },
                 ),
+                DocumentKind::Migration => self.take(
+                    placed,
+                    &value,
+                    &name,
+                    migrations::rules,
+                    |documents, name, labels, spec, origin| {
+                        documents.migrations.push(MigrationDocument { name, labels, spec, origin });
+                    },
+                ),
             };
             match taken {
                 Ok(()) => return,
@@ -191,9 +208,7 @@ impl Reader<'_> {
 fn unknown_kind(placed: &Placed, kind: &str) -> Problem {
     let problem = |message: String| placed.problem("/kind", message);
     match kind {
-        "" => placed.problem("", "`kind` is missing").hint("it is Application or Cluster"),
-        "Migration" => problem("documents of kind Migration are not supported yet".into())
-            .hint("take it out until a release says it is"),
+        "" => placed.problem("", "`kind` is missing").hint("it is Application, Cluster or Migration"),
         "Config" => problem("a Config is the daemon's own file and does not count in a repository".into())
             .hint("give it to the daemon with `--config`"),
         other => {

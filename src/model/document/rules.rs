@@ -39,17 +39,6 @@ pub(super) fn application(name: &str, spec: &ApplicationSpec, written: &Value) -
             "set `spec.namespace`",
         );
     }
-    if has("/spec/reconcile/cron") && has("/spec/reconcile/every") {
-        let message = "`spec.reconcile` has both `cron` and `every`, and `cron` takes the place of `every`";
-        wrong("/spec/reconcile/every", message, "keep one of them");
-    }
-    if has("/spec/reconcile/timeZone") && !has("/spec/reconcile/cron") {
-        wrong(
-            "/spec/reconcile/timeZone",
-            "`spec.reconcile.timeZone` means nothing without `cron`",
-            "take it out",
-        );
-    }
     match spec.source.kind {
         Some(kind @ (RendererKind::Plain | RendererKind::Kustomize)) if spec.source.helm.is_some() => {
             let message = format!("`spec.source.helm` means nothing where `type` is {}", kind.as_str());
@@ -77,11 +66,28 @@ pub(super) fn application(name: &str, spec: &ApplicationSpec, written: &Value) -
             );
         }
     }
+    found.extend(reconcile("/spec/reconcile", written));
+    found
+}
+
+/// Rules of a schedule, wherever it stands.
+fn reconcile(at: &str, value: &Value) -> Vec<Violation> {
+    let has = |field: &str| value.pointer(&format!("{at}/{field}")).is_some_and(|value| !value.is_null());
+    let name = at.trim_start_matches('/').replace('/', ".");
+    let mut found = Vec::new();
+    if has("cron") && has("every") {
+        let message = format!("`{name}` has both `cron` and `every`, and `cron` takes the place of `every`");
+        found.push(violation(&format!("{at}/every"), &message, "keep one of them"));
+    }
+    if has("timeZone") && !has("cron") {
+        let message = format!("`{name}.timeZone` means nothing without `cron`");
+        found.push(violation(&format!("{at}/timeZone"), &message, "take it out"));
+    }
     found
 }
 
 /// Rules of a Cluster.
-pub(super) fn cluster(name: &str, spec: &ClusterSpec, _: &Value) -> Vec<Violation> {
+pub(super) fn cluster(name: &str, spec: &ClusterSpec, value: &Value) -> Vec<Violation> {
     let ways = [
         ("kubeconfig", spec.kubeconfig.is_some()),
         ("inCluster", spec.in_cluster),
@@ -89,6 +95,7 @@ pub(super) fn cluster(name: &str, spec: &ClusterSpec, _: &Value) -> Vec<Violatio
     ];
     let used: Vec<_> = ways.into_iter().filter_map(|(way, used)| used.then_some(way)).collect();
     let mut found = described(spec);
+    found.extend(reconcile("/spec/eks/reconcile", value));
     found.extend(match used[..] {
         [] if spec.cluster_config.is_some() => Vec::new(),
         [] => vec![violation(
@@ -135,7 +142,7 @@ fn described(spec: &ClusterSpec) -> Vec<Violation> {
     }
 }
 
-fn violation(pointer: &str, message: &str, hint: &str) -> Violation {
+pub(super) fn violation(pointer: &str, message: &str, hint: &str) -> Violation {
     Violation { pointer: pointer.into(), message: message.into(), hint: Some(hint.into()) }
 }
 

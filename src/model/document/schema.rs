@@ -4,7 +4,7 @@ use super::DocumentKind;
 use super::format::{DnsLabel, Labels};
 use super::validate::Validator;
 use crate::model::application::API_VERSION;
-use crate::model::{ApplicationSpec, ClusterSpec};
+use crate::model::{ApplicationSpec, ClusterSpec, MigrationSpec};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -33,6 +33,11 @@ pub fn document(kind: DocumentKind, generator: &mut SchemaGenerator) -> Value {
             generator.subschema_for::<ClusterSpec>(),
             "A destination and how it is reached.",
             "how the cluster is reached.",
+        ),
+        DocumentKind::Migration => (
+            generator.subschema_for::<MigrationSpec>(),
+            "A kops cluster that moves to EKS.",
+            "which cluster moves where, how far, and what was decided about it.",
         ),
     };
     json!({
@@ -88,9 +93,11 @@ pub fn complete(schema: Value, title: &str, generator: &mut SchemaGenerator) -> 
 pub fn validator(kind: DocumentKind) -> &'static Validator {
     static APPLICATION: LazyLock<Validator> = LazyLock::new(|| made(DocumentKind::Application));
     static CLUSTER: LazyLock<Validator> = LazyLock::new(|| made(DocumentKind::Cluster));
+    static MIGRATION: LazyLock<Validator> = LazyLock::new(|| made(DocumentKind::Migration));
     match kind {
         DocumentKind::Application => &APPLICATION,
         DocumentKind::Cluster => &CLUSTER,
+        DocumentKind::Migration => &MIGRATION,
     }
 }
 

@@ -36,9 +36,10 @@ impl Documents {
     fn duplicates(&self, problems: &mut Vec<Problem>, refused: &mut Refused) {
         let applications = self.applications.iter().map(|a| (DocumentKind::Application, &a.name, &a.origin));
         let clusters = self.clusters.iter().map(|c| (DocumentKind::Cluster, &c.name, &c.origin));
+        let migrations = self.migrations.iter().map(|m| (DocumentKind::Migration, &m.name, &m.origin));
         let mut first = BTreeMap::new();
         let mut position = BTreeMap::from(DocumentKind::ALL.map(|kind| (kind, 0usize)));
-        for (kind, name, origin) in applications.chain(clusters) {
+        for (kind, name, origin) in applications.chain(clusters).chain(migrations) {
             let index =
                 position.get_mut(&kind).map(|next| std::mem::replace(next, *next + 1)).unwrap_or_default();
             let Some((first_origin, first_index)) = first.get(&(kind, name)) else {
@@ -69,6 +70,7 @@ impl Documents {
             DocumentKind::Application,
             self.applications.iter().map(|application| application.name.as_str()),
         );
+        self.moves(&clusters, known, problems, refused);
         for (index, application) in self.applications.iter().enumerate() {
             let mut missing = |pointer: &str, what: &str, name: &str, near: Option<&str>, hint: &str| {
                 problems.push(unknown(application, pointer, what, name, near, hint));
@@ -223,15 +225,17 @@ impl Documents {
         self.applications.retain(|a| stands(DocumentKind::Application, &mut index, &a.name, &a.origin));
         index = 0;
         self.clusters.retain(|c| stands(DocumentKind::Cluster, &mut index, &c.name, &c.origin));
+        index = 0;
+        self.migrations.retain(|m| stands(DocumentKind::Migration, &mut index, &m.name, &m.origin));
         self.refused.extend(refusals);
     }
 }
 
 /// Documents that cannot stand, by their position.
-type Refused = BTreeSet<(DocumentKind, usize)>;
+pub(super) type Refused = BTreeSet<(DocumentKind, usize)>;
 
 /// Names of one kind, those of refused documents included: they exist, they only cannot be read.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     names: BTreeSet<&'a str>,
     /// False when a refused document did not even give its name: then any name may exist.
     complete: bool,
@@ -253,11 +257,11 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         !self.complete || self.names.contains(name)
     }
 
-    fn near(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn near(&self, name: &str) -> Option<&'a str> {
         nearest(name, self.names.iter().copied())
     }
 }

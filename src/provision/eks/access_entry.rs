@@ -1,8 +1,7 @@
 //! Access entries with their access policies: who may log in.
 
 use super::api::{
-    create_input, describe, differs, eks, fixed, list, live, means_absent, only, sorted, strings,
-    tag_differences, text,
+    create_input, describe, differs, eks, fixed, list, live, only, sorted, strings, tag_differences, text,
 };
 use crate::model::cloud::{Call, Service};
 use crate::provision::resource::{
@@ -85,10 +84,6 @@ impl Driver for AccessEntryDriver {
             }
             _ => Vec::new(),
         }
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        means_absent(code)
     }
 
     fn create(

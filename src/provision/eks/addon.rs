@@ -1,8 +1,8 @@
 //! EKS add-ons: CreateAddon, DescribeAddon, UpdateAddon, DeleteAddon, and which versions there are.
 
 use super::api::{
-    aside, create_input, describe, difference, differs, eks, fixed, list, live, means_absent, only,
-    status_in_words, strings, tag_differences, text,
+    aside, create_input, describe, difference, differs, eks, fixed, list, live, only, state, strings,
+    tag_differences, text,
 };
 use super::version::Minor;
 use crate::model::cloud::Call;
@@ -10,7 +10,7 @@ use crate::model::document::validate::Validator;
 use crate::model::yaml::{Limits, read_stream};
 use crate::provision::network::Problem;
 use crate::provision::resource::{
-    Difference, Driver, Key, Kind, Live, Mend, Resource, Scope, Snapshot, State, TOKEN,
+    Difference, Driver, Key, Kind, Live, Mend, Resource, Scope, Snapshot, TOKEN,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -117,10 +117,6 @@ impl Driver for AddonDriver {
         }
     }
 
-    fn means_absent(&self, code: &str) -> bool {
-        means_absent(code)
-    }
-
     fn create(
         &self,
         scope: &Scope,
@@ -215,21 +211,13 @@ fn targets(declared: &[Resource], addon: &Value, current: Minor) -> Vec<Minor> {
 
 fn found(scope: &Scope, addon: &Value) -> Live {
     let name = text(addon, "addonName");
-    let state = match text(addon, "status") {
-        // A degraded add-on can be updated, and an update may be what mends it. After a failed update the version before
-        // is still in place.
-        "ACTIVE" | "DEGRADED" | "UPDATE_FAILED" => State::Ready,
-        "DELETING" => State::Deleting,
-        "CREATE_FAILED" | "DELETE_FAILED" => State::Failed(status_in_words(addon)),
-        other => State::Pending(other.to_owned()),
-    };
     let mut actual = Value::Object(only(
         addon,
         &["addonName", "addonVersion", "serviceAccountRoleArn", "configurationValues", "namespaceConfig"],
     ));
     actual["podIdentityAssociations"] = json!([]);
-    let mut live =
-        live(scope, Key::new(Kind::Addon, name), name, text(addon, "addonArn"), addon, actual, state);
+    let (key, arn) = (Key::new(Kind::Addon, name), text(addon, "addonArn"));
+    let mut live = live(scope, key, name, arn, addon, actual, state(addon));
     live.outputs.insert("version".into(), addon["addonVersion"].clone());
     live.outputs.insert("status".into(), addon["status"].clone());
     live

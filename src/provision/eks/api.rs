@@ -47,6 +47,58 @@ pub fn describe(scope: &Scope, answer: &Value, names: &str, operation: &str, mem
         .collect()
 }
 
+/// How the things of a kind are found: one list of them, then a description of each.
+pub struct Listing {
+    /// `ListNodegroups`.
+    pub list: &'static str,
+    /// Member of the list's answer that holds names, or what stands for them: `nodegroups`.
+    pub items: &'static str,
+    /// `DescribeNodegroup`.
+    pub describe: &'static str,
+    /// What one item's description is asked with, beside the cluster's name; `None` for what is another kind's.
+    pub which: fn(&Value) -> Option<Value>,
+    /// Where a description's answer holds the thing, as a JSON pointer: `/nodegroup`.
+    pub thing: &'static str,
+    /// What was described.
+    pub read: fn(&Scope, &Value) -> Live,
+}
+
+impl Listing {
+    /// The list, if there is a cluster.
+    #[must_use]
+    pub fn reads(&self, scope: &Scope, known: &Snapshot) -> Vec<Call> {
+        list(scope, known, self.list)
+    }
+
+    /// Reads one answer: a list asks for descriptions, and what is described goes into the snapshot.
+    pub fn absorb(&self, scope: &Scope, call: &Call, answer: &Value, into: &mut Snapshot) -> Vec<Call> {
+        if call.operation == self.list {
+            let items = answer[self.items].as_array().into_iter().flatten().filter_map(self.which);
+            return items
+                .map(|mut input| {
+                    input["clusterName"] = json!(scope.cluster);
+                    eks(self.describe, input)
+                })
+                .collect();
+        }
+        let found = (self.read)(scope, answer.pointer(self.thing).unwrap_or(&Value::Null));
+        into.live.insert(found.key.clone(), found);
+        Vec::new()
+    }
+}
+
+/// A state by the service's status. What is degraded is there and can be changed, which may be what mends it (what ails
+/// it is in the output `issues`); after a failed update the version before is still in place.
+#[must_use]
+pub fn state(thing: &Value) -> State {
+    match text(thing, "status") {
+        "ACTIVE" | "DEGRADED" | "UPDATE_FAILED" => State::Ready,
+        "DELETING" => State::Deleting,
+        "FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => State::Failed(status_in_words(thing)),
+        other => State::Pending(other.to_owned()),
+    }
+}
+
 /// The strings of an array, as they stand.
 #[must_use]
 pub fn strings(array: &Value) -> Vec<String> {
@@ -117,8 +169,7 @@ pub fn issues(health: &Value) -> String {
 }
 
 /// A status with its issues, in words.
-#[must_use]
-pub fn status_in_words(thing: &Value) -> String {
+fn status_in_words(thing: &Value) -> String {
     let issues = issues(&thing["health"]);
     if issues.is_empty() {
         text(thing, "status").to_owned()
@@ -244,10 +295,4 @@ pub fn difference(desired: &Value, actual: &Value, field: &str, mend: &Mend) -> 
 pub fn fixed(desired: &Value, actual: &Value, fields: &[&str], way_out: &str) -> Vec<Difference> {
     let mend = Mend::Impossible(way_out.into());
     fields.iter().filter_map(|field| difference(desired, actual, field, &mend)).collect()
-}
-
-/// Whether an error of a describing or listing call only says that there is none.
-#[must_use]
-pub fn means_absent(code: &str) -> bool {
-    code == "ResourceNotFoundException" || code == "NotFoundException"
 }

@@ -1,6 +1,6 @@
 //! The EKS cluster itself: CreateCluster, DescribeCluster, UpdateClusterConfig, UpdateClusterVersion, DeleteCluster.
 
-use super::api::{aside, eks, fixed, live, means_absent, only, sorted, strings, tag_differences, text};
+use super::api::{aside, eks, fixed, live, only, sorted, state, strings, tag_differences, text};
 use super::version::Minor;
 use crate::model::cloud::Call;
 use crate::provision::network::{
@@ -72,10 +72,6 @@ impl Driver for ClusterDriver {
         }
     }
 
-    fn means_absent(&self, code: &str) -> bool {
-        means_absent(code)
-    }
-
     fn create(
         &self,
         _scope: &Scope,
@@ -126,12 +122,6 @@ impl Driver for ClusterDriver {
 /// What DescribeCluster answered.
 fn found(scope: &Scope, cluster: &Value) -> Live {
     let name = text(cluster, "name");
-    let state = match text(cluster, "status") {
-        "ACTIVE" => State::Ready,
-        "DELETING" => State::Deleting,
-        "FAILED" => State::Failed(super::api::status_in_words(cluster)),
-        other => State::Pending(other.to_owned()),
-    };
     let members = [
         "name",
         "version",
@@ -153,8 +143,8 @@ fn found(scope: &Scope, cluster: &Value) -> Live {
         "kubeControllerManagerConfig",
     ];
     let actual = normalised(&Value::Object(only(cluster, &members)));
-    let mut live =
-        live(scope, Key::new(Kind::Cluster, name), name, text(cluster, "arn"), cluster, actual, state);
+    let (key, arn) = (Key::new(Kind::Cluster, name), text(cluster, "arn"));
+    let mut live = live(scope, key, name, arn, cluster, actual, state(cluster));
     let network = &cluster["kubernetesNetworkConfig"];
     let services = if network["serviceIpv6Cidr"].is_string() { "serviceIpv6Cidr" } else { "serviceIpv4Cidr" };
     for (output, value) in [

@@ -1,13 +1,19 @@
 //! Fargate profiles. A profile cannot be changed, only made anew.
 
-use super::api::{
-    create_input, describe, eks, fixed, list, live, means_absent, only, sorted, status_in_words,
-    tag_differences, text,
-};
+use super::api::{Listing, create_input, eks, fixed, live, only, sorted, state, tag_differences, text};
 use crate::model::cloud::Call;
-use crate::provision::resource::{Difference, Driver, Key, Kind, Live, Resource, Scope, Snapshot, State};
+use crate::provision::resource::{Difference, Driver, Key, Kind, Live, Resource, Scope, Snapshot};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+const LISTING: Listing = Listing {
+    list: "ListFargateProfiles",
+    items: "fargateProfileNames",
+    describe: "DescribeFargateProfile",
+    which: |name| Some(json!({"fargateProfileName": name})),
+    thing: "/fargateProfile",
+    read,
+};
 
 /// Reads and makes Fargate profiles.
 pub struct FargateProfileDriver;
@@ -18,7 +24,7 @@ impl Driver for FargateProfileDriver {
     }
 
     fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
-        list(scope, known, "ListFargateProfiles")
+        LISTING.reads(scope, known)
     }
 
     fn absorb(
@@ -29,33 +35,7 @@ impl Driver for FargateProfileDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        if call.operation == "ListFargateProfiles" {
-            return describe(
-                scope,
-                answer,
-                "fargateProfileNames",
-                "DescribeFargateProfile",
-                "fargateProfileName",
-            );
-        }
-        let profile = &answer["fargateProfile"];
-        let name = text(profile, "fargateProfileName");
-        let state = match text(profile, "status") {
-            "ACTIVE" => State::Ready,
-            "DELETING" => State::Deleting,
-            "CREATE_FAILED" | "DELETE_FAILED" => State::Failed(status_in_words(profile)),
-            other => State::Pending(other.to_owned()),
-        };
-        let members = ["fargateProfileName", "podExecutionRoleArn", "subnets", "selectors"];
-        let actual = normalised(&Value::Object(only(profile, &members)));
-        let key = Key::new(Kind::FargateProfile, name);
-        let live = live(scope, key.clone(), name, text(profile, "fargateProfileArn"), profile, actual, state);
-        into.live.insert(key, live);
-        Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        means_absent(code)
+        LISTING.absorb(scope, call, answer, into)
     }
 
     fn create(
@@ -94,6 +74,14 @@ impl Driver for FargateProfileDriver {
             json!({"clusterName": scope.cluster, "fargateProfileName": live.id}),
         )]
     }
+}
+
+fn read(scope: &Scope, profile: &Value) -> Live {
+    let name = text(profile, "fargateProfileName");
+    let members = ["fargateProfileName", "podExecutionRoleArn", "subnets", "selectors"];
+    let actual = normalised(&Value::Object(only(profile, &members)));
+    let key = Key::new(Kind::FargateProfile, name);
+    live(scope, key, name, text(profile, "fargateProfileArn"), profile, actual, state(profile))
 }
 
 /// Sets in a fixed order, selectors without empty labels.

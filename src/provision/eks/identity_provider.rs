@@ -1,8 +1,8 @@
 //! OIDC providers that people log in with. EKS allows one, and changes none.
 
-use super::api::{eks, fixed, list, live, means_absent, only, tag_differences, text};
+use super::api::{Listing, eks, fixed, live, only, state, tag_differences, text};
 use crate::model::cloud::Call;
-use crate::provision::resource::{Difference, Driver, Key, Kind, Live, Resource, Scope, Snapshot, State};
+use crate::provision::resource::{Difference, Driver, Key, Kind, Live, Resource, Scope, Snapshot};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -23,6 +23,22 @@ pub fn key() -> Key {
     Key::new(Kind::IdentityProvider, "oidc")
 }
 
+const LISTING: Listing = Listing {
+    list: "ListIdentityProviderConfigs",
+    items: "identityProviderConfigs",
+    describe: "DescribeIdentityProviderConfig",
+    which: |which| Some(json!({"identityProviderConfig": which})),
+    thing: "/identityProviderConfig/oidc",
+    read,
+};
+
+fn read(scope: &Scope, provider: &Value) -> Live {
+    let name = text(provider, "identityProviderConfigName");
+    let actual = json!({"oidc": only(provider, &MEMBERS)});
+    let arn = text(provider, "identityProviderConfigArn");
+    live(scope, key(), name, arn, provider, actual, state(provider))
+}
+
 /// Reads and makes associations with OIDC providers.
 pub struct IdentityProviderDriver;
 
@@ -32,7 +48,7 @@ impl Driver for IdentityProviderDriver {
     }
 
     fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
-        list(scope, known, "ListIdentityProviderConfigs")
+        LISTING.reads(scope, known)
     }
 
     fn absorb(
@@ -43,41 +59,7 @@ impl Driver for IdentityProviderDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        if call.operation == "ListIdentityProviderConfigs" {
-            return answer["identityProviderConfigs"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|which| {
-                    let input = json!({"clusterName": scope.cluster, "identityProviderConfig": which});
-                    eks("DescribeIdentityProviderConfig", input)
-                })
-                .collect();
-        }
-        let provider = &answer["identityProviderConfig"]["oidc"];
-        let name = text(provider, "identityProviderConfigName");
-        let state = match text(provider, "status") {
-            "ACTIVE" => State::Ready,
-            "DELETING" => State::Deleting,
-            other => State::Pending(other.to_owned()),
-        };
-        let actual = json!({"oidc": only(provider, &MEMBERS)});
-        let key = key();
-        let live = live(
-            scope,
-            key.clone(),
-            name,
-            text(provider, "identityProviderConfigArn"),
-            provider,
-            actual,
-            state,
-        );
-        into.live.insert(key, live);
-        Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        means_absent(code)
+        LISTING.absorb(scope, call, answer, into)
     }
 
     fn create(

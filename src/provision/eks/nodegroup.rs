@@ -1,18 +1,26 @@
 //! Managed node groups: CreateNodegroup, DescribeNodegroup, UpdateNodegroupConfig, UpdateNodegroupVersion.
 
 use super::api::{
-    create_input, describe, differs, eks, fixed, list, live, means_absent, only, sorted, status_in_words,
-    tag_differences, text,
+    Listing, create_input, differs, eks, fixed, live, only, sorted, state, tag_differences, text,
 };
 use crate::model::cloud::Call;
 use crate::provision::resource::{
-    Difference, Driver, Key, Kind, Live, Mend, Resource, Scope, Snapshot, State, TOKEN,
+    Difference, Driver, Key, Kind, Live, Mend, Resource, Scope, Snapshot, TOKEN,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// What the nodes say of themselves to eksctl's users; put there by eksctl on groups that it made.
 const EKSCTL_LABELS: &str = "alpha.eksctl.io/";
+
+const LISTING: Listing = Listing {
+    list: "ListNodegroups",
+    items: "nodegroups",
+    describe: "DescribeNodegroup",
+    which: |name| Some(json!({"nodegroupName": name})),
+    thing: "/nodegroup",
+    read: found,
+};
 
 /// Reads, makes and changes managed node groups.
 pub struct NodegroupDriver;
@@ -23,7 +31,7 @@ impl Driver for NodegroupDriver {
     }
 
     fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
-        list(scope, known, "ListNodegroups")
+        LISTING.reads(scope, known)
     }
 
     fn absorb(
@@ -34,16 +42,7 @@ impl Driver for NodegroupDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        if call.operation == "ListNodegroups" {
-            return describe(scope, answer, "nodegroups", "DescribeNodegroup", "nodegroupName");
-        }
-        let group = found(scope, &answer["nodegroup"]);
-        into.live.insert(group.key.clone(), group);
-        Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        means_absent(code)
+        LISTING.absorb(scope, call, answer, into)
     }
 
     fn create(
@@ -87,13 +86,6 @@ impl Driver for NodegroupDriver {
 
 fn found(scope: &Scope, group: &Value) -> Live {
     let name = text(group, "nodegroupName");
-    let state = match text(group, "status") {
-        // A degraded group has nodes and can be changed; what ails it is in the output `issues`.
-        "ACTIVE" | "DEGRADED" => State::Ready,
-        "DELETING" => State::Deleting,
-        "CREATE_FAILED" | "DELETE_FAILED" => State::Failed(status_in_words(group)),
-        other => State::Pending(other.to_owned()),
-    };
     let members = [
         "nodegroupName",
         "scalingConfig",
@@ -115,7 +107,7 @@ fn found(scope: &Scope, group: &Value) -> Live {
     ];
     let actual = normalised(&Value::Object(only(group, &members)));
     let arn = text(group, "nodegroupArn");
-    let mut live = live(scope, Key::new(Kind::Nodegroup, name), name, arn, group, actual, state);
+    let mut live = live(scope, Key::new(Kind::Nodegroup, name), name, arn, group, actual, state(group));
     for output in ["version", "releaseVersion", "status"] {
         live.outputs.insert(output.into(), group[output].clone());
     }

@@ -1,12 +1,32 @@
 //! Pod identity associations: which role the pods of a service account have.
 
-use super::api::{create_input, difference, eks, list, live, means_absent, only, tag_differences, text};
+use super::api::{Listing, create_input, difference, eks, live, only, tag_differences, text};
 use crate::model::cloud::Call;
 use crate::provision::resource::{
     Difference, Driver, Key, Kind, Live, Mend, Resource, Scope, Snapshot, State, TOKEN,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+const LISTING: Listing = Listing {
+    list: "ListPodIdentityAssociations",
+    items: "associations",
+    describe: "DescribePodIdentityAssociation",
+    which: |association| {
+        let is_an_addons = !text(association, "ownerArn").is_empty();
+        (!is_an_addons).then(|| json!({"associationId": association["associationId"]}))
+    },
+    thing: "/association",
+    read,
+};
+
+fn read(scope: &Scope, association: &Value) -> Live {
+    let members = ["namespace", "serviceAccount", "roleArn", "disableSessionTags", "targetRoleArn", "policy"];
+    let actual = Value::Object(only(association, &members));
+    let key = key(text(association, "namespace"), text(association, "serviceAccount"));
+    let (id, arn) = (text(association, "associationId"), text(association, "associationArn"));
+    live(scope, key, id, arn, association, actual, State::Ready)
+}
 
 /// Reads, makes and changes pod identity associations. Those that belong to an add-on are the add-on's.
 pub struct PodIdentityAssociationDriver;
@@ -23,7 +43,7 @@ impl Driver for PodIdentityAssociationDriver {
     }
 
     fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
-        list(scope, known, "ListPodIdentityAssociations")
+        LISTING.reads(scope, known)
     }
 
     fn absorb(
@@ -34,33 +54,7 @@ impl Driver for PodIdentityAssociationDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        if call.operation == "ListPodIdentityAssociations" {
-            return answer["associations"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|association| text(association, "ownerArn").is_empty())
-                .map(|association| {
-                    let id = &association["associationId"];
-                    eks(
-                        "DescribePodIdentityAssociation",
-                        json!({"clusterName": scope.cluster, "associationId": id}),
-                    )
-                })
-                .collect();
-        }
-        let association = &answer["association"];
-        let members =
-            ["namespace", "serviceAccount", "roleArn", "disableSessionTags", "targetRoleArn", "policy"];
-        let actual = Value::Object(only(association, &members));
-        let key = key(text(association, "namespace"), text(association, "serviceAccount"));
-        let (id, arn) = (text(association, "associationId"), text(association, "associationArn"));
-        into.live.insert(key.clone(), live(scope, key, id, arn, association, actual, State::Ready));
-        Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        means_absent(code)
+        LISTING.absorb(scope, call, answer, into)
     }
 
     fn create(

@@ -78,10 +78,6 @@ impl Driver for OidcProviderDriver {
         Vec::new()
     }
 
-    fn means_absent(&self, code: &str) -> bool {
-        code == "NoSuchEntity"
-    }
-
     fn create(
         &self,
         _: &Scope,

@@ -52,10 +52,6 @@ impl Driver for InstanceProfileDriver {
         }
     }
 
-    fn means_absent(&self, code: &str) -> bool {
-        code == "NoSuchEntity"
-    }
-
     fn create(
         &self,
         _: &Scope,

@@ -121,10 +121,6 @@ impl Driver for RoleDriver {
         }
     }
 
-    fn means_absent(&self, code: &str) -> bool {
-        code == "NoSuchEntity"
-    }
-
     fn create(
         &self,
         _: &Scope,

@@ -40,7 +40,15 @@ pub struct Table {
     pub id_filter: &'static str,
     /// `subnet`, as TagSpecifications name it.
     pub resource_type: &'static str,
+    /// Of two things that are the same resource, whether this is the one that others use.
+    pub in_use: fn(&Live) -> bool,
 }
+
+/// For kinds of which nothing in the answer says whether others use it.
+pub const NOBODY_KNOWS: fn(&Live) -> bool = |_| false;
+
+/// What a thing of an answer is in the words of its declaration, its outputs beside `id`, and its state.
+pub type Read = (Value, Vec<(String, Value)>, State);
 
 /// One thing in an answer and which resource it is.
 #[derive(Debug)]
@@ -59,13 +67,7 @@ pub struct Found<'a> {
 
 impl Found<'_> {
     /// A live resource with the outputs `id` and those given.
-    #[must_use]
-    pub fn live(
-        self,
-        actual: Value,
-        outputs: impl IntoIterator<Item = (String, Value)>,
-        state: State,
-    ) -> Live {
+    fn live(self, actual: Value, outputs: Vec<(String, Value)>, state: State) -> Live {
         let mut all = BTreeMap::from([("id".to_owned(), json!(self.id))]);
         all.extend(outputs);
         Live { key: self.key, id: self.id, actual, outputs: all, tags: self.tags, owner: self.owner, state }
@@ -119,8 +121,7 @@ impl Table {
     }
 
     /// The things of an answer that are resources: by our tag, or because something existing is declared so.
-    #[must_use]
-    pub fn found<'a>(
+    fn found<'a>(
         &self,
         scope: &Scope,
         declared: &[Resource],
@@ -156,6 +157,23 @@ impl Table {
         // The same answer in any order gives the same snapshot.
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found
+    }
+
+    /// Puts the things of an answer that are resources into the snapshot; `read` gives `None` for what is gone already.
+    pub fn absorb(
+        &self,
+        scope: &Scope,
+        declared: &[Resource],
+        call: &Call,
+        answer: &Value,
+        into: &mut Snapshot,
+        mut read: impl FnMut(&Found<'_>) -> Option<Read>,
+    ) {
+        for found in self.found(scope, declared, call, answer) {
+            if let Some((actual, outputs, state)) = read(&found) {
+                keep(into, found.live(actual, outputs, state), self.in_use);
+            }
+        }
     }
 
     /// `TagSpecifications` of a create.

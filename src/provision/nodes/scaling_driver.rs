@@ -89,10 +89,6 @@ impl Driver for AutoScalingGroupDriver {
         refreshes
     }
 
-    fn means_absent(&self, _: &str) -> bool {
-        false
-    }
-
     fn create(
         &self,
         _: &Scope,

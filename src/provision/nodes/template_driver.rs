@@ -4,7 +4,7 @@
 use super::user_data;
 use crate::model::cloud::{Call, Service};
 use crate::provision::network::answer::{items, only, pointer, some_text, text};
-use crate::provision::network::ec2::{Table, ec2, ec2_tag_differences, fixed, keep};
+use crate::provision::network::ec2::{NOBODY_KNOWS, Table, ec2, ec2_tag_differences, fixed};
 use crate::provision::resource::{
     Difference, Driver, Key, Kind, Live, Mend, Owner, Resource, Scope, Snapshot, State, TOKEN,
 };
@@ -21,6 +21,7 @@ const TABLE: Table = Table {
     member: "LaunchTemplateId",
     id_filter: "launch-template-id",
     resource_type: "launch-template",
+    in_use: NOBODY_KNOWS,
 };
 
 /// As many come in one answer as the service gives.
@@ -81,29 +82,27 @@ impl Driver for LaunchTemplateDriver {
                 }
             }
             _ => {
-                let found = TABLE.found(scope, declared, call, answer);
-                // The newest and default versions of all templates that there are: a call for each template would be
-                // the only other way.
-                let versions = json!({"Versions": ["$Default", "$Latest"], "MaxResults": PAGE});
-                let any = (!found.is_empty()).then(|| ec2("DescribeLaunchTemplateVersions", versions));
-                for found in found {
+                let mut any = None;
+                TABLE.absorb(scope, declared, call, answer, into, |found| {
+                    // The newest and default versions of all templates that there are: a call for each template would
+                    // be the only other way.
+                    any.get_or_insert_with(|| {
+                        let versions = json!({"Versions": ["$Default", "$Latest"], "MaxResults": PAGE});
+                        ec2("DescribeLaunchTemplateVersions", versions)
+                    });
                     let template = found.item;
                     let actual = json!({"LaunchTemplateName": text(template, "launchTemplateName")});
-                    let outputs = [
+                    let outputs = vec![
                         ("name".to_owned(), json!(text(template, "launchTemplateName"))),
                         ("version".to_owned(), json!(text(template, "defaultVersionNumber"))),
                         ("createdAt".to_owned(), json!(text(template, "createTime"))),
                     ];
-                    keep(into, found.live(actual, outputs, State::Ready), |_| false);
-                }
+                    Some((actual, outputs, State::Ready))
+                });
                 return any.into_iter().collect();
             }
         }
         Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        matches!(code, "InvalidLaunchTemplateId.NotFound" | "InvalidLaunchTemplateName.NotFoundException")
     }
 
     fn create(

@@ -71,6 +71,7 @@ const MODULES: &[Module] = &[
             "git",
             "host",
             "k8s",
+            "migrate",
             "model",
             "ports",
             "render",

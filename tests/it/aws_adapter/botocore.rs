@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const SERVICES: [Service; 10] = [
+const SERVICES: [Service; 12] = [
     Service::Ec2,
     Service::Iam,
     Service::Sts,
@@ -22,11 +22,19 @@ const SERVICES: [Service; 10] = [
     Service::CloudFormation,
     Service::CloudTrail,
     Service::Kms,
+    Service::Sqs,
+    Service::Events,
 ];
 
 /// Asks botocore, in the installation that moto came with.
 async fn oracle() -> Value {
-    let folder = installation().await;
+    let asked: BTreeMap<&str, &[&str]> =
+        SERVICES.iter().map(|service| (service.name(), operations(*service))).collect();
+    ask(&installation().await, include_str!("oracle.py"), &json!(asked))
+}
+
+/// Runs a program in that installation: one JSON value in, one out.
+pub fn ask(folder: &Path, program: &str, asked: &Value) -> Value {
     let environment = folder.join("bin/python");
     let mut python = if environment.is_file() {
         Command::new(environment)
@@ -35,15 +43,9 @@ async fn oracle() -> Value {
         python.env("PYTHONPATH", folder.join("packages"));
         python
     };
-    let mut child = python
-        .args(["-c", include_str!("oracle.py")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let asked: BTreeMap<&str, &[&str]> =
-        SERVICES.iter().map(|service| (service.name(), operations(*service))).collect();
-    child.stdin.take().unwrap().write_all(json!(asked).to_string().as_bytes()).unwrap();
+    let mut child =
+        python.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     serde_json::from_slice(&output.stdout).unwrap()

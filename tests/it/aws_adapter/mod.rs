@@ -5,6 +5,7 @@ mod botocore;
 mod eks_model;
 mod live;
 mod repeating;
+mod rest;
 mod seen;
 mod signatures;
 

@@ -29,7 +29,7 @@ fn signature(canonical: &str, date: &str, scope: &str) -> String {
     hex(&mac(&key, &to_sign))
 }
 
-/// What a POST to `/` was signed as: scope and whether the signature is right.
+/// What a request was signed as: scope and whether the signature is right.
 fn checked(request: &Asked) -> (String, bool) {
     let authorization = request.header("authorization").unwrap();
     let part = |name: &str| {
@@ -40,12 +40,19 @@ fn checked(request: &Asked) -> (String, bool) {
     let (key_id, scope) = credential.split_once('/').unwrap();
     assert_eq!(key_id, KEY_ID);
     let names = part("SignedHeaders");
-    for needed in ["host", "x-amz-date", "content-type", "x-amz-security-token"] {
+    let content = request.header("content-type").map(|_| "content-type");
+    for needed in ["host", "x-amz-date", "x-amz-security-token"].into_iter().chain(content) {
         assert!(names.split(';').any(|name| name == needed), "{needed} is not signed: {names}");
     }
     let headers: String =
         names.split(';').map(|name| format!("{name}:{}\n", request.header(name).unwrap().trim())).collect();
-    let canonical = format!("POST\n/\n\n{headers}\n{names}\n{}", hex(&Sha256::digest(&request.body)));
+    let mut query: Vec<&str> = request.query.split('&').collect();
+    query.sort_unstable();
+    // All but S3 encode the encoded path once more.
+    let path = if scope.contains("/s3/") { request.path.clone() } else { request.path.replace('%', "%25") };
+    let (method, query) = (&request.method, query.join("&"));
+    let digest = hex(&Sha256::digest(&request.body));
+    let canonical = format!("{method}\n{path}\n{query}\n{headers}\n{names}\n{digest}");
     let date = request.header("x-amz-date").unwrap();
     (scope.to_owned(), part("Signature") == signature(&canonical, date, scope))
 }
@@ -74,6 +81,18 @@ async fn requests_are_signed_for_their_service_and_region() {
         (Service::Ssm, "GetParameter", json!({"Name": "/a"}), "eu-central-1/ssm"),
         (Service::Kms, "DescribeKey", json!({"KeyId": "a"}), "eu-central-1/kms"),
         (Service::CloudTrail, "LookupEvents", json!({}), "eu-central-1/cloudtrail"),
+        (Service::Sqs, "ListQueues", json!({}), "eu-central-1/sqs"),
+        (Service::Events, "ListRules", json!({}), "eu-central-1/events"),
+        (Service::S3, "ListObjectsV2", json!({"Bucket": "a.b", "Prefix": "ü /+"}), "eu-central-1/s3"),
+        (Service::S3, "GetObject", json!({"Bucket": "a.b", "Key": "x//../ü +*"}), "eu-central-1/s3"),
+        (Service::S3, "PutObject", json!({"Bucket": "a.b", "Key": "x", "Body": "aGk="}), "eu-central-1/s3"),
+        (Service::Route53, "ListResourceRecordSets", json!({"HostedZoneId": "Z 1"}), "us-east-1/route53"),
+        (
+            Service::Route53,
+            "ChangeResourceRecordSets",
+            json!({"HostedZoneId": "Z1", "ChangeBatch": {"Changes": []}}),
+            "us-east-1/route53",
+        ),
     ] {
         cloud.call(&call(service, operation, input)).await.unwrap();
         let request = server.requests().pop().unwrap();

@@ -8,6 +8,7 @@ use portolan::local::aws::eks::Delays;
 use portolan::model::cloud::Service;
 use portolan::model::event::What;
 use portolan::model::{Health, SyncStatus};
+use portolan::provision::resource::Kind;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,11 @@ metadata: {name: shop, region: eu-central-1, version: "1.35", tags: {team: shop}
 availabilityZones: [eu-central-1a, eu-central-1b]
 iam:
   withOIDC: true
+  serviceAccounts:
+    - metadata: {name: backup, namespace: shop, labels: {tier: batch}}
+      attachPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
   podIdentityAssociations:
-    - {namespace: shop, serviceAccountName: web, permissionPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}
+    - {namespace: shop, serviceAccountName: web, createServiceAccount: true, permissionPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}
 accessConfig:
   authenticationMode: API
   accessEntries:
@@ -87,8 +91,6 @@ async fn a_cluster_is_made_kept_and_taken_away() {
     assert_eq!(pass(&kept).await, PassEnd::Done);
     let made: Vec<String> = scene.eks.calls()[calls..].iter().map(|call| call.operation.clone()).collect();
     assert!(made.iter().all(|call| call.starts_with("Describe") || call.starts_with("List")), "{made:?}");
-    println!("calls of a pass at rest: {:#?}", kept.calls());
-
     let removed = scene.wanted(SHOP, json!({"name": "shop", "region": "eu-central-1"}));
     kept.supersede(portolan::engine::clusters::Wanted { removed: true, ..removed });
     assert_eq!(settle(&kept).await, PassEnd::Done);
@@ -100,13 +102,40 @@ async fn a_cluster_is_made_kept_and_taken_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_minor_up_by_a_commit_and_back_by_its_revert_with_an_approval() {
+    let scene = AwsScene::start(Delays::default()).await;
+    let kept = kept(&scene).await;
+    in_place(&scene, &kept).await;
+    let settings = json!({"name": "shop", "region": "eu-central-1"});
+    let versions = || {
+        let snapshot = kept.snapshot().unwrap();
+        let nodes = snapshot.live.values().filter(|live| live.key.kind == Kind::Nodegroup);
+        let nodes: Vec<String> =
+            nodes.map(|live| live.outputs["version"].as_str().unwrap().to_owned()).collect();
+        (kept.record().version, nodes)
+    };
+    kept.supersede(scene.wanted(&SHOP.replace("\"1.35\"", "\"1.36\""), settings.clone()));
+    in_place(&scene, &kept).await;
+    assert_eq!(versions(), ("1.36".into(), vec!["1.36".to_owned(); 2]));
+
+    kept.supersede(scene.wanted(SHOP, settings));
+    assert_eq!(settle(&kept).await, PassEnd::Done);
+    let waiting = kept.record().waiting.expect("a rollback waits for its approval");
+    assert!(waiting.objects.iter().any(|object| object.contains("Nodegroup/")), "nodes first: {waiting:?}");
+    assert_eq!(versions().0, "1.36");
+    scene.approve(&kept).await;
+    settle(&kept).await;
+    in_place(&scene, &kept).await;
+    assert_eq!(versions(), ("1.35".into(), vec!["1.35".to_owned(); 2]));
+    scene.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_changes_at_the_console_is_put_right() {
     let scene = AwsScene::start(Delays::default()).await;
     let kept = kept(&scene).await;
     in_place(&scene, &kept).await;
-    let logging = json!({"clusterLogging": [{"types": ["audit"], "enabled": true}]});
     let endpoints = json!({"name": "shop", "resourcesVpcConfig": {"endpointPrivateAccess": true}});
-    let _ = logging;
     scene.console(Service::Eks, "UpdateClusterConfig", endpoints).await;
     scene.console(Service::Eks, "DeleteAddon", json!({"clusterName": "shop", "addonName": "coredns"})).await;
     settle(&kept).await;

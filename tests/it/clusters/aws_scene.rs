@@ -1,5 +1,6 @@
 //! A cluster on the local AWS: moto, and our EKS server with a still world; our own adapter between.
 
+use super::api_server::FakeApi;
 use super::light_world::LightWorld;
 use super::scene::Told;
 use crate::support::control_plane::progress;
@@ -29,6 +30,7 @@ pub struct AwsScene {
     pub moto: Moto,
     pub eks: EksServer,
     pub told: Arc<Told>,
+    pub api: Arc<FakeApi>,
     pub store: Arc<FolderStore>,
     pub policy: Policy,
     pub observer: Option<Arc<dyn CallObserver>>,
@@ -44,10 +46,12 @@ impl AwsScene {
         let options = EksOptions { delays, ..EksOptions::new(ACCOUNT, REGION) };
         let eks = EksServer::start(Arc::new(model), world, options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let api = Arc::new(FakeApi::default());
         Self {
             moto,
             eks,
-            told: Arc::default(),
+            told: Arc::new(Told { api: Some(api.clone()), ..Told::default() }),
+            api,
             store: Arc::new(FolderStore::open(folder.path().join("state")).unwrap()),
             policy: Policy {
                 drift: DriftPolicy::Correct,
@@ -127,7 +131,15 @@ impl AwsScene {
 
     /// How many there are of every kind of resource, in moto and in EKS.
     pub async fn counts(&self) -> BTreeMap<String, usize> {
-        counts(self.cloud().await.as_ref(), self.eks.counts()).await
+        let of_eks = self.eks.counts();
+        if of_eks["clusters"] == 0 {
+            // What was in it went with it.
+            self.api.clear();
+        }
+        let cloud = clouds(self.moto.endpoint(), None, None).open(&access()).await.unwrap();
+        let mut counts = counts(cloud.as_ref(), of_eks).await;
+        counts.insert("ServiceAccounts in the cluster".into(), self.api.names("ServiceAccount").len());
+        counts
     }
 
     /// Fails on any call that does not fit the service's model.

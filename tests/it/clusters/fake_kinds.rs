@@ -79,10 +79,6 @@ impl Driver for FakeDriver {
         Vec::new()
     }
 
-    fn means_absent(&self, code: &str) -> bool {
-        code == "NotFound"
-    }
-
     fn create(
         &self,
         _scope: &Scope,

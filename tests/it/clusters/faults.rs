@@ -1,185 +1,169 @@
-//! A fault and a kill at every distinct call of the whole life of a cluster, with the drivers and the adapter as they are:
-//! before the call, after its effect without an answer, and after the answer before it is stored.
+//! Faults and kills over the whole life of a cluster, with the drivers and the adapter as they are: whatever goes wrong,
+//! what follows ends in one cluster, with nothing twice, and leaves nothing.
 
 use super::aws::SHOP;
 use super::aws_scene::AwsScene;
-use async_trait::async_trait;
+use super::sabotage::{POINTS, Sabotage, Saboteur};
 use portolan::engine::clusters::pass::pass;
 use portolan::engine::clusters::{PassEnd, Wanted};
 use portolan::local::aws::eks::Delays;
-use portolan::model::cloud::Call;
-use portolan::ports::{CallObserver, CloudFailure, CloudFailureKind, StateStore};
+use portolan::ports::StateStore;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Where something goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Point {
-    DiesBefore,
-    DiesAfterEffect,
-    DiesAfterAnswer,
-    FailsBefore,
-    LosesAnswer,
+/// Points of one life in which calls go wrong at random.
+const AT_ONCE: usize = 20;
+
+/// The local AWS through many lives.
+struct Lives {
+    scene: AwsScene,
+    saboteur: Arc<Saboteur>,
+    /// What there is in the beginning, and what there is of a whole cluster.
+    before: BTreeMap<String, usize>,
+    whole: BTreeMap<String, usize>,
+    /// The sites of the calls of a life in which nothing goes wrong.
+    calls: Vec<String>,
 }
 
-const POINTS: [Point; 5] = [
-    Point::DiesBefore,
-    Point::DiesAfterEffect,
-    Point::DiesAfterAnswer,
-    Point::FailsBefore,
-    Point::LosesAnswer,
-];
-
-/// Makes one call go wrong, and writes down which there were.
-#[derive(Default)]
-struct Saboteur {
-    /// The call (`eks:CreateNodegroup`), and where.
-    plan: Mutex<Option<(String, Point)>>,
-    dead: AtomicBool,
-    calls: Mutex<Vec<String>>,
-}
-
-impl Saboteur {
-    fn hits(&self, call: &Call, points: &[Point]) -> Option<Point> {
-        let mut plan = self.plan.lock().unwrap();
-        let (name, point) = plan.as_ref()?;
-        if *name != call.to_string() || !points.contains(point) {
-            return None;
-        }
-        let point = *point;
-        *plan = None;
-        Some(point)
+impl Lives {
+    async fn start() -> Self {
+        let mut scene = AwsScene::start(Delays::default()).await;
+        let before = scene.counts().await;
+        let saboteur = Arc::new(Saboteur::default());
+        scene.observer = Some(saboteur.clone());
+        *scene.api.observer.lock().unwrap() = Some(saboteur.clone());
+        let mut lives = Self { scene, saboteur, before, whole: BTreeMap::new(), calls: Vec::new() };
+        lives.whole = lives.live(&Sabotage::default()).await;
+        lives.calls = lives.saboteur.calls();
+        lives
     }
 
-    async fn die(&self) -> ! {
-        self.dead.store(true, Ordering::SeqCst);
-        loop {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+    /// Distinct calls that change something, in the order of their first time.
+    fn sites(&self) -> Vec<String> {
+        let mut sites: Vec<String> = Vec::new();
+        for call in &self.calls {
+            let operation = call.split(':').nth(1).unwrap_or_default();
+            let reads = ["Describe", "List", "Get"].iter().any(|read| operation.starts_with(read));
+            if !reads && !sites.contains(call) {
+                sites.push(call.clone());
+            }
         }
-    }
-}
-
-fn unanswered(call: &Call) -> CloudFailure {
-    CloudFailure {
-        kind: CloudFailureKind::Unanswered,
-        code: "Sabotage".into(),
-        message: "no answer".into(),
-        call: call.to_string(),
-        service: Some(call.service),
-    }
-}
-
-#[async_trait]
-impl CallObserver for Saboteur {
-    async fn before(&self, call: &Call) -> Option<CloudFailure> {
-        if self.dead.load(Ordering::SeqCst) {
-            self.die().await;
-        }
-        self.calls.lock().unwrap().push(call.to_string());
-        match self.hits(call, &[Point::DiesBefore, Point::FailsBefore]) {
-            Some(Point::DiesBefore) => self.die().await,
-            Some(_) => Some(unanswered(call)),
-            None => None,
-        }
+        sites
     }
 
-    async fn after(&self, call: &Call, _failure: Option<&CloudFailure>) -> Option<CloudFailure> {
-        match self.hits(call, &[Point::DiesAfterEffect, Point::LosesAnswer]) {
-            Some(Point::DiesAfterEffect) => self.die().await,
-            Some(_) => Some(unanswered(call)),
-            None => None,
+    /// One life: made, and taken away. What goes wrong goes wrong in one of them. Returns what there was in between.
+    async fn live(&self, sabotage: &Sabotage) -> BTreeMap<String, usize> {
+        let scene = &self.scene;
+        self.saboteur.begin(sabotage.clone());
+        let most = sabotage.len() + 2;
+        assert_eq!(self.survive(false, most).await, PassEnd::Done, "{sabotage:?}");
+        let there = scene.counts().await;
+        // Whoever dies here is started again, and the deletion is approved.
+        if self.survive(true, most).await == PassEnd::Done {
+            let record = scene.store.clusters().await.unwrap().remove("shop").unwrap();
+            let digest = record.waiting.unwrap_or_else(|| panic!("{sabotage:?}: {}", record.message)).digest;
+            scene.approve_digest(&digest).await;
+            assert_eq!(self.survive(true, most).await, PassEnd::Finished, "{sabotage:?}");
         }
+        assert_eq!(scene.counts().await, self.before, "{sabotage:?}: something is left");
+        scene.store.save_cluster("shop", None).await.unwrap();
+        scene.check();
+        there
     }
 
-    async fn answered(&self, call: &Call, _failure: Option<&CloudFailure>) {
-        if self.hits(call, &[Point::DiesAfterAnswer]).is_some() {
-            self.dead.store(true, Ordering::SeqCst);
-        }
-    }
-}
-
-/// Runs daemons until one is through.
-async fn survive(scene: &AwsScene, saboteur: &Saboteur, removed: bool) -> PassEnd {
-    for _ in 0..3 {
-        saboteur.dead.store(false, Ordering::SeqCst);
-        let kept = scene.daemon().await;
-        let wanted = scene.wanted(SHOP, json!({"name": "shop", "region": "eu-central-1"}));
-        kept.supersede(Wanted { removed, ..wanted });
-        let alive = async {
-            for _ in 0..400 {
-                match pass(&kept).await {
-                    end @ (PassEnd::Done | PassEnd::Finished) => return end,
-                    PassEnd::Waits(_) | PassEnd::Retry => tokio::time::sleep(Duration::from_millis(10)).await,
-                    _ => {}
+    /// Runs daemons until one is through.
+    async fn survive(&self, removed: bool, most: usize) -> PassEnd {
+        for _ in 0..most {
+            self.saboteur.revive();
+            let kept = self.scene.daemon().await;
+            let wanted = self.scene.wanted(SHOP, json!({"name": "shop", "region": "eu-central-1"}));
+            kept.supersede(Wanted { removed, ..wanted });
+            let alive = async {
+                for _ in 0..400 {
+                    match pass(&kept).await {
+                        end @ (PassEnd::Done | PassEnd::Finished) => return end,
+                        PassEnd::Waits(_) | PassEnd::Retry => {
+                            tokio::time::sleep(Duration::from_millis(10)).await;
+                        }
+                        _ => {}
+                    }
                 }
+                let (record, words) = (kept.record(), self.scene.moto.last_words());
+                panic!("no end: {} {:#?}\n{words}", record.message, record.problems);
+            };
+            let died = async {
+                while !self.saboteur.is_dead() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = died => {}
+                end = alive => return end,
             }
-            let record = kept.record();
-            panic!("no end: {} {:#?}\n{}", record.message, record.problems, scene.moto.last_words());
-        };
-        let died = async {
-            while !saboteur.dead.load(Ordering::SeqCst) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = died => {}
-            end = alive => return end,
         }
+        panic!("it dies again and again")
     }
-    panic!("it dies again and again")
-}
-
-/// One life: made, and taken away. What goes wrong goes wrong in one of them.
-async fn live(sabotage: Option<(&str, Point)>) -> (Vec<String>, BTreeMap<String, usize>) {
-    let mut scene = AwsScene::start(Delays::default()).await;
-    let before = scene.counts().await;
-    let saboteur = Arc::new(Saboteur::default());
-    scene.observer = Some(saboteur.clone());
-    *saboteur.plan.lock().unwrap() = sabotage.map(|(call, point)| (call.to_owned(), point));
-    assert_eq!(survive(&scene, &saboteur, false).await, PassEnd::Done, "{sabotage:?}");
-    let there = scene.counts().await;
-    // Whoever dies here is started again, and the deletion is approved.
-    let end = survive(&scene, &saboteur, true).await;
-    if end == PassEnd::Done {
-        let record = scene.store.clusters().await.unwrap().remove("shop").unwrap();
-        let digest = record.waiting.unwrap_or_else(|| panic!("{sabotage:?}: {}", record.message)).digest;
-        scene.approve_digest(&digest).await;
-        assert_eq!(survive(&scene, &saboteur, true).await, PassEnd::Finished, "{sabotage:?}");
-    }
-    assert_eq!(scene.counts().await, before, "{sabotage:?}: something is left");
-    scene.check();
-    let calls = saboteur.calls.lock().unwrap().clone();
-    (calls, there)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_or_a_kill_at_every_distinct_call_ends_in_one_cluster_and_leaves_nothing() {
     let begun = Instant::now();
-    let (calls, whole) = live(None).await;
-    let mut sites: Vec<String> = Vec::new();
-    for call in calls {
-        let reads = ["Describe", "List", "Get"];
-        let operation = call.split(':').nth(1).unwrap_or_default();
-        if !reads.iter().any(|read| operation.starts_with(read)) && !sites.contains(&call) {
-            sites.push(call);
-        }
-    }
-    println!("{} sites, one life takes {:?}", sites.len(), begun.elapsed());
-    // Each life takes seconds: all of them on request, else each site at one point, every point at some site.
-    let all = std::env::var_os("PORTOLAN_TEST_ALL_FAULTS").is_some();
+    let lives = Lives::start().await;
+    let sites = lives.sites();
+    println!("{} calls in a life, {} sites, in {:?}", lives.calls.len(), sites.len(), begun.elapsed());
+    sites.iter().for_each(|site| println!("  {site}"));
+    // Every site at every point, all sites in each life: another life heals what the kill before it left.
     let mut runs = 0;
-    for (number, site) in sites.iter().enumerate() {
-        for (at, point) in POINTS.into_iter().enumerate() {
-            if all || at == number % POINTS.len() {
-                let (_, there) = live(Some((site, point))).await;
-                assert_eq!(there, whole, "{site} {point:?}");
-                runs += 1;
-            }
+    for first in 0..POINTS.len() {
+        let of_site = |(nth, site): (usize, &String)| (site.clone(), POINTS[(nth + first) % POINTS.len()]);
+        let sabotage =
+            Sabotage { sites: sites.iter().enumerate().map(of_site).collect(), ..Sabotage::default() };
+        assert_eq!(lives.live(&sabotage).await, lives.whole, "{sabotage:?}");
+        assert_eq!(lives.saboteur.left().len(), 0, "{:?} were never called", lives.saboteur.left());
+        runs += 1;
+    }
+    println!("every site at every point: {runs} lives, {:?}", begun.elapsed());
+    if std::env::var_os("PORTOLAN_TEST_ALL_FAULTS").is_none() {
+        return;
+    }
+    // The same with a life for each, which tells which one it was.
+    for site in &sites {
+        for point in POINTS {
+            let sabotage = Sabotage { sites: [(site.clone(), point)].into(), ..Sabotage::default() };
+            assert_eq!(lives.live(&sabotage).await, lives.whole, "{site} {point:?}");
+            runs += 1;
         }
     }
-    println!("{runs} lives, {:?}", begun.elapsed());
+    println!("a life for each: {runs} lives, {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_and_kills_at_random_calls_end_in_one_cluster_and_leave_nothing() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+    };
+    let points = usize::try_from(number("PORTOLAN_TEST_POINTS", 40)).unwrap();
+    let mut seed = number("PORTOLAN_TEST_SEED", 4);
+    println!("{points} points, PORTOLAN_TEST_SEED={seed}");
+    // Numbers as Knuth's MMIX makes them: the same seed, the same points.
+    let mut random = move |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % below
+    };
+    let begun = Instant::now();
+    let lives = Lives::start().await;
+    let (mut met, mut runs) = (0, 0);
+    while met < points {
+        let mut sabotage = Sabotage::default();
+        while sabotage.numbers.len() < AT_ONCE.min(points - met) {
+            sabotage.numbers.insert(random(lives.calls.len()), POINTS[random(POINTS.len())]);
+        }
+        assert_eq!(lives.live(&sabotage).await, lives.whole, "{sabotage:?}");
+        met += sabotage.len() - lives.saboteur.left().len();
+        runs += 1;
+    }
+    println!("{met} points in {runs} lives of {} calls, {:?}", lives.calls.len(), begun.elapsed());
 }

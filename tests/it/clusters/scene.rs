@@ -1,5 +1,6 @@
 //! A daemon's part for one cluster, that can die and be started again.
 
+use super::api_server::FakeApi;
 use super::fake_cloud::FakeCloud;
 use super::fake_kinds::FakeBlueprint;
 use super::memory_store::MemoryStore;
@@ -19,6 +20,8 @@ use std::time::Duration;
 pub struct Told {
     pub events: Mutex<Vec<What>>,
     pub destinations: Mutex<Vec<String>>,
+    /// The cluster's API server, where there is one.
+    pub api: Option<Arc<FakeApi>>,
 }
 
 impl Sink for Told {
@@ -30,8 +33,9 @@ impl Sink for Told {
 
 #[async_trait::async_trait]
 impl Destinations for Told {
-    async fn connected(&self, _name: &str) -> Option<Arc<dyn Cluster>> {
-        None
+    async fn connected(&self, _name: &str) -> Result<Arc<dyn Cluster>, String> {
+        let api = self.api.clone().ok_or("there is no API server here")?;
+        Ok(api)
     }
 
     fn declared_apis(&self, _name: &str) -> Vec<ApiUse> {

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// Longest wait for a cluster.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(900);
 
 const CLUSTER: &str = "apiVersion: portolan.dev/v1alpha1
 kind: Cluster

@@ -1,6 +1,6 @@
 //! Whose objects are, who declares them, who calls whom, and what `kops delete` would take.
 
-mod aws;
+pub mod aws;
 mod calls;
 mod corpus;
 mod decommission;

@@ -29,9 +29,6 @@ impl Driver for Plain {
     fn absorb(&self, _: &Scope, _: &[Resource], _: &Call, _: &Value, _: &mut Snapshot) -> Vec<Call> {
         Vec::new()
     }
-    fn means_absent(&self, _: &str) -> bool {
-        false
-    }
     fn create(
         &self,
         _: &Scope,

@@ -13,7 +13,7 @@ pub(super) const IAM: &[Row] = &[
     acted("withOIDC", "iam:CreateOpenIDConnectProvider").default("false"),
     acted(
         "serviceAccounts",
-        "iam:CreateRole that trusts the OIDC provider; the ServiceAccount itself is not made yet: declare it in an Application",
+        "iam:CreateRole that trusts the OIDC provider, and the ServiceAccount in the cluster, annotated with the role",
     ),
     acted("podIdentityAssociations", "eks:CreatePodIdentityAssociation"),
     acted(
@@ -24,11 +24,12 @@ pub(super) const IAM: &[Row] = &[
 ];
 
 pub(super) const SERVICE_ACCOUNT: &[Row] = &[
-    acted("metadata", "whom the role trusts: namespace and name"),
+    acted("metadata", "the ServiceAccount, and whom the role trusts: namespace and name"),
     acted("attachPolicyARNs", "iam:AttachRolePolicy"),
     acted("attachPolicy", "iam:PutRolePolicy"),
     acted("wellKnownPolicies", "iam:PutRolePolicy, one for each"),
-    acted("attachRoleARN", "the ServiceAccount's role").default("a new role"),
+    acted("attachRoleARN", "the ServiceAccount's annotation eks.amazonaws.com/role-arn")
+        .default("a new role"),
     acted("permissionsBoundary", "iam:CreateRole PermissionsBoundary"),
     acted("roleName", "iam:CreateRole RoleName").default("a name made of cluster, namespace and name"),
     acted("roleOnly", "no ServiceAccount is made").default("false"),
@@ -64,8 +65,7 @@ pub(super) const WELL_KNOWN: &[Row] = &[
 pub(super) const POD_IDENTITY: &[Row] = &[
     acted("namespace", "eks:CreatePodIdentityAssociation namespace; an add-on has its own"),
     acted("serviceAccountName", "eks:CreatePodIdentityAssociation serviceAccount"),
-    acted("createServiceAccount", "not made yet: declare the ServiceAccount in an Application")
-        .default("false"),
+    acted("createServiceAccount", "the ServiceAccount in the cluster, by server-side apply").default("false"),
     acted("roleARN", "eks:CreatePodIdentityAssociation roleArn").default("a new role"),
     acted("roleName", "iam:CreateRole RoleName").default("a name made of cluster, namespace and name"),
     acted("targetRoleARN", "eks:CreatePodIdentityAssociation targetRoleArn"),

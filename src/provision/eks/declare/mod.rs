@@ -4,6 +4,7 @@ mod access;
 mod addons;
 mod control_plane;
 mod node_groups;
+mod service_accounts;
 
 use crate::model::cluster::EksRef;
 use crate::model::cluster_config::ClusterConfig;
@@ -32,6 +33,7 @@ pub fn resources(
     declared.extend(node_groups::managed(config, settings, scope, known));
     declared.extend(node_groups::fargate(config, known));
     declared.extend(access::resources(config, scope));
+    declared.resources.extend(service_accounts::resources(config));
     for resource in &mut declared.resources {
         if resource.key.kind != Kind::Cluster {
             resource.needs.insert(network::cluster(scope));

@@ -1,7 +1,7 @@
 //! Elastic IP addresses of NAT gateways.
 
 use super::super::answer::{only, some_text, text};
-use super::super::ec2::{Table, ec2, ec2_tag_differences, keep};
+use super::super::ec2::{Table, ec2, ec2_tag_differences};
 use crate::model::cloud::Call;
 use crate::provision::resource::{Difference, Driver, Kind, Live, Resource, Scope, Snapshot, State};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ const TABLE: Table = Table {
     member: "AllocationId",
     id_filter: "allocation-id",
     resource_type: "elastic-ip",
+    in_use: |live| live.outputs.contains_key("association"),
 };
 
 /// [`Kind::Address`].
@@ -39,21 +40,14 @@ impl Driver for AddressDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        for found in TABLE.found(scope, declared, call, answer) {
+        TABLE.absorb(scope, declared, call, answer, into, |found| {
             let mut outputs = vec![("publicIp".to_owned(), json!(text(found.item, "publicIp")))];
             if let Some(association) = some_text(found.item, "associationId") {
                 outputs.push(("association".to_owned(), json!(association)));
             }
-            let actual = json!({"Domain": text(found.item, "domain")});
-            keep(into, found.live(actual, outputs, State::Ready), |live| {
-                live.outputs.contains_key("association")
-            });
-        }
+            Some((json!({"Domain": text(found.item, "domain")}), outputs, State::Ready))
+        });
         Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "InvalidAllocationID.NotFound"
     }
 
     fn create(

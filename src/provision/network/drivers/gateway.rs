@@ -1,7 +1,7 @@
 //! Ways out of a VPC: the internet gateway, and the egress-only one for IPv6.
 
 use super::super::answer::{items, only, some_text};
-use super::super::ec2::{Table, difference, ec2, ec2_tag_differences, fixed, keep};
+use super::super::ec2::{Found, Read, Table, difference, ec2, ec2_tag_differences, fixed};
 use crate::model::cloud::Call;
 use crate::provision::resource::{Difference, Driver, Kind, Live, Mend, Resource, Scope, Snapshot, State};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ const INTERNET: Table = Table {
     member: "InternetGatewayId",
     id_filter: "internet-gateway-id",
     resource_type: "internet-gateway",
+    in_use: |live| !live.actual["VpcId"].is_null(),
 };
 
 const EGRESS: Table = Table {
@@ -27,6 +28,7 @@ const EGRESS: Table = Table {
     member: "EgressOnlyInternetGatewayId",
     id_filter: "egress-only-internet-gateway-id",
     resource_type: "egress-only-internet-gateway",
+    in_use: |live| !live.actual["VpcId"].is_null(),
 };
 
 /// The VPC that a gateway is attached to.
@@ -37,21 +39,11 @@ fn attached(gateway: &Value) -> Value {
         .map_or(Value::Null, |vpc| json!(vpc))
 }
 
-fn absorb(
-    table: &Table,
-    scope: &Scope,
-    declared: &[Resource],
-    call: &Call,
-    answer: &Value,
-    into: &mut Snapshot,
-) {
-    for found in table.found(scope, declared, call, answer) {
-        let vpc = attached(found.item);
-        // Routes and NAT gateways refer to `attached`: they cannot be made before it is.
-        let outputs = (!vpc.is_null()).then(|| ("attached".to_owned(), json!(found.id)));
-        let actual = json!({"VpcId": vpc});
-        keep(into, found.live(actual, outputs, State::Ready), |live| !live.actual["VpcId"].is_null());
-    }
+/// Routes and NAT gateways refer to `attached`: they cannot be made before it is.
+fn read(found: &Found<'_>) -> Option<Read> {
+    let vpc = attached(found.item);
+    let outputs = (!vpc.is_null()).then(|| ("attached".to_owned(), json!(found.id)));
+    Some((json!({"VpcId": vpc}), outputs.into_iter().collect(), State::Ready))
 }
 
 /// [`Kind::InternetGateway`]. Declared: `VpcId`, which it is attached to.
@@ -75,12 +67,8 @@ impl Driver for InternetGatewayDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        absorb(&INTERNET, scope, declared, call, answer, into);
+        INTERNET.absorb(scope, declared, call, answer, into, read);
         Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "InvalidInternetGatewayID.NotFound"
     }
 
     fn create(&self, _: &Scope, _: &Resource, _: &Value, tags: &BTreeMap<String, String>, _: &str) -> Call {
@@ -137,12 +125,8 @@ impl Driver for EgressGatewayDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        absorb(&EGRESS, scope, declared, call, answer, into);
+        EGRESS.absorb(scope, declared, call, answer, into, read);
         Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "InvalidGatewayID.NotFound"
     }
 
     fn create(

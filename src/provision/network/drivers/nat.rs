@@ -1,7 +1,7 @@
 //! NAT gateways.
 
 use super::super::answer::{items, only, some_text, text};
-use super::super::ec2::{Table, ec2, ec2_tag_differences, fixed, keep, state};
+use super::super::ec2::{NOBODY_KNOWS, Table, ec2, ec2_tag_differences, fixed, state};
 use crate::model::cloud::Call;
 use crate::provision::resource::{Difference, Driver, Kind, Live, Resource, Scope, Snapshot};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ const TABLE: Table = Table {
     member: "NatGatewayId",
     id_filter: "nat-gateway-id",
     resource_type: "natgateway",
+    in_use: NOBODY_KNOWS,
 };
 
 /// [`Kind::NatGateway`]. Declared: `SubnetId`, `AllocationId`, `ConnectivityType`, and `InternetGateway` (`attached` of
@@ -40,24 +41,20 @@ impl Driver for NatGatewayDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        for found in TABLE.found(scope, declared, call, answer) {
+        TABLE.absorb(scope, declared, call, answer, into, |found| {
             let nat = found.item;
             // A deleted gateway is still told for an hour.
             if text(nat, "state") == "deleted" {
-                continue;
+                return None;
             }
             let addresses = items(nat, "natGatewayAddressSet");
             let allocation = addresses.iter().find_map(|address| some_text(address, "allocationId"));
             let actual = json!({"SubnetId": text(nat, "subnetId"), "AllocationId": allocation});
             let outputs = some_text(nat, "createTime").map(|time| ("createdAt".to_owned(), json!(time)));
             let state = state(text(nat, "state"), text(nat, "failureMessage"));
-            keep(into, found.live(actual, outputs, state), |_| false);
-        }
+            Some((actual, outputs.into_iter().collect(), state))
+        });
         Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "NatGatewayNotFound"
     }
 
     fn create(

@@ -1,7 +1,7 @@
 //! Route tables with their routes and the subnets that use them.
 
 use super::super::answer::{flag, items, only, some_text, text};
-use super::super::ec2::{Table, ec2, ec2_tag_differences, filters, fixed, keep};
+use super::super::ec2::{Table, ec2, ec2_tag_differences, filters, fixed};
 use crate::model::cloud::Call;
 use crate::provision::resource::{
     Difference, Driver, Kind, Live, Mend, Owner, Resource, Scope, Snapshot, State,
@@ -22,6 +22,7 @@ const TABLE: Table = Table {
     member: "RouteTableId",
     id_filter: "route-table-id",
     resource_type: "route-table",
+    in_use: |live| !items(&live.actual, "SubnetIds").is_empty(),
 };
 
 /// Where a route leads: element of an answer, member of a call.
@@ -89,7 +90,7 @@ impl Driver for RouteTableDriver {
             }
         }
         into.facts.insert(ROUTE_TABLES_OF_SUBNETS.to_owned(), Value::Object(of_subnets));
-        for found in TABLE.found(scope, declared, call, answer) {
+        TABLE.absorb(scope, declared, call, answer, into, |found| {
             let table = found.item;
             let mut routes: Vec<Value> = items(table, "routeSet").iter().filter_map(route).collect();
             routes.sort_by_key(destination);
@@ -104,16 +105,9 @@ impl Driver for RouteTableDriver {
                 "Routes": routes,
                 "SubnetIds": subnets.keys().collect::<Vec<_>>(),
             });
-            let outputs = [("associations".to_owned(), json!(subnets))];
-            keep(into, found.live(actual, outputs, State::Ready), |live| {
-                !items(&live.actual, "SubnetIds").is_empty()
-            });
-        }
+            Some((actual, vec![("associations".to_owned(), json!(subnets))], State::Ready))
+        });
         Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "InvalidRouteTableID.NotFound"
     }
 
     fn create(

@@ -1,7 +1,7 @@
 //! Security groups with their rules.
 
 use super::super::answer::{items, only, text};
-use super::super::ec2::{Table, ec2, ec2_tag_differences, filters, fixed, keep};
+use super::super::ec2::{NOBODY_KNOWS, Table, ec2, ec2_tag_differences, filters, fixed};
 use super::super::rules::{flatten, identity, is_default_egress, is_of_controller, permissions};
 use crate::model::cloud::Call;
 use crate::provision::resource::{Difference, Driver, Kind, Live, Mend, Resource, Scope, Snapshot, State};
@@ -24,6 +24,7 @@ const TABLE: Table = Table {
     member: "GroupId",
     id_filter: "group-id",
     resource_type: "security-group",
+    in_use: NOBODY_KNOWS,
 };
 
 /// The two directions: member of what is declared, element of the answer, end of the operations' names.
@@ -66,7 +67,7 @@ impl Driver for SecurityGroupDriver {
             return Vec::new();
         }
         let mutual = mutual(answer);
-        for found in TABLE.found(scope, declared, call, answer) {
+        TABLE.absorb(scope, declared, call, answer, into, |found| {
             let mut actual = json!({
                 "GroupName": text(found.item, "groupName"),
                 "Description": text(found.item, "groupDescription"),
@@ -76,13 +77,9 @@ impl Driver for SecurityGroupDriver {
                 actual[member] = Value::Array(flatten(items(found.item, element)));
             }
             let named = mutual.get(&found.id).map(|groups| ("mutual".to_owned(), json!(groups)));
-            keep(into, found.live(actual, named, State::Ready), |_| false);
-        }
+            Some((actual, named.into_iter().collect(), State::Ready))
+        });
         Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "InvalidGroup.NotFound"
     }
 
     fn create(

@@ -1,7 +1,7 @@
 //! Subnets with the attributes that decide what addresses instances get.
 
 use super::super::answer::{flag, items, number, only, some_text, text};
-use super::super::ec2::{Table, difference, ec2, ec2_tag_differences, filters, fixed, keep, state};
+use super::super::ec2::{NOBODY_KNOWS, Table, difference, ec2, ec2_tag_differences, filters, fixed, state};
 use super::super::layout::zones_wanted;
 use super::vpc;
 use crate::model::cloud::Call;
@@ -22,6 +22,7 @@ const TABLE: Table = Table {
     member: "SubnetId",
     id_filter: "subnet-id",
     resource_type: "subnet",
+    in_use: NOBODY_KNOWS,
 };
 
 /// Attributes that ModifySubnetAttribute changes, one each call, as `{"Value": …}`.
@@ -53,10 +54,11 @@ impl Driver for SubnetDriver {
             into.facts.insert(ZONES.to_owned(), zones(answer));
             return Vec::new();
         }
-        for found in TABLE.found(scope, declared, call, answer) {
+        let mut used: Vec<String> = Vec::new();
+        TABLE.absorb(scope, declared, call, answer, into, |found| {
             let subnet = found.item;
             if found.owner == Owner::Ours {
-                vpc::prefer(into, text(subnet, "vpcId"));
+                used.push(text(subnet, "vpcId").to_owned());
             }
             let mut actual = json!({
                 "VpcId": text(subnet, "vpcId"),
@@ -77,20 +79,16 @@ impl Driver for SubnetDriver {
             let options = subnet.get("privateDnsNameOptionsOnLaunch");
             actual[HOSTNAMES] =
                 json!(options.and_then(|options| some_text(options, "hostnameType")).unwrap_or("ip-name"));
-            let outputs = [
+            let outputs = vec![
                 ("zone".to_owned(), json!(text(subnet, "availabilityZone"))),
                 ("cidr".to_owned(), json!(text(subnet, "cidrBlock"))),
                 ("vpc".to_owned(), json!(text(subnet, "vpcId"))),
                 ("freeAddresses".to_owned(), json!(number(subnet, "availableIpAddressCount"))),
             ];
-            let state = state(text(subnet, "state"), "");
-            keep(into, found.live(actual, outputs, state), |_| false);
-        }
+            Some((actual, outputs, state(text(subnet, "state"), "")))
+        });
+        used.iter().for_each(|vpc| vpc::prefer(into, vpc));
         if needs_zones(scope, declared, into) { vec![describe_zones(scope)] } else { Vec::new() }
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "InvalidSubnetID.NotFound"
     }
 
     fn create(

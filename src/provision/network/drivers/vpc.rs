@@ -2,7 +2,7 @@
 
 use super::super::answer::{flag, items, only, some_text, text};
 use super::super::cidr::Ipv6Block;
-use super::super::ec2::{Table, difference, ec2, ec2_tag_differences, fixed, keep, state};
+use super::super::ec2::{NOBODY_KNOWS, Read, Table, difference, ec2, ec2_tag_differences, fixed, state};
 use crate::model::cloud::Call;
 use crate::provision::resource::{
     Difference, Driver, Kind, Live, Mend, Owner, Resource, Scope, Snapshot, State,
@@ -22,6 +22,7 @@ const TABLE: Table = Table {
     member: "VpcId",
     id_filter: "vpc-id",
     resource_type: "vpc",
+    in_use: NOBODY_KNOWS,
 };
 
 /// Attributes that only DescribeVpcAttribute tells, one each call: element, and member of what is declared.
@@ -64,21 +65,15 @@ impl Driver for VpcDriver {
             }
             _ => {
                 let mut attributes = Vec::new();
-                for found in TABLE.found(scope, declared, call, answer) {
-                    for (element, _) in ATTRIBUTES {
-                        let input = json!({"VpcId": found.id, "Attribute": element});
-                        attributes.push(ec2("DescribeVpcAttribute", input));
-                    }
-                    let (actual, outputs, state) = read(found.item);
-                    keep(into, found.live(actual, outputs, state), |_| false);
-                }
+                TABLE.absorb(scope, declared, call, answer, into, |found| {
+                    attributes.extend(ATTRIBUTES.iter().map(|(element, _)| {
+                        ec2("DescribeVpcAttribute", json!({"VpcId": found.id, "Attribute": element}))
+                    }));
+                    Some(read(found.item))
+                });
                 attributes
             }
         }
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "InvalidVpcID.NotFound"
     }
 
     fn create(
@@ -138,7 +133,7 @@ impl Driver for VpcDriver {
     }
 }
 
-fn read(vpc: &Value) -> (Value, Vec<(String, Value)>, State) {
+fn read(vpc: &Value) -> Read {
     let mut actual = json!({"CidrBlock": text(vpc, "cidrBlock"), "AmazonProvidedIpv6CidrBlock": false});
     let mut outputs = vec![("cidr".to_owned(), json!(text(vpc, "cidrBlock")))];
     let mut state_now = state(text(vpc, "state"), "");

@@ -1,7 +1,7 @@
 //! VPC endpoints: how nodes of a private cluster reach AWS.
 
 use super::super::answer::{items, object, only, some_text, text, texts};
-use super::super::ec2::{Table, ec2, ec2_tag_differences, fixed, keep, state};
+use super::super::ec2::{NOBODY_KNOWS, Table, ec2, ec2_tag_differences, fixed, state};
 use crate::model::cloud::Call;
 use crate::provision::resource::{Difference, Driver, Kind, Live, Mend, Resource, Scope, Snapshot, State};
 use serde_json::{Map, Value, json};
@@ -16,6 +16,7 @@ const TABLE: Table = Table {
     member: "VpcEndpointId",
     id_filter: "vpc-endpoint-id",
     resource_type: "vpc-endpoint",
+    in_use: NOBODY_KNOWS,
 };
 
 /// Lists that ModifyVpcEndpoint adds to and removes from.
@@ -42,10 +43,10 @@ impl Driver for VpcEndpointDriver {
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        for found in TABLE.found(scope, declared, call, answer) {
+        TABLE.absorb(scope, declared, call, answer, into, |found| {
             let endpoint = found.item;
             if text(endpoint, "state").eq_ignore_ascii_case("deleted") {
-                continue;
+                return None;
             }
             let kind = text(endpoint, "vpcEndpointType");
             let interface = kind == "Interface";
@@ -64,21 +65,17 @@ impl Driver for VpcEndpointDriver {
                     json!(interface.then(|| text(endpoint, "privateDnsEnabled") == "true")),
                 ),
             ]);
-            let outputs =
-                some_text(endpoint, "creationTimestamp").map(|time| ("createdAt".to_owned(), json!(time)));
+            let created = some_text(endpoint, "creationTimestamp");
+            let outputs = created.map(|time| ("createdAt".to_owned(), json!(time)));
             let state = match text(endpoint, "state") {
                 word if word.eq_ignore_ascii_case("pendingAcceptance") => {
                     State::Pending("pendingAcceptance".to_owned())
                 }
                 word => state(word, ""),
             };
-            keep(into, found.live(actual, outputs, state), |_| false);
-        }
+            Some((actual, outputs.into_iter().collect(), state))
+        });
         Vec::new()
-    }
-
-    fn means_absent(&self, code: &str) -> bool {
-        code == "InvalidVpcEndpointId.NotFound"
     }
 
     fn create(

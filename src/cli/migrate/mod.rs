@@ -1,0 +1,50 @@
+//! `portolan migrate`: a kops cluster on its way to EKS.
+
+mod assess;
+mod choices;
+mod diff;
+mod dump;
+mod folder;
+mod input;
+mod shown;
+
+use super::Context;
+use crate::failure::Failure;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// Moves a kops cluster to EKS: reads it, says what becomes of it, and shows what the rules do to its objects.
+///
+/// Only what is named is contacted, and everything is only read.
+///
+/// Examples:
+///   portolan migrate dump out/ --state s3://kops-state --name live.example.com --context live --aws
+///   portolan migrate assess --dump out/
+///   portolan migrate assess --files kops/live.yaml
+///   portolan migrate diff --dump out/ shop/Deployment/web
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Migrate {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes everything that is read of a kops cluster into a folder, without any value of a Secret.
+    Dump(dump::Dump),
+    /// Says what becomes of a kops cluster on EKS: every field, every object, every call.
+    Assess(assess::Assess),
+    /// Shows what the rules make of one object: source, rule by rule, target.
+    Diff(diff::Diff),
+}
+
+impl Migrate {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        match self.command {
+            Command::Dump(command) => command.run(context).await,
+            Command::Assess(command) => command.run(context).await,
+            Command::Diff(command) => command.run(context).await,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Makes chosen calls go wrong: before they are sent, after their effect without an answer, and after the answer before it
+//! is stored; as a fault, or as the end of the daemon.
+
+use async_trait::async_trait;
+use portolan::model::cloud::Call;
+use portolan::ports::{CallObserver, CloudFailure, CloudFailureKind};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Where something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    DiesBefore,
+    DiesAfterEffect,
+    DiesAfterAnswer,
+    FailsBefore,
+    LosesAnswer,
+}
+
+pub const POINTS: [Point; 5] = [
+    Point::DiesBefore,
+    Point::DiesAfterEffect,
+    Point::DiesAfterAnswer,
+    Point::FailsBefore,
+    Point::LosesAnswer,
+];
+
+/// Which calls go wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Sabotage {
+    /// The first call of each of these sites.
+    pub sites: BTreeMap<String, Point>,
+    /// Calls by their number in the life, reads included.
+    pub numbers: BTreeMap<usize, Point>,
+}
+
+impl Sabotage {
+    pub fn len(&self) -> usize {
+        self.sites.len() + self.numbers.len()
+    }
+}
+
+/// Carries it out, and writes down which calls there were.
+#[derive(Default)]
+pub struct Saboteur {
+    plan: Mutex<Sabotage>,
+    /// Calls under way that go wrong later.
+    armed: Mutex<Vec<(Call, Point)>>,
+    dead: AtomicBool,
+    calls: Mutex<Vec<String>>,
+}
+
+/// Operation and kind of resource: `ec2:CreateTags subnet`.
+pub fn site(call: &Call) -> String {
+    let name = call.to_string();
+    let of_id = |id: &str| id.split('-').next().unwrap_or_default().to_owned();
+    let of_arn = |arn: &str| {
+        let rest = arn.rsplit(':').next().unwrap_or_default();
+        rest.split('/').next().unwrap_or_default().to_owned()
+    };
+    let kind = match call.operation.as_str() {
+        "CreateTags" | "DeleteTags" => call.input["Resources"][0].as_str().map(of_id),
+        "TagResource" | "UntagResource" => call.input["resourceArn"].as_str().map(of_arn),
+        _ => None,
+    };
+    kind.map_or(name.clone(), |kind| format!("{name} {kind}"))
+}
+
+impl Saboteur {
+    pub fn begin(&self, sabotage: Sabotage) {
+        *self.plan.lock().unwrap() = sabotage;
+        self.armed.lock().unwrap().clear();
+        self.calls.lock().unwrap().clear();
+        self.revive();
+    }
+
+    pub fn revive(&self) {
+        self.dead.store(false, Ordering::SeqCst);
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// The sites of all calls, in order.
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// What was never reached.
+    pub fn left(&self) -> Sabotage {
+        self.plan.lock().unwrap().clone()
+    }
+
+    fn meets(&self, call: &Call) -> Option<Point> {
+        let site = site(call);
+        let mut calls = self.calls.lock().unwrap();
+        let number = calls.len();
+        calls.push(site.clone());
+        let mut plan = self.plan.lock().unwrap();
+        plan.sites.remove(&site).or_else(|| plan.numbers.remove(&number))
+    }
+
+    fn armed(&self, call: &Call, points: &[Point]) -> Option<Point> {
+        let mut armed = self.armed.lock().unwrap();
+        let at = armed.iter().position(|(other, point)| other == call && points.contains(point))?;
+        Some(armed.remove(at).1)
+    }
+
+    async fn die(&self) -> ! {
+        self.dead.store(true, Ordering::SeqCst);
+        loop {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
+    }
+}
+
+fn unanswered(call: &Call) -> CloudFailure {
+    CloudFailure {
+        kind: CloudFailureKind::Unanswered,
+        code: "Sabotage".into(),
+        message: "no answer".into(),
+        call: call.to_string(),
+        service: Some(call.service),
+    }
+}
+
+#[async_trait]
+impl CallObserver for Saboteur {
+    async fn before(&self, call: &Call) -> Option<CloudFailure> {
+        if self.is_dead() {
+            self.die().await;
+        }
+        match self.meets(call) {
+            Some(Point::DiesBefore) => self.die().await,
+            Some(Point::FailsBefore) => Some(unanswered(call)),
+            Some(later) => {
+                self.armed.lock().unwrap().push((call.clone(), later));
+                None
+            }
+            None => None,
+        }
+    }
+
+    async fn after(&self, call: &Call, _failure: Option<&CloudFailure>) -> Option<CloudFailure> {
+        match self.armed(call, &[Point::DiesAfterEffect, Point::LosesAnswer]) {
+            Some(Point::DiesAfterEffect) => self.die().await,
+            Some(_) => Some(unanswered(call)),
+            None => None,
+        }
+    }
+
+    async fn answered(&self, call: &Call, _failure: Option<&CloudFailure>) {
+        if self.armed(call, &[Point::DiesAfterAnswer]).is_some() {
+            self.dead.store(true, Ordering::SeqCst);
+        }
+    }
+}

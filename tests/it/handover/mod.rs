@@ -1,0 +1,9 @@
+//! What is handed over: volumes, traffic, and the guard before the old cluster goes.
+
+mod sparing;
+mod traffic;
+mod traffic_laws;
+mod volumes;
+mod volumes_laws;
+mod world;
+mod zones;
