@@ -62,6 +62,8 @@ pub struct NewCluster {
     pub kubernetes: Option<String>,
     /// Number of workers.
     pub nodes: u32,
+    /// Instance type of all machines. kops would choose one by reserved offerings, of which moto has none in any zone.
+    pub machine: String,
     /// Network plug-in, by its name for kops. Not `calico`: moto has no rules for IP in IP.
     pub networking: String,
     /// More flags, such as `--topology=private`.
@@ -77,6 +79,7 @@ impl NewCluster {
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
             kubernetes: None,
             nodes: 2,
+            machine: "m5.large".to_owned(),
             networking: "cilium".to_owned(),
             flags: Vec::new(),
         }
@@ -126,6 +129,8 @@ impl Kops {
             format!("--zones={}", cluster.zones.join(",")),
             format!("--kubernetes-version={version}"),
             format!("--node-count={}", cluster.nodes),
+            format!("--control-plane-size={}", cluster.machine),
+            format!("--node-size={}", cluster.machine),
             format!("--networking={}", cluster.networking),
             // Of a public zone kops asks the world's DNS.
             "--dns=private".to_owned(),
