@@ -62,6 +62,11 @@ async fn nodes(bench: &Bench) {
         assert_eq!(label(node, "node-role.kubernetes.io/node").as_deref(), Some(""));
         assert_eq!(node["status"]["capacity"]["cpu"], "4");
     }
+    let mirrors = bench.get(&["pods", "-n", "kube-system"]).await;
+    let mirrors = mirrors
+        .iter()
+        .filter(|pod| pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string());
+    assert_eq!(mirrors.count(), 5 + nodes.len(), "the control plane's, and kube-proxy on every node");
     let zones: BTreeSet<_> =
         groups["nodes"].iter().map(|node| label(node, "topology.kubernetes.io/zone")).collect();
     assert_eq!(zones.len(), 2, "Auto Scaling spreads a group over its subnets");
