@@ -66,12 +66,12 @@ def objects(account, region, name):
 
 
 def zone(account, region, name):
-    """Makes a public hosted zone. One that is there stays as it is."""
+    """Makes a private hosted zone: nobody delegates a public one to us. One that is there stays as it is."""
     from moto.route53.models import route53_backends
 
     route53 = route53_backends[account][get_partition(region)]
     if not any(known.name == name for known in route53.zones.values()):
-        route53.create_hosted_zone(name, private_zone=False, caller_reference=name)
+        route53.create_hosted_zone(name, private_zone=True, caller_reference=name)
     return {}
 
 

@@ -7,7 +7,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::local::Places;
 use crate::local::kops::{self, KopsInstance, Wish};
 use clap::Subcommand;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A cluster that the kops program itself has made, in an AWS on this machine: the source of a migration to try.
@@ -87,7 +87,7 @@ impl LocalKops {
     }
 }
 
-fn read(path: &PathBuf) -> Result<String, Failure> {
+fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| {
         Failure::new(FailureKind::Environment, format!("cannot read {}: {error}", path.display()))
     })

@@ -68,9 +68,8 @@ pub async fn installed(
     Ok(found)
 }
 
-/// Whether it is built already: tests that would have to build it can say so instead.
 impl KopsRelease {
-    /// Whether it lies ready in the cache.
+    /// Whether it lies ready in the cache: whoever would have to build it first can say so.
     #[must_use]
     pub fn is_built(&self, places: &Places) -> bool {
         Installed::at(&folder(places, self)).is_complete()

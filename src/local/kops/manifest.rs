@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::Error;
 use crate::model::yaml::{self, Limits};
 
-/// Where a cluster's state lies. Ours lies in the local AWS, whatever the file says.
-const STORES: [&str; 4] = ["configBase", "configStore", "keyStore", "secretStore"];
+/// Where a cluster's state and its DNS zone lie. Ours lie in the local AWS, whatever the file says.
+const ELSEWHERE: [&str; 5] = ["configBase", "configStore", "keyStore", "secretStore", "dnsZone"];
 
 /// A file with one Cluster and its InstanceGroups.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,11 +50,32 @@ impl Manifest {
             return Err(refused("has a Cluster without a name; set metadata.name".to_owned()));
         }
         if let Some(spec) = manifest.documents[cluster]["spec"].as_object_mut() {
-            for store in STORES {
-                spec.remove(store);
+            for field in ELSEWHERE {
+                spec.remove(field);
             }
         }
+        manifest.keep_records_private();
         Ok(manifest)
+    }
+
+    /// Turns a public DNS into a private one: before anything else kops asks the world's DNS for the servers of a public
+    /// zone, and nobody delegates one to the local AWS. The records are the same.
+    fn keep_records_private(&mut self) {
+        let document = &mut self.documents[self.cluster];
+        let newest = document["apiVersion"].as_str().is_some_and(|version| version.ends_with("v1alpha3"));
+        let path: &[&str] =
+            if newest { &["networking", "topology", "dns"] } else { &["topology", "dns", "type"] };
+        let mut field = &mut document["spec"];
+        for name in path {
+            if field.is_null() {
+                *field = json!({});
+            }
+            let Some(fields) = field.as_object_mut() else { return };
+            field = fields.entry(*name).or_insert(Value::Null);
+        }
+        if field.is_null() || *field == "Public" {
+            *field = "Private".into();
+        }
     }
 
     /// The cluster's name.
@@ -114,6 +135,9 @@ mod tests {
         assert_eq!((manifest.name(), manifest.kubernetes()), ("old.example.com", Some("1.24.17")));
         assert_eq!(manifest.buckets(), BTreeSet::from(["keys".to_owned()]));
         assert!(!manifest.text().contains("prod") && manifest.text().contains("InstanceGroup"));
+        assert!(manifest.text().contains(r#""topology":{"dns":{"type":"Private"}}"#), "{}", manifest.text());
+        let named = "apiVersion: kops.k8s.io/v1alpha3\nkind: Cluster\nmetadata: {name: a.b.c}\nspec: {networking: {topology: {dns: None}}}";
+        assert!(Manifest::read(named).unwrap().text().contains(r#""dns":"None""#));
         for wrong in ["kind: InstanceGroup", "a: [", "kind: Cluster", &format!("{text}---\n{text}")] {
             assert!(Manifest::read(wrong).is_err(), "{wrong}");
         }

@@ -22,6 +22,7 @@ mod program;
 mod proxy;
 mod release;
 mod source;
+mod static_pods;
 
 pub use build::{Installed, installed};
 pub use error::Error;

@@ -4,11 +4,13 @@
 //! the instances; kops-controller reads them there (kops `pkg/nodeidentity/aws`), and so do we.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::static_pods;
 use crate::local::aws::account::{Account, Instance, items, text};
 use crate::local::aws::capacity::InstanceType;
 use crate::local::aws::kubernetes::{Api, Refusal};
@@ -50,6 +52,10 @@ pub(super) struct Nodes {
     /// Nodes are called as their instances, not as their addresses: with the cloud's own controller
     /// (kops `UsesInstanceIDForNodeName`).
     by_instance: bool,
+    /// kube-proxy runs on every node.
+    proxied: bool,
+    /// Provider ids of the nodes whose static pods run.
+    complete: Mutex<BTreeSet<String>>,
     /// Of their kubelets.
     version: String,
 }
@@ -71,6 +77,8 @@ impl Nodes {
             cluster: state.cluster.name.clone(),
             groups: state.groups.iter().map(|spec| (spec.name.clone(), group(spec))).collect(),
             by_instance: !state.at("cloudControllerManager").is_null(),
+            complete: Mutex::default(),
+            proxied: state.flag("kubeProxy.enabled").unwrap_or(true),
             version: version.to_owned(),
         }
     }
@@ -94,7 +102,10 @@ impl Nodes {
             nodes.iter().map(|node| (text(&node["spec"], "providerID"), node)).collect();
         let new: Vec<&Instance> =
             instances.iter().filter(|instance| !known.contains_key(&provider_id(instance))).collect();
-        self.register(&new).await?;
+        let made = self.register(&new).await?;
+        for node in nodes.iter().chain(&made) {
+            self.run_static_pods(node).await?;
+        }
         let running: BTreeSet<String> = instances.iter().map(provider_id).collect();
         for (id, node) in &known {
             if id.contains("/i-") && !running.contains(id) {
@@ -118,23 +129,42 @@ impl Nodes {
         self.groups.get(instance.tags.get(GROUP_TAG)?)
     }
 
-    async fn register(&self, instances: &[&Instance]) -> Result<(), Failed> {
+    /// Makes nodes of instances; gives those that were made.
+    async fn register(&self, instances: &[&Instance]) -> Result<Vec<Value>, Failed> {
+        let mut made = Vec::new();
         let kinds: BTreeSet<String> = instances.iter().map(|instance| instance.kind.clone()).collect();
         let kinds: Vec<String> = kinds.into_iter().collect();
         if kinds.is_empty() {
-            return Ok(());
+            return Ok(made);
         }
         let types = InstanceType::describe(&self.account, &kinds).await?.unwrap_or_default();
         for instance in instances {
             let Some(kind) = types.iter().find(|kind| kind.name == instance.kind) else { continue };
             let Some(group) = self.group(instance) else { continue };
             match self.api.create(NODES, &self.describe(instance, kind, group)).await {
-                Ok(_) => {}
+                Ok(node) => made.push(node),
                 // Of an instance that has had the address before: it goes with the next look.
                 Err(Refusal { status: 409, .. }) => {}
                 Err(refusal) => return Err(refusal.into()),
             }
         }
+        Ok(made)
+    }
+
+    /// Shows the static pods of a node, once.
+    async fn run_static_pods(&self, node: &Value) -> Result<(), Refusal> {
+        let id = text(&node["spec"], "providerID");
+        if self.complete.lock().unwrap_or_else(PoisonError::into_inner).contains(&id) {
+            return Ok(());
+        }
+        let control_plane = !node["metadata"]["labels"][CONTROL_PLANE].is_null();
+        for pod in static_pods::of(node, &self.version, control_plane, self.proxied) {
+            match self.api.create("/api/v1/namespaces/kube-system/pods", &pod).await {
+                Ok(_) | Err(Refusal { status: 409, .. }) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        self.complete.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         Ok(())
     }
 

@@ -62,6 +62,8 @@ pub struct NewCluster {
     pub kubernetes: Option<String>,
     /// Number of workers.
     pub nodes: u32,
+    /// Instance type of all machines. kops would choose one by reserved offerings, of which moto has none in any zone.
+    pub machine: String,
     /// Network plug-in, by its name for kops. Not `calico`: moto has no rules for IP in IP.
     pub networking: String,
     /// More flags, such as `--topology=private`.
@@ -77,6 +79,7 @@ impl NewCluster {
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
             kubernetes: None,
             nodes: 2,
+            machine: "m5.large".to_owned(),
             networking: "cilium".to_owned(),
             flags: Vec::new(),
         }
@@ -126,7 +129,11 @@ impl Kops {
             format!("--zones={}", cluster.zones.join(",")),
             format!("--kubernetes-version={version}"),
             format!("--node-count={}", cluster.nodes),
+            format!("--control-plane-size={}", cluster.machine),
+            format!("--node-size={}", cluster.machine),
             format!("--networking={}", cluster.networking),
+            // Of a public zone kops asks the world's DNS.
+            "--dns=private".to_owned(),
             "--yes".to_owned(),
         ];
         arguments.extend(cluster.flags.iter().cloned());
@@ -271,8 +278,6 @@ impl Kops {
             // The digests of images are their registries' to tell.
             ("KOPS_FEATURE_FLAGS", "-ImageDigest".to_owned()),
             ("KOPS_RUN_OBSOLETE_VERSION", "true".to_owned()),
-            // The zone is known to the local AWS alone.
-            ("DNS_IGNORE_NS_CHECK", "true".to_owned()),
         ]
     }
 }

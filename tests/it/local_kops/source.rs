@@ -18,11 +18,14 @@ async fn kops_1_28_5_makes_a_cluster_whose_nodes_and_add_ons_live_here() {
     understood(state);
     assert_eq!(state.version.as_deref(), Some("1.28.5"));
     assert_eq!(state.cluster.name, "old.shop.example.com");
-    let text = format!(
-        "{:?}",
-        bench.lab.aws.provider().objects(bench.lab.aws.home(), "old-shop-example-com-kops-state").await
-    );
-    assert!(!text.contains("127.0.0.1"), "nothing of this machine is written down");
+    let store = bench.source.kops().state_store();
+    let bucket = store.strip_prefix("s3://").unwrap();
+    let objects = bench.lab.aws.provider().objects(bench.lab.aws.home(), bucket).await.unwrap();
+    let address = bench.lab.aws.address().to_string();
+    for (key, bytes) in &objects {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(!text.contains(&address) && !text.contains("proxy"), "{key} tells of this machine: {text}");
+    }
 
     nodes(&bench).await;
     add_ons(&bench).await;
@@ -59,6 +62,11 @@ async fn nodes(bench: &Bench) {
         assert_eq!(label(node, "node-role.kubernetes.io/node").as_deref(), Some(""));
         assert_eq!(node["status"]["capacity"]["cpu"], "4");
     }
+    let mirrors = bench.get(&["pods", "-n", "kube-system"]).await;
+    let mirrors = mirrors
+        .iter()
+        .filter(|pod| pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string());
+    assert_eq!(mirrors.count(), 5 + nodes.len(), "the control plane's, and kube-proxy on every node");
     let zones: BTreeSet<_> =
         groups["nodes"].iter().map(|node| label(node, "topology.kubernetes.io/zone")).collect();
     assert_eq!(zones.len(), 2, "Auto Scaling spreads a group over its subnets");
