@@ -151,6 +151,9 @@ fn judge(context: &Context, record: &ClusterRecord, approve: &str) -> Result<Exi
     }
     if !context.is_structured() {
         output::line(&format!("{name}: {} {}, version {}", record.sync, record.health, record.version));
+        if !record.message.is_empty() {
+            output::line(&format!("  {}", record.message));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

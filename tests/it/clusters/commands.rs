@@ -121,7 +121,7 @@ async fn a_cluster_is_planned_made_looked_at_and_taken_away_by_hand() {
         desk.says(
             &["plan", "shop"],
             1,
-            &["to create", "+ create Cluster/shop", "costs: about 10 min", "later: waits for"],
+            &["to create", "+ create Cluster/shop", "min in all", "costs: about 10 min", "later: waits for"],
         );
         let plan = desk.data(&["plan", "shop"], 1);
         assert_eq!((plan["name"].as_str(), plan["region"].as_str()), (Some("shop"), Some("eu-central-1")));
@@ -203,7 +203,7 @@ async fn a_cluster_is_planned_made_looked_at_and_taken_away_by_hand() {
         let shown = desk.says(
             &["delete", "shop"],
             1,
-            &["- delete Cluster/shop", "- delete Vpc/vpc", "approve its deletion"],
+            &["- delete Cluster/shop", "- delete Vpc/vpc (held)", "approve its deletion"],
         );
         let digest = shown.out.lines().find_map(|line| line.split("--approve ").nth(1)).expect("a digest");
         desk.says(
