@@ -143,7 +143,10 @@ fn judge(context: &Context, record: &ClusterRecord, approve: &str) -> Result<Exi
         return Err(Failure::new(FailureKind::Unmet, words)
             .hint(format!("approve with: {approve} {}", waiting.digest)));
     }
-    if let Some((place, words)) = record.problems.first_key_value() {
+    // One reason for all of it, such as `suspend`: no failure, somebody wants it so.
+    let wanted_so =
+        !record.problems.is_empty() && record.problems.values().all(|words| *words == record.message);
+    if let Some((place, words)) = record.problems.first_key_value().filter(|_| !wanted_so) {
         return Err(Failure::new(FailureKind::Environment, format!("{name}: {place}: {words}")));
     }
     if record.sync != SyncStatus::Synced && !record.message.is_empty() {
