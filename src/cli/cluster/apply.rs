@@ -56,11 +56,11 @@ impl Apply {
             let answer =
                 named::ask(store.as_ref(), &UserRequest::Approve(named::approval(&self.name, digest)))
                     .await?;
-            output::line(&answer);
+            named::say(context, &answer);
         }
         let answer =
             named::ask(store.as_ref(), &UserRequest::Sync { application: Some(self.name.clone()) }).await?;
-        output::line(&answer);
+        named::say(context, &answer);
         if self.no_wait {
             return Ok(ExitCode::SUCCESS);
         }
