@@ -1,19 +1,15 @@
 //! The ClusterConfigs of a repository, judged without AWS: each by itself, and with the documents that point at it.
 
-use crate::model::cluster_config::{
-    ClusterConfig, Positions, disagreements, is_cluster_config, read as read_config,
-};
+use crate::model::cluster_config::{ClusterConfig, disagreements, is_cluster_config, read as read_config};
 use crate::model::document::{ClusterDocument, Problem};
 use crate::model::yaml::{self, Limits};
-use crate::provision::resource::{Scope, Snapshot};
-use crate::provision::{Weight, resources};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every file is read once, however many documents point at it.
 #[derive(Default)]
 pub struct ClusterConfigs {
-    read: BTreeMap<PathBuf, Option<(ClusterConfig, Positions)>>,
+    read: BTreeMap<PathBuf, Option<ClusterConfig>>,
 }
 
 impl ClusterConfigs {
@@ -45,25 +41,13 @@ impl ClusterConfigs {
             return vec![at_document("/spec/clusterConfig", message)];
         }
         let mut problems = self.file(&path);
-        let (Some(Some((config, positions))), Some(eks)) =
-            (self.read.get(&canonical(&path)), &cluster.spec.eks)
-        else {
+        let (Some(Some(config)), Some(eks)) = (self.read.get(&canonical(&path)), &cluster.spec.eks) else {
             return problems;
         };
         problems.extend(disagreements(eks, config, file).into_iter().map(|violation| Problem {
             hint: violation.hint,
             ..at_document(&violation.pointer, violation.message)
         }));
-        // What only AWS can tell is told by a plan; nothing was read here, and no account is known.
-        let scope = Scope {
-            cluster: eks.name.clone(),
-            region: eks.region.clone(),
-            partition: "aws".into(),
-            account: "000000000000".into(),
-        };
-        let declared = resources(config, eks, &scope, &Snapshot::default());
-        let refused = declared.problems.into_iter().filter(|problem| problem.weight == Weight::Refused);
-        problems.extend(refused.map(|problem| positions.problem(&problem.at, problem.message)));
         problems
     }
 
@@ -83,7 +67,7 @@ impl ClusterConfigs {
         match read_config(&text, &shown) {
             Ok((config, positions)) => {
                 let warnings = positions.warnings().to_vec();
-                self.read.insert(key, Some((config, positions)));
+                self.read.insert(key, Some(config));
                 warnings
             }
             Err(problems) => {

@@ -9,6 +9,7 @@
 pub mod approval;
 pub mod compare;
 pub mod eks;
+pub mod estimate;
 pub mod export;
 pub mod gates;
 pub mod iam;

@@ -195,7 +195,8 @@ fn course(scene: &Scene<'_>, now: String) -> Course {
         }
         for group in scene.snapshot.live.values().filter(|live| live.key.kind == Kind::Nodegroup) {
             let nodes = group.actual["scalingConfig"]["desiredSize"].as_u64().unwrap_or(0);
-            outlook.push(format!("node group {} to {version}: {nodes} nodes replaced", group.key.name));
+            let nodes = if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
+            outlook.push(format!("node group {} to {version}: {nodes} replaced", group.key.name));
         }
         if of_kind(Kind::FargateProfile).next().is_some() {
             outlook.push(format!("Fargate pods restarted on {version}"));

@@ -34,7 +34,7 @@ pub const fn noun(kind: Kind) -> &'static str {
 
 /// Minutes that creating one usually takes; 0 where it is a matter of seconds. Half to two thirds of what botocore's
 /// waiters allow (`waiters-2.json`: cluster 20 min, node group 40, add-on 10, Fargate profile 10).
-const fn minutes_to_create(kind: Kind) -> u32 {
+pub(super) const fn minutes_to_create(kind: Kind) -> u32 {
     match kind {
         Kind::Cluster => 10,
         Kind::IdentityProvider => 15,
@@ -45,7 +45,8 @@ const fn minutes_to_create(kind: Kind) -> u32 {
     }
 }
 
-const fn minutes_to_delete(kind: Kind) -> u32 {
+/// Minutes that deleting one usually takes; 0 where it is a matter of seconds.
+pub(super) const fn minutes_to_delete(kind: Kind) -> u32 {
     match kind {
         Kind::Cluster | Kind::Nodegroup | Kind::AutoScalingGroup => 5,
         Kind::NatGateway | Kind::VpcEndpoint | Kind::FargateProfile => 2,
@@ -83,8 +84,15 @@ pub fn whose(owner: &Owner) -> String {
     }
 }
 
-/// Keys in a row.
+/// As many keys stand in one sentence.
+const NAMED: usize = 5;
+
+/// Keys in a row; of many the first few, and how many more there are.
 #[must_use]
 pub fn list(keys: &BTreeSet<Key>) -> String {
-    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let named = if keys.len() > NAMED { NAMED - 1 } else { keys.len() };
+    let names: Vec<String> = keys.iter().take(named).map(ToString::to_string).collect();
+    let more = keys.len() - named;
+    let names = names.join(", ");
+    if more == 0 { names } else { format!("{names} and {more} more") }
 }

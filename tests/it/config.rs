@@ -239,8 +239,8 @@ fn a_cluster_config_is_checked_with_the_document_that_names_it() {
             "{place} {words}: {found:#?}"
         );
     };
-    has(&found, "cluster.yaml:7:13", "`spec.eks.region` is `eu-west-1`");
-    has(&found, "cluster.yaml:8:23", "`spec.eks.reconcile` cannot be used");
+    has(&found, "cluster.yaml:7:5", "`spec.eks.region` is `eu-west-1`");
+    has(&found, "cluster.yaml:8:17", "`spec.eks.reconcile` cannot be used");
 
     // What is wrong with the file itself has its place there, whether a document names it or not.
     write("clusters/shop.yaml", &format!("{config}managedNodeGroups:\n  - name: blue\n    minSzie: 1\n"));
@@ -248,7 +248,7 @@ fn a_cluster_config_is_checked_with_the_document_that_names_it() {
     let file = check(&folder.path().join("clusters/shop.yaml"), CheckOptions::default());
     has(&file.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), "shop.yaml:8:5", "`minSize`");
     std::fs::remove_file(folder.path().join("clusters/shop.yaml")).unwrap();
-    has(&said(), "cluster.yaml:9:18", "there is no file `clusters/shop.yaml` in the repository");
+    has(&said(), "cluster.yaml:9:3", "there is no file `clusters/shop.yaml` in the repository");
 }
 
 #[test]

@@ -56,11 +56,11 @@ impl Apply {
             let answer =
                 named::ask(store.as_ref(), &UserRequest::Approve(named::approval(&self.name, digest)))
                     .await?;
-            output::line(&answer);
+            named::say(context, &answer);
         }
         let answer =
             named::ask(store.as_ref(), &UserRequest::Sync { application: Some(self.name.clone()) }).await?;
-        output::line(&answer);
+        named::say(context, &answer);
         if self.no_wait {
             return Ok(ExitCode::SUCCESS);
         }
@@ -143,7 +143,10 @@ fn judge(context: &Context, record: &ClusterRecord, approve: &str) -> Result<Exi
         return Err(Failure::new(FailureKind::Unmet, words)
             .hint(format!("approve with: {approve} {}", waiting.digest)));
     }
-    if let Some((place, words)) = record.problems.first_key_value() {
+    // One reason for all of it, such as `suspend`: no failure, somebody wants it so.
+    let wanted_so =
+        !record.problems.is_empty() && record.problems.values().all(|words| *words == record.message);
+    if let Some((place, words)) = record.problems.first_key_value().filter(|_| !wanted_so) {
         return Err(Failure::new(FailureKind::Environment, format!("{name}: {place}: {words}")));
     }
     if record.sync != SyncStatus::Synced && !record.message.is_empty() {
@@ -151,6 +154,9 @@ fn judge(context: &Context, record: &ClusterRecord, approve: &str) -> Result<Exi
     }
     if !context.is_structured() {
         output::line(&format!("{name}: {} {}, version {}", record.sync, record.health, record.version));
+        if !record.message.is_empty() {
+            output::line(&format!("  {}", record.message));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

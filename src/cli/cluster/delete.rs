@@ -48,7 +48,7 @@ impl Delete {
         }
         let answer =
             named::ask(store.as_ref(), &UserRequest::Approve(named::approval(&self.name, digest))).await?;
-        output::line(&answer);
+        named::say(context, &answer);
         apply::follow(context, store.as_ref(), &self.name).await
     }
 

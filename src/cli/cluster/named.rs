@@ -1,7 +1,7 @@
 //! A cluster by its name: how commands reach the engine, the daemon and its memory.
 
 use crate::app::{self, Composed, Surroundings};
-use crate::cli::{Context, run};
+use crate::cli::{Context, output, run};
 use crate::failure::{Failure, FailureKind};
 use crate::ports::state::{Approval, UserRequest};
 use crate::ports::{ClusterRecord, Sink, StateStore};
@@ -48,6 +48,15 @@ pub async fn ask(store: &dyn StateStore, request: &UserRequest) -> Result<String
             .hint("the request stays: a daemon that starts later carries it out")
             .hint("where no daemon runs, --here does the work in this process")
     })
+}
+
+/// Shows the daemon's answer: beside the result, where that is data.
+pub fn say(context: &Context, answer: &str) {
+    if context.is_structured() {
+        output::note(answer);
+    } else {
+        output::line(answer);
+    }
 }
 
 /// The approval of a cluster's plan.

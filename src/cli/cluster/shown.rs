@@ -4,7 +4,11 @@ use crate::cli::output::{self, Colour, coloured};
 use crate::engine::clusters::{ClusterPreview, StepPreview};
 use crate::model::event::FieldDrift;
 use crate::model::plan::Verdict;
-use crate::provision::StepAction;
+use crate::provision::{StepAction, wording};
+use std::collections::BTreeMap;
+
+/// As many steps with one reason have it told once.
+const SHARED: usize = 3;
 
 /// Prints a plan. `approve` is the command that approves what is held: `cluster apply`.
 pub fn plan(preview: &ClusterPreview, approve: &str) {
@@ -28,7 +32,12 @@ pub fn plan(preview: &ClusterPreview, approve: &str) {
     for leftover in &preview.leftovers {
         output::line(&coloured(Colour::Red, &format!("  ! first has to go: {leftover}")));
     }
-    preview.steps.iter().for_each(step);
+    let shared = shared_reason(&preview.steps);
+    preview.steps.iter().for_each(|each| step(each, shared.as_deref()));
+    if let Some(reason) = &shared {
+        let count = preview.steps.iter().filter(|step| held(step) == Some(reason)).count();
+        output::line(&format!("  held, {count} of these: {reason}"));
+    }
     for undeclared in &preview.undeclared {
         output::line(&coloured(Colour::Dim, &format!("  . not declared: {undeclared}")));
     }
@@ -57,13 +66,33 @@ fn summary(preview: &ClusterPreview) -> String {
         })
         .collect();
     if parts.is_empty() {
-        format!("nothing to change, {} resources as declared", preview.unchanged)
-    } else {
-        parts.join(", ")
+        return format!("nothing to change, {} resources as declared", preview.unchanged);
+    }
+    let time = wording::minutes(preview.minutes);
+    let time = if time.is_empty() { time } else { format!("; {time} in all") };
+    format!("{}{time}", parts.join(", "))
+}
+
+/// Why a step waits for a person.
+fn held(step: &StepPreview) -> Option<&String> {
+    match &step.verdict {
+        Verdict::Held(why) => Some(why),
+        _ => None,
     }
 }
 
-fn step(step: &StepPreview) {
+/// The reason of many steps that wait for a person, which is told once for all of them.
+fn shared_reason(steps: &[StepPreview]) -> Option<String> {
+    let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+    for why in steps.iter().filter_map(held) {
+        *counts.entry(why).or_default() += 1;
+    }
+    let (why, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    (count >= SHARED).then(|| why.clone())
+}
+
+/// One step; a reason that many share is marked only.
+fn step(step: &StepPreview, shared: Option<&str>) {
     let (sign, colour) = match step.action {
         StepAction::Create => ("+", Colour::Green),
         StepAction::Delete => ("-", Colour::Red),
@@ -71,9 +100,12 @@ fn step(step: &StepPreview) {
         StepAction::Update | StepAction::Replace | StepAction::Adopt => ("~", Colour::Yellow),
     };
     let drifted = if step.drifted { " (drifted)" } else { "" };
-    output::line(&coloured(colour, &format!("  {sign} {} {}{drifted}", step.action, step.resource)));
+    let is_shared = held(step).is_some_and(|why| Some(why.as_str()) == shared);
+    let mark = if is_shared { " (held)" } else { "" };
+    output::line(&coloured(colour, &format!("  {sign} {} {}{drifted}{mark}", step.action, step.resource)));
     match &step.verdict {
         Verdict::Allowed => {}
+        Verdict::Held(_) if is_shared => {}
         Verdict::Held(why) => output::line(&format!("      held: {why}")),
         Verdict::Blocked(why) => output::line(&coloured(Colour::Red, &format!("      blocked: {why}"))),
         Verdict::Deferred(why) => output::line(&coloured(Colour::Dim, &format!("      later: {why}"))),

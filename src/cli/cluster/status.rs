@@ -43,6 +43,12 @@ impl Status {
                         .hint("`portolan cluster plan` looks by itself"));
                 }
             }
+            if records.is_empty() && !self.watch && !context.is_structured() {
+                output::note(
+                    "no daemon has looked at a cluster yet; `portolan cluster plan` looks by itself",
+                );
+                return Ok(ExitCode::SUCCESS);
+            }
             if shown.as_ref() != Some(&records) {
                 match (&self.name, records.as_slice()) {
                     (Some(_), [record]) if !context.is_structured() => details(record),

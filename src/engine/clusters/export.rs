@@ -8,7 +8,7 @@ use crate::provision::export::{Exported, calls, eksctl};
 use crate::provision::resource::{Driver, Kind};
 
 /// What a file describes; networks and roles are referred to by their ids.
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Cluster,
     Kind::Addon,
     Kind::Nodegroup,
@@ -16,6 +16,7 @@ const KINDS: [Kind; 7] = [
     Kind::AccessEntry,
     Kind::PodIdentityAssociation,
     Kind::IdentityProvider,
+    Kind::OidcProvider,
 ];
 /// Calls under way at once.
 const AT_ONCE: usize = 8;

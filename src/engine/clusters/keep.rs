@@ -2,6 +2,7 @@
 
 use super::kept::Kept;
 use super::pass::{PassEnd, has_moved, pass};
+use crate::model::Health;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,8 @@ const AT_ONCE: u32 = 16;
 const RETRIES_BY_HAND: u32 = 5;
 /// Looks at what is on its way before everything is looked at again.
 const LOOKS: u32 = 6;
+/// Looks of a command at what is in place and not well yet: add-ons say so for a while after their nodes came.
+const LOOKS_AT_THE_ILL: u32 = 6;
 
 /// Keeps one cluster: pass, wait, pass again.
 pub async fn keep(kept: Arc<Kept>, mut stop: watch::Receiver<bool>) {
@@ -48,12 +51,18 @@ pub async fn keep(kept: Arc<Kept>, mut stop: watch::Receiver<bool>) {
 pub async fn keep_by_hand(kept: &Arc<Kept>) -> PassEnd {
     let mut rest = Rest::new(kept);
     let mut retries = 0;
+    let mut looks = 0;
     loop {
         match pass(kept).await {
             PassEnd::Finished => {
                 // One that stays in the store is found to be gone by whoever looks next.
                 let _ = kept.forget().await;
                 return PassEnd::Finished;
+            }
+            PassEnd::Done if looks < LOOKS_AT_THE_ILL && is_ill(kept) => {
+                looks += 1;
+                rest.pause = (rest.pause * 3 / 2).min(kept.context.pace.longest);
+                rest.wait(kept, rest.pause).await;
             }
             PassEnd::Done => return PassEnd::Done,
             PassEnd::Retry if retries >= RETRIES_BY_HAND => return PassEnd::Retry,
@@ -67,6 +76,11 @@ pub async fn keep_by_hand(kept: &Arc<Kept>) -> PassEnd {
             }
         }
     }
+}
+
+/// Whether all is in place, and something of it is not well: nothing tells when it is but a look.
+fn is_ill(kept: &Kept) -> bool {
+    kept.record().health == Health::Degraded
 }
 
 /// Pauses between passes.
@@ -114,7 +128,11 @@ impl Rest {
             }
             PassEnd::Done => {
                 self.pause = kept.context.pace.first;
-                self.until_due(kept).await;
+                if is_ill(kept) {
+                    self.wait(kept, kept.context.pace.longest * 2).await;
+                } else {
+                    self.until_due(kept).await;
+                }
             }
         }
     }

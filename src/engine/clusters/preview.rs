@@ -10,7 +10,7 @@ use crate::model::event::FieldDrift;
 use crate::model::plan::Verdict;
 use crate::provision::resource::{Kind, Owner};
 use crate::provision::upgrade::Course;
-use crate::provision::{Step, StepAction};
+use crate::provision::{Step, StepAction, estimate};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct ClusterPreview {
     pub steps: Vec<StepPreview>,
     /// How many resources are as declared.
     pub unchanged: usize,
+    /// Minutes that it takes to make and delete what is to be made and deleted, if nobody has to be waited for.
+    pub minutes: u32,
     /// Digest to approve; empty when nothing is held.
     pub held: String,
     /// Where the cluster is on its way to another version.
@@ -97,6 +99,7 @@ impl ClusterPreview {
             revision: plan.revision.clone(),
             steps: plan.steps.iter().filter(is_told).map(StepPreview::of).collect(),
             unchanged: plan.count(StepAction::Unchanged),
+            minutes: estimate::minutes(&plan.steps),
             held: plan.held.clone(),
             course: found.staged.course.clone(),
             undeclared: plan

@@ -37,24 +37,23 @@ pub(super) fn managed(live: &Live, notes: &mut Vec<String>) -> Value {
         "tags": own_tags(live),
         "updateConfig": update(&actual["updateConfig"]),
     });
-    if actual["capacityType"] == "SPOT" {
+    let template = actual["launchTemplate"]["id"].as_str();
+    let spot = actual["capacityType"] == "SPOT";
+    if spot {
         group["spot"] = json!(true);
-        group["instanceTypes"] = json!(kinds);
-    } else if let [one] = kinds.as_slice() {
-        group["instanceType"] = json!(one);
-    } else {
-        group["instanceTypes"] = json!(kinds);
     }
-    if let Some(template) = actual["launchTemplate"]["id"].as_str() {
-        group["launchTemplate"] = json!({"id": template, "version": actual["launchTemplate"]["version"]});
-        // The template says these.
-        for member in ["instanceType", "instanceTypes"] {
-            if let Some(members) = group.as_object_mut().filter(|_| kinds.is_empty()) {
-                members.remove(member);
-            }
+    match kinds.as_slice() {
+        // The template says it.
+        [] => {}
+        // One type beside a template is refused by eksctl, a list of one is not.
+        [one] if !spot && template.is_none() => group["instanceType"] = json!(one),
+        _ => group["instanceTypes"] = json!(kinds),
+    }
+    match template {
+        Some(id) => {
+            group["launchTemplate"] = json!({"id": id, "version": actual["launchTemplate"]["version"]});
         }
-    } else {
-        group["volumeSize"] = actual["diskSize"].clone();
+        None => group["volumeSize"] = actual["diskSize"].clone(),
     }
     match ami_family(actual["amiType"].as_str().unwrap_or_default()) {
         Some(family) => group["amiFamily"] = json!(family),

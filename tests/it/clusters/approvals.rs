@@ -2,7 +2,9 @@
 
 use super::fake_kinds::{SHOP, shop};
 use super::scene::{Scene, settle};
-use portolan::engine::clusters::PassEnd;
+use portolan::engine::clusters::{PassEnd, Wanted};
+use portolan::model::SyncStatus;
+use portolan::model::application::Adopt;
 use portolan::model::event::What;
 use portolan::ports::StateStore;
 
@@ -81,4 +83,47 @@ async fn what_is_not_ours_is_taken_over_only_when_that_is_approved() {
     scene.approve(&waiting.digest).await;
     settle(&kept).await;
     assert!(!scene.cloud.state().things.iter().find(|t| t.kind == "Cluster").unwrap().tags.is_empty());
+}
+
+#[tokio::test]
+async fn adoption_is_refused_asked_for_or_done_at_once_by_the_documents_policy() {
+    for (adopt, waits, taken) in
+        [(Adopt::Never, false, false), (Adopt::IfUnowned, true, false), (Adopt::Always, false, true)]
+    {
+        let mut scene = Scene::slow();
+        scene.policy.adopt = adopt;
+        let kept = scene.start(&shop("1.35", 2)).await;
+        settle(&kept).await;
+        scene.cloud.edit("Cluster", |thing| thing.tags.clear());
+        settle(&kept).await;
+        let cluster = scene.cloud.state().things.iter().find(|t| t.kind == "Cluster").unwrap().tags.clone();
+        assert_eq!((kept.record().waiting.is_some(), !cluster.is_empty()), (waits, taken), "{adopt:?}");
+        if adopt == Adopt::Never {
+            assert!(kept.record().message.contains("allow adoption"), "{}", kept.record().message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_suspended_cluster_is_looked_at_and_not_touched_and_its_removal_still_asks() {
+    let mut scene = Scene::slow();
+    let kept = scene.start(&shop("1.35", 2)).await;
+    settle(&kept).await;
+    scene.policy.suspended = Some("its document says `suspend: true`".into());
+    let suspended = scene.wanted(&shop("1.35", 5), "2");
+    kept.supersede(Wanted { digest: "suspended".into(), ..suspended.clone() });
+    let before = scene.cloud.writes();
+    scene.cloud.edit("Nodegroup", |thing| thing.fields["size"] = 9.into());
+    settle(&kept).await;
+    assert_eq!(scene.cloud.writes(), before);
+    let record = kept.record();
+    assert!(record.message.contains("suspend"), "{}", record.message);
+    assert_eq!(record.sync, SyncStatus::OutOfSync);
+    // The document is gone: what it said against changes is gone with it, and an approval is asked for.
+    kept.supersede(suspended.gone());
+    settle(&kept).await;
+    let waiting = kept.record().waiting.expect("an approval");
+    assert_eq!(scene.cloud.writes(), before);
+    scene.approve(&waiting.digest).await;
+    assert_eq!(settle(&kept).await, PassEnd::Finished);
 }

@@ -21,6 +21,7 @@ const CONFIG: &str = r#"apiVersion: eksctl.io/v1alpha5
 kind: ClusterConfig
 metadata: {name: shop, region: eu-central-1, version: "1.35", tags: {team: shop}}
 availabilityZones: [eu-central-1a, eu-central-1b]
+iam: {withOIDC: true}
 addons: [{name: vpc-cni}, {name: kube-proxy}, {name: coredns}]
 managedNodeGroups:
   - {name: blue, instanceType: t3.medium, minSize: 1, maxSize: 3, desiredCapacity: 2}
@@ -121,7 +122,7 @@ async fn a_cluster_is_planned_made_looked_at_and_taken_away_by_hand() {
         desk.says(
             &["plan", "shop"],
             1,
-            &["to create", "+ create Cluster/shop", "costs: about 10 min", "later: waits for"],
+            &["to create", "+ create Cluster/shop", "min in all", "costs: about 10 min", "later: waits for"],
         );
         let plan = desk.data(&["plan", "shop"], 1);
         assert_eq!((plan["name"].as_str(), plan["region"].as_str()), (Some("shop"), Some("eu-central-1")));
@@ -189,8 +190,11 @@ async fn a_cluster_is_planned_made_looked_at_and_taken_away_by_hand() {
         assert!(token["status"]["token"].as_str().unwrap().starts_with("k8s-aws-v1."));
         desk.says(&["token", "--eks", "shop", "--region", "eu-central-1"], 0, &["k8s-aws-v1."]);
 
-        let exported =
-            desk.says(&["export", "shop"], 0, &["kind: ClusterConfig", "name: blue", "version: '1.35'"]);
+        let exported = desk.says(
+            &["export", "shop"],
+            0,
+            &["kind: ClusterConfig", "name: blue", "version: '1.35'", "withOIDC: true"],
+        );
         let file = desk.folder.path().join("exported.yaml");
         std::fs::write(&file, &exported.out).unwrap();
         let check = Command::new(env!("CARGO_BIN_EXE_portolan")).arg("check").arg(&file).output().unwrap();
@@ -203,7 +207,7 @@ async fn a_cluster_is_planned_made_looked_at_and_taken_away_by_hand() {
         let shown = desk.says(
             &["delete", "shop"],
             1,
-            &["- delete Cluster/shop", "- delete Vpc/vpc", "approve its deletion"],
+            &["- delete Cluster/shop", "- delete Vpc/vpc (held)", "approve its deletion"],
         );
         let digest = shown.out.lines().find_map(|line| line.split("--approve ").nth(1)).expect("a digest");
         desk.says(

@@ -203,7 +203,6 @@ async fn pods_of_fargate_go_one_by_one_as_their_budget_lets_them_and_a_tight_bud
     let before = names().await;
     eventually("a budget that is seen", async || {
         let inside = look(&api, Vec::new()).await.unwrap();
-        assert!(inside.kubelets.len() >= nodes.len());
         inside
             .tight_budgets
             .iter()
