@@ -6,6 +6,7 @@
 
 mod announce;
 pub mod clusters;
+pub mod migrations;
 mod compare;
 mod coordinate;
 mod destination;
@@ -35,7 +36,7 @@ mod world;
 use crate::model::event::What;
 use crate::model::{ClusterSpec, Permissions};
 use crate::ports::state::ApplicationRecord;
-use crate::ports::{Clock, Clouds, Cluster, ClusterRecord, Renderer, Repository, Sink, StateStore};
+use crate::ports::{Clock, Clouds, Cluster, ClusterRecord, MigrationRecord, Renderer, Repository, Sink, StateStore};
 use async_trait::async_trait;
 use coordinate::Coordinator;
 pub use preview::{ChangePreview, Preview};
@@ -143,6 +144,12 @@ impl View {
         self.world.clusters.all().iter().map(|kept| kept.record()).collect()
     }
 
+    /// Every migration's record, as it is now.
+    #[must_use]
+    pub fn migrations(&self) -> Vec<MigrationRecord> {
+        self.world.migrations.records()
+    }
+
     /// Whether every repository was fetched or tried, and every application has been looked at once.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -198,6 +205,7 @@ impl Engine {
             _ = stop.changed() => return,
         };
         world.clusters.begin(&world, clusters);
+        world.migrations.begin(&world);
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(world.records.clone().keep_writing());
 

@@ -6,6 +6,7 @@ pub mod decommission;
 pub mod own;
 pub mod owner;
 pub mod proof;
+pub mod stages;
 pub mod verdict;
 
 pub use verdict::{Level, Offer, Verdict};

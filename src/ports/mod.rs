@@ -4,6 +4,7 @@ pub mod clock;
 pub mod cloud;
 pub mod cluster;
 pub mod cluster_record;
+pub mod migration_record;
 pub mod observer;
 pub mod renderer;
 pub mod repository;
@@ -17,6 +18,7 @@ pub use cluster::{
     Discovery, Evidence, Impersonation, ServedKind, WatchEvent, WatchGuard,
 };
 pub use cluster_record::{ClusterMemory, ClusterRecord, DriftedField, UnderWay};
+pub use migration_record::{MigrationRecord, PartRecord, Stored};
 pub use observer::{CallObserver, ObservedRequest, RequestObserver};
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};
 pub use repository::{Checkout, Repository, RepositoryFailure, Tip};

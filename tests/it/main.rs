@@ -46,6 +46,7 @@ mod local_programs;
 mod migrate;
 mod migrate_objects;
 mod migrate_proof;
+mod migrations;
 mod plan;
 mod provision;
 mod render;
