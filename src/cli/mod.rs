@@ -12,6 +12,7 @@ mod requests;
 mod run;
 mod schema;
 mod status;
+mod status_migrations;
 
 use crate::config::{self, Config};
 use crate::failure::Failure;

@@ -34,7 +34,7 @@ pub struct Sync {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Approve {
-    /// Application, or cluster.
+    /// Application, cluster or migration.
     application: String,
     /// Digest of the plan. When absent, what waits is shown and nothing is approved.
     digest: Option<String>,
@@ -121,7 +121,8 @@ impl Approve {
 }
 
 impl Approve {
-    /// The approval of a cluster's plan, where a cluster of this name waits with this digest and no application does.
+    /// The approval of the plan of a cluster or a migration, where one of this name waits with this digest and no
+    /// application does.
     async fn of_cluster(
         &self,
         store: &dyn StateStore,
@@ -135,8 +136,12 @@ impl Approve {
             return Ok(None);
         }
         let clusters = store.clusters().await?;
-        let waiting = clusters.get(&self.application).and_then(|record| record.waiting.as_ref());
-        Ok(waiting.filter(|waiting| waiting.digest == *digest).map(|waiting| Approval {
+        let migrations = store.migrations().await?;
+        let of_cluster = clusters.get(&self.application).and_then(|record| record.waiting.as_ref());
+        let of_migration = migrations.get(&self.application).and_then(|stored| stored.value.waiting.as_ref());
+        let waiting =
+            [of_cluster, of_migration].into_iter().flatten().find(|waiting| waiting.digest == *digest);
+        Ok(waiting.map(|waiting| Approval {
             application: String::new(),
             destination: self.application.clone(),
             digest: waiting.digest.clone(),

@@ -1,18 +1,19 @@
 //! `portolan status`.
 
 use super::output::{self, Colour, coloured};
-use super::{Context, Output, cluster};
+use super::{Context, Output, cluster, status_migrations};
 use crate::app;
 use crate::failure::Failure;
 use crate::model::{Health, SyncStatus};
-use crate::ports::{ApplicationRecord, ClusterRecord};
+use crate::ports::{ApplicationRecord, ClusterRecord, MigrationRecord};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Pause between two readings with `--watch`.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Shows where every application and every kept cluster stands.
+/// Shows where every application, kept cluster and migration stands.
 ///
 /// Examples:
 ///   portolan status
@@ -32,7 +33,7 @@ impl Status {
     pub(super) async fn run(&self, context: &Context) -> Result<ExitCode, Failure> {
         let config = context.config()?;
         let store = app::state_store(&config, None).await?;
-        let mut shown: Option<(Vec<ApplicationRecord>, Vec<ClusterRecord>)> = None;
+        let mut shown: Option<(Vec<ApplicationRecord>, Vec<ClusterRecord>, Vec<MigrationRecord>)> = None;
         loop {
             let records: Vec<ApplicationRecord> = store
                 .load()
@@ -44,12 +45,18 @@ impl Status {
             let alone = self.application.is_some() || context.is_structured();
             let clusters =
                 if alone { Vec::new() } else { store.clusters().await?.into_values().collect::<Vec<_>>() };
-            let news = (records, clusters);
+            let migrations = if alone { BTreeMap::new() } else { store.migrations().await? };
+            let migrations = migrations.into_values().map(|stored| stored.value).collect::<Vec<_>>();
+            let news = (records, clusters, migrations);
             if shown.as_ref() != Some(&news) {
                 print(context.output, &news.0)?;
                 if !news.1.is_empty() {
                     output::line("");
                     cluster::print_status(context.output, &news.1)?;
+                }
+                if !news.2.is_empty() {
+                    output::line("");
+                    status_migrations::print(&news.2, context.output == Output::Wide);
                 }
                 shown = Some(news);
             }

@@ -3,6 +3,7 @@
 use super::destination::{Destination, lock};
 use super::expand::{self, Expansion, Wanted};
 use super::keep::keep_unit;
+use super::migrations::Movers;
 use super::rendering::{self, render_unit};
 use super::unit::{Prepared, Unit, UnitSpec};
 use super::world::World;
@@ -100,6 +101,11 @@ impl Coordinator {
         for kept in self.world.clusters.take(&self.world, &documents).await {
             if self.keeps {
                 self.world.clusters.spawn(&self.world, kept, self.stop.clone());
+            }
+        }
+        for mover in self.world.migrations.take(&self.world, &documents) {
+            if self.keeps {
+                Movers::spawn(&self.world, mover, self.stop.clone());
             }
         }
         let expansion = expand::expand(&documents, &self.world, &self.remembered).await;

@@ -17,6 +17,7 @@ mod hooks;
 pub mod inventory;
 mod keep;
 mod ledger;
+pub mod migrations;
 mod observe;
 mod parent;
 mod pass;
@@ -36,7 +37,9 @@ mod world;
 use crate::model::event::What;
 use crate::model::{ClusterSpec, Permissions};
 use crate::ports::state::ApplicationRecord;
-use crate::ports::{Clock, Clouds, Cluster, ClusterRecord, Renderer, Repository, Sink, StateStore};
+use crate::ports::{
+    Clock, Clouds, Cluster, ClusterRecord, MigrationRecord, Renderer, Repository, Sink, StateStore,
+};
 use async_trait::async_trait;
 use coordinate::Coordinator;
 pub use preview::{ChangePreview, Preview};
@@ -144,6 +147,12 @@ impl View {
         self.world.clusters.all().iter().map(|kept| kept.record()).collect()
     }
 
+    /// Every migration's record, as it is now.
+    #[must_use]
+    pub fn migrations(&self) -> Vec<MigrationRecord> {
+        self.world.migrations.records()
+    }
+
     /// Whether every repository was fetched or tried, and every application has been looked at once.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -199,6 +208,7 @@ impl Engine {
             _ = stop.changed() => return,
         };
         world.clusters.begin(&world, clusters);
+        world.migrations.begin(&world);
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(world.records.clone().keep_writing());
 

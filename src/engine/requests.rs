@@ -69,8 +69,10 @@ fn sync(world: &World, name: Option<&str>) -> String {
     let clusters: Vec<_> =
         world.clusters.all().into_iter().filter(|kept| name.is_none_or(|name| *kept.name == *name)).collect();
     clusters.iter().for_each(|kept| kept.ask());
+    let migrations = world.migrations.ask(name);
     match (units.len(), name) {
         (0, Some(name)) if !clusters.is_empty() => format!("syncing cluster {name}"),
+        (0, Some(name)) if migrations > 0 => format!("looking at migration {name}"),
         (0, Some(name)) => format!("there is no application {name}"),
         (1, _) => format!("syncing {}", units[0].name),
         (count, _) => format!("syncing {count} applications"),
@@ -105,8 +107,14 @@ async fn approve(world: &World, approval: &Approval) -> String {
 /// An approval that names no application is one of a cluster's plan.
 fn approve_cluster(world: &World, approval: &Approval) -> String {
     let name = &approval.destination;
+    if let Some(mover) = world.migrations.get(name)
+        && let Some(waiting) = mover.record().waiting.filter(|waiting| waiting.digest == approval.digest)
+    {
+        mover.look_again();
+        return format!("approved: {} steps", waiting.objects.len());
+    }
     let Some(kept) = world.clusters.get(name) else {
-        return format!("there is no cluster {name} to be kept");
+        return format!("there is no cluster {name} to be kept, and no such plan of a migration waits");
     };
     match kept.record().waiting {
         Some(waiting) if waiting.digest == approval.digest => {

@@ -2,6 +2,7 @@
 
 use super::clusters::Fleet;
 use super::destination::{Destination, lock};
+use super::migrations::Movers;
 use super::parent::Parent;
 use super::records::Records;
 use super::tasks::Tasks;
@@ -59,6 +60,8 @@ pub(crate) struct World {
     pub tasks: Tasks,
     /// Clusters that are kept in the cloud.
     pub clusters: Fleet,
+    /// Migrations that are kept.
+    pub migrations: Movers,
     repositories: Mutex<BTreeMap<String, RepositoryState>>,
     destinations: Mutex<BTreeMap<String, Arc<Destination>>>,
     approvals: Mutex<BTreeSet<(String, String, String)>>,
@@ -80,6 +83,7 @@ impl World {
             looked: watch::Sender::new(()),
             tasks: Tasks::default(),
             clusters: Fleet::default(),
+            migrations: Movers::default(),
             repositories: Mutex::new(repositories),
             destinations: Mutex::default(),
             approvals: Mutex::default(),

@@ -12,9 +12,10 @@ const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
 /// Makes the request. Unknown fields are refused (`fieldValidation=Strict`, KEP-2885; servers before 1.25 ignore it
 /// and refuse those of built-in kinds anyway).
-pub(super) async fn apply(wire: &Wire, request: &ApplyRequest) -> Result<Applied, ApiFailure> {
+pub(super) async fn apply(wire: &Wire, request: &ApplyRequest, manager: &str) -> Result<Applied, ApiFailure> {
     let ApplyRequest { kind, id, body, force, dry_run, impersonate } = request;
-    let query = write::query().with("force", if *force { "true" } else { "false" }).dry_run(*dry_run);
+    let query =
+        write::query_as(manager).with("force", if *force { "true" } else { "false" }).dry_run(*dry_run);
     let path = url::object(kind, id.namespace.as_deref(), &id.name);
     let call = Call::write(Method::PATCH, path, query, Some((APPLY_PATCH, Bytes::from_owner(body.clone()))))
         .impersonating(impersonate.as_ref())

@@ -17,6 +17,7 @@ mod evidence;
 mod failure;
 mod group_discovery;
 mod kinds;
+mod migration_records;
 mod pruned;
 mod pruned_batch;
 mod read;

@@ -5,6 +5,7 @@ use super::read::{self, Selection};
 use super::watch::{self, Watched};
 use super::wire::Wire;
 use super::{apply, events, evict, evidence, write};
+use crate::model::ownership::FIELD_MANAGER;
 use crate::model::{GroupKind, Object, ResourceId};
 use crate::ports::{
     Announcement, ApiFailure, Applied, ApplyRequest, Cluster, DeleteRequest, Discovery, Evidence,
@@ -71,7 +72,15 @@ impl Cluster for ApiServer {
     }
 
     async fn apply(&self, request: &ApplyRequest) -> Result<Applied, ApiFailure> {
-        apply::apply(&self.wire, request).await
+        apply::apply(&self.wire, request, FIELD_MANAGER).await
+    }
+
+    async fn apply_as(&self, request: &ApplyRequest, manager: &str) -> Result<Applied, ApiFailure> {
+        apply::apply(&self.wire, request, manager).await
+    }
+
+    async fn may(&self, spec: &Value) -> Result<bool, ApiFailure> {
+        write::review(&self.wire, spec).await
     }
 
     async fn delete(&self, request: &DeleteRequest) -> Result<(), ApiFailure> {

@@ -5,9 +5,11 @@
 //! | records | ConfigMaps `portolan-state-0` to `-15` | `portolan.dev/state=records` |
 //! | requests and approvals | a ConfigMap each, `portolan-request-…` | `portolan.dev/request=sync`, `approve`, `restore` |
 //! | clusters | a ConfigMap each, `portolan-cluster-…` | `portolan.dev/state=clusters` |
+//! | migrations | a Secret each, `portolan-migration-…` | `portolan.dev/state=migrations` |
 //! | pruned manifests | Secrets `portolan-pruned-…` | `portolan.dev/pruned=true` |
 
 use super::cluster_records::ClusterRecords;
+use super::migration_records;
 use super::pruned;
 use super::records::Records;
 use super::requests::Requests;
@@ -15,8 +17,8 @@ use super::server::ApiServer;
 use super::wire::Wire;
 use crate::model::ResourceId;
 use crate::ports::{
-    ApiFailure, ApiFailureKind, ApplicationRecord, Approval, Asked, ClusterRecord, Pruned, StateFailure,
-    StateStore, StateUpdate, UserRequest,
+    ApiFailure, ApiFailureKind, ApplicationRecord, Approval, Asked, ClusterRecord, MigrationRecord, Pruned,
+    StateFailure, StateStore, StateUpdate, Stored, UserRequest,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -127,5 +129,18 @@ impl StateStore for ClusterStateStore {
 
     async fn save_cluster(&self, name: &str, record: Option<&ClusterRecord>) -> Result<(), StateFailure> {
         self.clusters.save(&self.place, name, record).await
+    }
+
+    async fn migrations(&self) -> Result<BTreeMap<String, Stored<MigrationRecord>>, StateFailure> {
+        migration_records::load(&self.place).await
+    }
+
+    async fn save_migration(
+        &self,
+        name: &str,
+        record: Option<&MigrationRecord>,
+        expected: Option<&str>,
+    ) -> Result<String, StateFailure> {
+        migration_records::save(&self.place, name, record, expected).await
     }
 }

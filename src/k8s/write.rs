@@ -16,7 +16,12 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// Every write names its manager, and has unknown fields refused instead of dropped.
 pub(super) fn query() -> Query {
-    Query::default().with("fieldManager", FIELD_MANAGER).with("fieldValidation", "Strict")
+    query_as(FIELD_MANAGER)
+}
+
+/// [`query`] of another manager.
+pub(super) fn query_as(manager: &str) -> Query {
+    Query::default().with("fieldManager", manager).with("fieldValidation", "Strict")
 }
 
 /// How messages name a Secret; `None` for other kinds.
@@ -44,6 +49,16 @@ pub(super) async fn create(
         .impersonating(who)
         .secret(secret_subject(&kind.gvk, namespace, name));
     wire.exchange(call).await?.object(&format!("{} {name}", kind.gvk))
+}
+
+/// A `SubjectAccessReview`: the answer to its spec. It is never stored, and has no name.
+pub(super) async fn review(wire: &Wire, spec: &Value) -> Result<bool, ApiFailure> {
+    let body = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec});
+    let content = Some((JSON, Bytes::from(body.to_string())));
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews".to_owned();
+    let call = Call::write(Method::POST, path, Query::default(), content);
+    let answer: Value = wire.exchange(call).await?.json("a SubjectAccessReview")?;
+    Ok(answer.pointer("/status/allowed") == Some(&Value::Bool(true)))
 }
 
 /// JSON patch. A `test` that does not hold is an [`ApiFailureKind::Conflict`], as any precondition is.

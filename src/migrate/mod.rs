@@ -9,6 +9,7 @@ pub mod overview;
 pub mod own;
 pub mod owner;
 pub mod proof;
+pub mod stages;
 pub mod traffic;
 pub mod verdict;
 pub mod volumes;

@@ -230,6 +230,17 @@ pub enum What {
         /// Whether it will be mended now.
         mending: bool,
     },
+    /// A part of a migration begins a stage, or has completed it.
+    StageReached {
+        /// `the move`, or `wave shop`.
+        part: String,
+        /// Which stage.
+        stage: String,
+        /// `begun` or `complete`.
+        state: String,
+        /// Revision that asks for it.
+        revision: String,
+    },
     /// The daemon's own file was reloaded, or refused.
     Configuration {
         /// Whether the new file is in force.

@@ -12,6 +12,7 @@ pub mod interval;
 pub mod kops;
 pub mod migration;
 pub mod migration_document;
+pub mod migration_journal;
 pub mod object;
 pub mod ownership;
 pub mod permissions;

@@ -199,6 +199,10 @@ pub trait Cluster: Send + Sync + 'static {
     ) -> Result<Vec<Object>, ApiFailure>;
     /// Server-side apply.
     async fn apply(&self, request: &ApplyRequest) -> Result<Applied, ApiFailure>;
+    /// Server-side apply by another field manager than the daemon's own.
+    async fn apply_as(&self, request: &ApplyRequest, manager: &str) -> Result<Applied, ApiFailure>;
+    /// Asks who may do what: a `SubjectAccessReview` (authorization.k8s.io/v1) by its `spec`. True: it is allowed.
+    async fn may(&self, spec: &Value) -> Result<bool, ApiFailure>;
     /// Deletes with precondition. An object that is already gone is a success.
     async fn delete(&self, request: &DeleteRequest) -> Result<(), ApiFailure>;
     /// JSON patch (RFC 6902) of the whole object; the patch carries its own `test` operations.

@@ -5,6 +5,7 @@ pub mod cloud;
 pub mod cluster;
 pub mod cluster_record;
 pub mod files;
+pub mod migration_record;
 pub mod observer;
 pub mod renderer;
 pub mod repository;
@@ -19,6 +20,7 @@ pub use cluster::{
 };
 pub use cluster_record::{ClusterMemory, ClusterRecord, DriftedField, UnderWay};
 pub use files::{Files, FilesFailure};
+pub use migration_record::{MigrationRecord, PartRecord, Stored};
 pub use observer::{CallObserver, ObservedRequest, RequestObserver};
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};
 pub use repository::{Checkout, Repository, RepositoryFailure, Tip};

@@ -1,6 +1,7 @@
 //! What the daemon remembers, and how people reach it.
 
 use super::cluster_record::ClusterRecord;
+use super::migration_record::{MigrationRecord, Stored};
 use crate::model::{Deletion, Health, Object, ResourceId, SyncStatus};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -207,4 +208,22 @@ pub trait StateStore: Send + Sync + 'static {
     async fn clusters(&self) -> Result<BTreeMap<String, ClusterRecord>, StateFailure>;
     /// Writes a cluster's record, `None` removes it; it is stored when this returns.
     async fn save_cluster(&self, name: &str, record: Option<&ClusterRecord>) -> Result<(), StateFailure>;
+    /// Records of migrations, by the names of their documents.
+    async fn migrations(&self) -> Result<BTreeMap<String, Stored<MigrationRecord>>, StateFailure> {
+        Ok(BTreeMap::new())
+    }
+    /// Writes a migration's record by compare-and-swap: `expected` is the version that was read or written last, `None`
+    /// where there was none. Gives the new version; `None` as a record removes it. It is stored when this returns.
+    async fn save_migration(
+        &self,
+        name: &str,
+        record: Option<&MigrationRecord>,
+        expected: Option<&str>,
+    ) -> Result<String, StateFailure> {
+        let _ = (record, expected);
+        Err(StateFailure {
+            message: format!("this store keeps no migrations: {name} cannot begin"),
+            transient: false,
+        })
+    }
 }

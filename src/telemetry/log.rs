@@ -97,6 +97,9 @@ impl Sink for LogSink {
                 let fields = shown(fields);
                 warn!(destination, resource, fields, mending, "drifted");
             }
+            What::StageReached { part, stage, state, revision } => {
+                info!(destination, part, stage, state, revision, "stage");
+            }
             What::Configuration { accepted: true, message } => info!(message, "configuration in force"),
             What::Configuration { accepted: false, message } => {
                 error!(message, "configuration refused, the old one stays")

@@ -49,6 +49,7 @@ mod migrate;
 mod migrate_dump;
 mod migrate_objects;
 mod migrate_proof;
+mod migrations;
 mod plan;
 mod provision;
 mod render;

@@ -7,18 +7,20 @@
 //! answers/ID.txt              answers, for ten minutes
 //! pruned/….json               pruned manifests
 //! clusters/NAME.json          records of clusters
+//! migrations/NAME.json        records of migrations
 //! ```
 //! The folder belongs to the daemon's user alone (mode 0700, files 0600), for pruned Secrets are in it; whoever may
 //! act as that user may ask. Every file is replaced by a rename, so that no reader sees half of one.
 
 mod clusters;
 mod files;
+mod migrations;
 mod pruned;
 mod requests;
 
 use crate::ports::{
-    ApplicationRecord, Approval, Asked, ClusterRecord, Pruned, StateFailure, StateStore, StateUpdate,
-    UserRequest,
+    ApplicationRecord, Approval, Asked, ClusterRecord, MigrationRecord, Pruned, StateFailure, StateStore,
+    StateUpdate, Stored, UserRequest,
 };
 use async_trait::async_trait;
 use files::Folder;
@@ -55,6 +57,7 @@ impl FolderStore {
                 requests::ANSWERS,
                 pruned::PRUNED,
                 clusters::CLUSTERS,
+                migrations::MIGRATIONS,
             ],
         )?;
         Ok(Self { folder: Arc::new(folder), writing: Mutex::new(()) })
@@ -127,6 +130,22 @@ impl StateStore for FolderStore {
     async fn save_cluster(&self, name: &str, record: Option<&ClusterRecord>) -> Result<(), StateFailure> {
         let (name, record) = (name.to_owned(), record.cloned());
         self.blocking(move |folder| clusters::save(folder, &name, record.as_ref())).await
+    }
+
+    async fn migrations(&self) -> Result<BTreeMap<String, Stored<MigrationRecord>>, StateFailure> {
+        self.blocking(migrations::load).await
+    }
+
+    async fn save_migration(
+        &self,
+        name: &str,
+        record: Option<&MigrationRecord>,
+        expected: Option<&str>,
+    ) -> Result<String, StateFailure> {
+        let _one_at_a_time = self.writing.lock().await;
+        let (name, record, expected) = (name.to_owned(), record.cloned(), expected.map(String::from));
+        self.blocking(move |folder| migrations::save(folder, &name, record.as_ref(), expected.as_deref()))
+            .await
     }
 }
 

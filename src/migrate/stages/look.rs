@@ -1,0 +1,185 @@
+//! Everything that a plan of a migration is made from, and what follows from it for all parts alike.
+
+use super::desired::Intent;
+use super::patch::patched;
+use super::sight::Sight;
+use crate::migrate::own::{self, Class, Classified, Index};
+use crate::migrate::proof::{Answers, Key};
+use crate::model::migration::{Effect, Gate, Side};
+use crate::model::migration_document::{MigrationSpec, VolumeMethod};
+use crate::model::migration_journal::{Entry, Journal};
+use crate::model::{Object, ResourceId};
+use crate::transform::{Context, Identity, Survey, Volumes, identity};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a pass has seen.
+pub struct Look<'a> {
+    /// Name of the `Migration` document.
+    pub name: &'a str,
+    /// What it says.
+    pub spec: &'a MigrationSpec,
+    /// What is remembered.
+    pub journal: &'a Journal,
+    /// The kops cluster.
+    pub source: &'a Sight,
+    /// The EKS cluster; `None` while it cannot be read.
+    pub target: Option<&'a Sight>,
+    /// Why the target cannot be used yet.
+    pub provision: Option<Gate>,
+    /// Name of the target in EKS; empty where it is none.
+    pub target_name: &'a str,
+    /// What kops' bootstrap channel says.
+    pub index: &'a Index,
+    /// Applications of this daemon that deliver to the source and are not suspended, by namespace.
+    pub applications: &'a BTreeMap<String, Vec<String>>,
+    /// Answers of both sides to what the source's RBAC names; asked for only while something is verified.
+    pub answers: Option<&'a (Answers, Answers)>,
+    /// Answers of AWS, as [`super::seam::Concern::reads`] has them.
+    pub reads: &'a BTreeMap<String, Value>,
+    /// What stands against deleting the old cluster; `None`: it is not known.
+    pub guard: Option<Result<String, String>>,
+    /// The key of this run for digests of Secrets.
+    pub key: &'a Key,
+    /// Digests that a person approved.
+    pub approved: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Now, in seconds since 1970.
+    pub now: i64,
+}
+
+/// What follows from a look for every part.
+pub struct Known<'a> {
+    /// What was seen.
+    pub look: &'a Look<'a>,
+    /// The source's objects as they were before the migration wrote anything.
+    pub before: Vec<Value>,
+    /// What becomes of each object.
+    pub classes: BTreeMap<ResourceId, Classified>,
+    /// What the rules need to know.
+    pub context: Context,
+}
+
+impl<'a> Known<'a> {
+    /// Works it out.
+    #[must_use]
+    pub fn of(look: &'a Look<'a>) -> Self {
+        let before = before(&look.source.objects, &look.journal.entries);
+        let context = context(look, &before);
+        let classes = classes(&before, look);
+        Self { look, before, classes, context }
+    }
+
+    /// What belongs on the target.
+    #[must_use]
+    pub fn intent(&self) -> Intent<'_> {
+        Intent { source: &self.before, classes: &self.classes, context: &self.context }
+    }
+}
+
+/// The source as it was: what the journal says is undone in thought, the last change first.
+fn before(source: &[Value], entries: &BTreeMap<String, Entry>) -> Vec<Value> {
+    let mut undo: BTreeMap<&ResourceId, Vec<(u64, &[Value])>> = BTreeMap::new();
+    for entry in entries.values() {
+        for effect in &entry.undo {
+            if let Effect::Patch { side: Side::Source, id, operations, .. } = effect {
+                undo.entry(id).or_default().push((entry.number, operations.as_slice()));
+            }
+        }
+    }
+    undo.values_mut().for_each(|changes| changes.sort_by_key(|(number, _)| std::cmp::Reverse(*number)));
+    let stands = |object: &&Value| {
+        !(object["kind"] == "ResourceQuota" && super::sight::name(object) == super::fence::FENCE)
+    };
+    source
+        .iter()
+        .filter(stands)
+        .map(|object| {
+            let changes = identity(object).and_then(|id| undo.get(&id));
+            let changes = changes.into_iter().flatten();
+            changes.fold(object.clone(), |object, (_, operations)| patched(&object, operations))
+        })
+        .collect()
+}
+
+/// Policies that admitted pods, by namespace, as the pods of the source say now.
+#[must_use]
+pub fn admitted(source: &Sight) -> BTreeMap<String, BTreeSet<String>> {
+    let mut admitted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for pod in source.objects.iter().filter(|object| super::sight::is(object, "", "Pod")) {
+        let policy = pod.pointer("/metadata/annotations/kubernetes.io~1psp").and_then(Value::as_str);
+        if let (Some(namespace), Some(policy)) = (super::sight::namespace(pod), policy) {
+            admitted.entry(namespace.into()).or_default().insert(policy.into());
+        }
+    }
+    admitted
+}
+
+/// Pods that stand for those that ran before the fence.
+fn admitted_pods(admitted: &BTreeMap<String, BTreeSet<String>>) -> Vec<Value> {
+    let pods = admitted
+        .iter()
+        .flat_map(|(namespace, policies)| policies.iter().map(move |policy| (namespace, policy)));
+    pods.map(|(namespace, policy)| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
+            "name": format!("admitted.by.{policy}"), "namespace": namespace,
+            "annotations": {"kubernetes.io/psp": policy},
+        }})
+    })
+    .collect()
+}
+
+/// What becomes of each object, with the answers that the document holds.
+fn classes(objects: &[Value], look: &Look<'_>) -> BTreeMap<ResourceId, Classified> {
+    let objects: Vec<Object> = objects.iter().filter_map(|object| Object::new(object.clone()).ok()).collect();
+    let context = own::Context::default();
+    let mut classes: BTreeMap<ResourceId, Classified> = BTreeMap::new();
+    for mut one in own::classify(&objects, look.index, &context) {
+        if let Class::Ask { why } = &one.class {
+            let keys = [format!("{}@{}", one.rule, one.id), one.rule.clone()];
+            let chosen = keys.iter().find_map(|key| look.spec.choices.get(key)).map(String::as_str);
+            match chosen {
+                Some("port") => one.class = Class::Port,
+                Some("drop") => one.class = Class::Drop { why: format!("decided by a person: {why}") },
+                _ => {}
+            }
+        }
+        classes.insert(one.id.clone(), one);
+    }
+    classes
+}
+
+fn context(look: &Look<'_>, objects: &[Value]) -> Context {
+    let side = |sight: &Sight, name: &str, region: &str| crate::transform::Side {
+        name: name.into(),
+        minor: sight.minor(),
+        served: sight.served.clone(),
+        region: region.into(),
+        ..crate::transform::Side::default()
+    };
+    let kops = look.spec.source.kops.as_ref();
+    let (old, region) = kops.map_or(("", ""), |kops| (kops.cluster_name.as_str(), kops.region.as_str()));
+    let mapping = &look.spec.mapping;
+    let identity = |new: &String| match new.as_str() {
+        "" => Identity::Drop("as the document says".into()),
+        new => Identity::Rename(new.into()),
+    };
+    Context {
+        source: side(look.source, old, region),
+        target: look.target.map(|sight| side(sight, look.target_name, region)).unwrap_or_default(),
+        migration: look.name.into(),
+        node_groups: mapping.node_groups.clone(),
+        node_labels: mapping.node_labels.clone(),
+        images: look.spec.images.clone(),
+        storage_classes: mapping.storage_classes.clone(),
+        ingress_classes: mapping.ingress_classes.clone(),
+        roles: mapping.roles.clone(),
+        identities: mapping.identities.iter().map(|(who, new)| (who.clone(), identity(new))).collect(),
+        volumes: match look.spec.volumes.method {
+            VolumeMethod::HandOver => Volumes::HandOver,
+            VolumeMethod::Provision => Volumes::Provision,
+        },
+        helm_releases: look.spec.choices.get("secret.helm-release").is_some_and(|choice| choice == "keep"),
+        survey: Survey::of(objects.iter().chain(&admitted_pods(&look.journal.admitted))),
+        ..Context::default()
+    }
+}

@@ -1,0 +1,324 @@
+//! The stages of a wave of namespaces. At any time one side may write, and the other is fenced.
+
+use super::desired::{Level, Part};
+use super::fence::Fence;
+use super::look::Known;
+use super::owned::entry;
+use super::plan::{StageOutcome, Way, waits};
+use super::port::Port;
+use super::seam::{self, Concern};
+use super::sight::{Sight, is, is_in, name, namespace};
+use super::whole::{limit, proven, with_target};
+use crate::model::migration::{Gate, Outcome, Side, Stage};
+use crate::model::migration_journal::{Position, WHOLE};
+use crate::transform::Phase;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A wave in a pass.
+struct Wave<'a> {
+    known: &'a Known<'a>,
+    name: &'a str,
+    namespaces: BTreeSet<String>,
+    goal: Stage,
+    position: Position,
+    /// Volumes and claims as the target gets them.
+    prepared: Vec<Value>,
+}
+
+/// What a stage makes of a wave.
+pub(super) fn stage(
+    known: &Known<'_>,
+    name: &str,
+    goal: Stage,
+    position: Position,
+    way: Way,
+) -> StageOutcome {
+    let declared = known.look.spec.waves.iter().find(|wave| wave.name == name);
+    let namespaces: BTreeSet<String> = declared.iter().flat_map(|wave| &wave.namespaces).cloned().collect();
+    // What comes before `Configure` is the move's, and leaves nothing of a wave.
+    if position.stage < Stage::Configure {
+        return StageOutcome::default();
+    }
+    let (stage, complete) = (position.stage, position.complete);
+    let prepared = known.intent().prepared(&namespaces);
+    let wave = Wave { known, name, namespaces, goal, position, prepared };
+    if way == Way::Forward && !wave.may_begin() {
+        return waits(
+            "the move as a whole has to be configured first".into(),
+            limit(known, Stage::Provision),
+        )
+        .into();
+    }
+    with_target(known, |target| match (way, stage) {
+        (Way::Forward, Stage::Configure) => wave.held(target, Level::Basis).into(),
+        (Way::Forward, Stage::Sync) => wave.held(target, Level::Rest).into(),
+        (Way::Forward, Stage::Verify) => wave.verify(target, complete),
+        (Way::Forward, Stage::HandOver) if !complete => wave.hand_over(target).into(),
+        (Way::Forward, Stage::Shift) => wave.after_hand_over(seam::traffic(&wave.concern(target))).into(),
+        (Way::Forward, Stage::Soak) if !complete => wave.soak().into(),
+        (Way::Forward, _) => wave.after_hand_over(Outcome::default()).into(),
+        (Way::Back, Stage::Shift) => seam::traffic(&wave.concern(target)).into(),
+        (Way::Back, Stage::HandOver) => wave.hand_back(target),
+        (Way::Back, Stage::Sync) => {
+            wave.port(target).away(Some(&wave.namespaces), |phase| !is_basis(phase)).into()
+        }
+        (Way::Back, Stage::Configure) => wave.cleared(target).into(),
+        (Way::Back, _) => StageOutcome::default(),
+    })
+}
+
+/// Whether objects of a step of the order stand on the target from `Configure` on.
+fn is_basis(phase: Phase) -> bool {
+    !matches!(
+        phase,
+        Phase::Services
+            | Phase::Workloads
+            | Phase::Scaling
+            | Phase::Jobs
+            | Phase::Custom
+            | Phase::Ingresses
+            | Phase::Aggregated
+            | Phase::Admission
+    )
+}
+
+impl Wave<'_> {
+    /// Whether what lives in no namespace is there.
+    fn may_begin(&self) -> bool {
+        let whole = self.known.look.journal.position(WHOLE);
+        (whole.stage, whole.complete) >= (Stage::Configure, true)
+    }
+
+    fn port<'t>(&'t self, target: &'t Sight) -> Port<'t> {
+        Port {
+            migration: self.known.look.name,
+            wave: Some(self.name),
+            stage: self.position.stage,
+            target,
+            service_range: None,
+            limit_seconds: limit(self.known, self.position.stage),
+        }
+    }
+
+    fn fence<'t>(&'t self, side: Side, sight: &'t Sight) -> Fence<'t> {
+        Fence {
+            side,
+            stage: Stage::HandOver,
+            wave: self.name,
+            namespaces: &self.namespaces,
+            sight,
+            entries: &self.known.look.journal.entries,
+            limit_seconds: limit(self.known, Stage::HandOver),
+        }
+    }
+
+    fn concern<'t>(&'t self, target: &'t Sight) -> Concern<'t> {
+        Concern {
+            migration: self.known.look.name,
+            prepared: &self.prepared,
+            started: self.known.look.journal.started.contains(self.name),
+            approved: self.known.look.approved,
+            wave: self.name,
+            namespaces: &self.namespaces,
+            goal: self.goal,
+            spec: self.known.look.spec,
+            target_name: self.known.look.target_name,
+            source: &self.known.look.source.objects,
+            source_before: &self.known.before,
+            target: &target.objects,
+            reads: self.known.look.reads,
+            originals: &self.known.look.journal.entries,
+            since: self.position.since,
+            now: self.known.look.now,
+        }
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part::Wave(&self.namespaces)
+    }
+
+    /// The target at rest behind its fence: first the namespaces, then the fence, then what it keeps from running.
+    fn held(&self, target: &Sight, level: Level) -> Outcome {
+        let basis = self.port(target).towards(&self.known.intent().desired(self.part(), Level::Basis));
+        if !basis.is_done() {
+            return basis;
+        }
+        let closed = self.fence(Side::Target, target).close();
+        if !closed.is_done() || level == Level::Basis {
+            return closed;
+        }
+        self.port(target).towards(&self.known.intent().desired(self.part(), level))
+    }
+
+    fn verify(&self, target: &Sight, complete: bool) -> StageOutcome {
+        let held = self.held(target, Level::Rest);
+        if !held.is_done() || complete {
+            return held.into();
+        }
+        proven(self.known, target, self.part())
+    }
+
+    /// The writer's place moves to the target.
+    fn hand_over(&self, target: &Sight) -> Outcome {
+        if let Some(gate) = self.delivered() {
+            return Outcome { steps: Vec::new(), gates: vec![gate] };
+        }
+        let ready = seam::before_fence(&self.concern(target));
+        if !ready.is_done() {
+            return ready;
+        }
+        let fenced = self.fence(Side::Source, self.known.look.source).raise();
+        if !fenced.is_done() {
+            return fenced;
+        }
+        // What changed on the source until the fence stood.
+        let opened = self.is_open(target);
+        if !opened {
+            let synced = self.held(target, Level::Rest);
+            if !synced.is_done() {
+                return synced;
+            }
+        }
+        let volumes = seam::volumes(&self.concern(target));
+        if !volumes.is_done() {
+            return volumes;
+        }
+        let open = self.fence(Side::Target, target).lower();
+        if !open.is_done() {
+            return open;
+        }
+        let started = self.port(target).towards(&self.known.intent().desired(self.part(), Level::Running));
+        if !started.is_done() {
+            return started;
+        }
+        Outcome { steps: Vec::new(), gates: self.starting(target).into_iter().collect() }
+    }
+
+    /// Whether the target's fence is down, so that something may run there already.
+    fn is_open(&self, target: &Sight) -> bool {
+        let fenced: BTreeSet<&str> = target
+            .of("", "ResourceQuota", &self.namespaces)
+            .filter(|quota| name(quota) == super::fence::FENCE)
+            .filter_map(namespace)
+            .collect();
+        let there = target.objects.iter().filter(|object| is(object, "", "Namespace"));
+        let mut there = there.map(name).filter(|name| self.namespaces.contains(*name));
+        there.any(|namespace| !fenced.contains(namespace))
+    }
+
+    /// An Application of this daemon that would go on delivering to the source.
+    fn delivered(&self) -> Option<Gate> {
+        let (namespace, names) = self
+            .known
+            .look
+            .applications
+            .iter()
+            .find(|(namespace, names)| self.namespaces.contains(*namespace) && !names.is_empty())?;
+        Some(Gate::Blocked {
+            what: format!("{} deliver to {namespace} of the source", names.join(", ")),
+            way_out: "set `suspend: true` in their documents, in the commit that hands the wave over".into(),
+        })
+    }
+
+    /// Workloads of the target that are not up yet.
+    fn starting(&self, target: &Sight) -> Option<Gate> {
+        let kinds = ["Deployment", "StatefulSet"];
+        let workloads = kinds.iter().flat_map(|kind| target.of("apps", kind, &self.namespaces));
+        let number = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_i64);
+        let missing: Vec<String> = workloads
+            .filter(|object| entry(object).is_some())
+            .filter(|object| {
+                let wanted = number(object, "/spec/replicas").unwrap_or(1);
+                let seen =
+                    number(object, "/status/observedGeneration") >= number(object, "/metadata/generation");
+                !seen || number(object, "/status/readyReplicas").unwrap_or_default() < wanted
+            })
+            .map(|object| {
+                format!(
+                    "{} {}/{}",
+                    object["kind"].as_str().unwrap_or_default(),
+                    namespace(object).unwrap_or_default(),
+                    name(object)
+                )
+            })
+            .collect();
+        let first = missing.first()?;
+        Some(Gate::Waiting {
+            what: format!("{} workloads are not ready on the target, the first is {first}", missing.len()),
+            limit_seconds: limit(self.known, Stage::HandOver),
+        })
+    }
+
+    /// After the hand-over the target is its own; of the source only the fence is kept.
+    fn after_hand_over(&self, outcome: Outcome) -> Outcome {
+        let fence = self.fence(Side::Source, self.known.look.source).raise();
+        let steps = fence.steps.into_iter().chain(outcome.steps).collect();
+        Outcome { steps, gates: outcome.gates }
+    }
+
+    fn soak(&self) -> Outcome {
+        let until =
+            self.position.since + i64::try_from(limit(self.known, Stage::Soak)).unwrap_or(i64::MAX / 2);
+        let left = until - self.known.look.now;
+        let outcome = if left > 0 {
+            waits(format!("both sides are watched for {left} s more"), 0)
+        } else {
+            Outcome::default()
+        };
+        self.after_hand_over(outcome)
+    }
+
+    /// The writer's place moves back to the source.
+    fn hand_back(&self, target: &Sight) -> StageOutcome {
+        let held = self.held(target, Level::Rest);
+        let port = self.port(target);
+        let pods =
+            port.away(Some(&self.namespaces), |phase| matches!(phase, Phase::Ingresses | Phase::Admission));
+        let bare = self.bare_pods(target);
+        let stopping = join([held, pods, bare]);
+        if !stopping.is_done() {
+            return stopping.into();
+        }
+        let fenced = self.fence(Side::Target, target).raise();
+        if !fenced.is_done() {
+            return fenced.into();
+        }
+        let volumes = seam::volumes(&self.concern(target));
+        if !volumes.is_done() {
+            return volumes.into();
+        }
+        self.fence(Side::Source, self.known.look.source).lower().into()
+    }
+
+    /// Pods of no workload that the migration started.
+    fn bare_pods(&self, target: &Sight) -> Outcome {
+        let pods =
+            target.of("", "Pod", &self.namespaces).filter(|pod| entry(pod).is_some()).cloned().collect();
+        let only = Sight { objects: pods, ..Sight::default() };
+        self.port(&only).away(Some(&self.namespaces), |_| true)
+    }
+
+    /// The namespaces are as they were before: those that the migration made are gone.
+    fn cleared(&self, target: &Sight) -> Outcome {
+        let away = self.port(target).away(Some(&self.namespaces), |_| true);
+        if !away.is_done() {
+            return away;
+        }
+        let left = target
+            .objects
+            .iter()
+            .filter(|object| is_in(object, &self.namespaces))
+            .any(|object| entry(object).is_some());
+        if left { self.fence(Side::Target, target).lower() } else { Outcome::default() }
+    }
+}
+
+/// Several outcomes that do not need each other.
+fn join(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+    outcomes.into_iter().fold(Outcome::default(), |mut all, one| {
+        all.steps.extend(one.steps);
+        all.gates.extend(one.gates);
+        all
+    })
+}

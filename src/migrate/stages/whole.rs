@@ -1,0 +1,265 @@
+//! The stages of the move as a whole: what lives in no namespace, and what comes before and after all waves.
+
+use super::desired::{Level, Part};
+use super::look::Known;
+use super::owned::entry;
+use super::plan::{StageOutcome, Way, waits};
+use super::port::{Port, handed_over};
+use super::sight::{Sight, is};
+use super::verify;
+use crate::migrate::calls::{Declared, Graph, cut, verdicts};
+use crate::migrate::own::{Class, Whose};
+use crate::migrate::verdict::Level as Urgency;
+use crate::model::Object;
+use crate::model::migration::{Effect, Gate, Outcome, Side, Stage, Step};
+use crate::model::migration_document::OWN_NAMESPACES;
+use crate::model::migration_journal::Position;
+use crate::model::ownership::FIELD_MANAGER;
+use crate::transform::{Phase, identity};
+use std::collections::BTreeSet;
+
+/// What a stage makes of the move as a whole.
+pub(super) fn stage(known: &Known<'_>, position: Position, way: Way) -> StageOutcome {
+    match (way, position.stage) {
+        (Way::Forward, Stage::Inventory) => inventory(known),
+        (Way::Forward, Stage::Preflight) => preflight(known).into(),
+        (Way::Forward, Stage::Provision) => provision(known).into(),
+        (Way::Forward, Stage::Verify) if !position.complete => verified(known),
+        (Way::Forward, Stage::Configure | Stage::Sync | Stage::Verify) => with_target(known, |target| {
+            port(known, target, position.stage)
+                .towards(&known.intent().desired(Part::Whole, Level::Rest))
+                .into()
+        }),
+        (Way::Forward, Stage::HandOver) if !position.complete => handed(known),
+        (Way::Forward, Stage::Decommission) => decommission(known),
+        (Way::Forward, Stage::HandOver | Stage::Shift | Stage::Soak) => {
+            all_waves(known, position.stage).into()
+        }
+        (Way::Back, Stage::Decommission) if !known.look.journal.granted.is_empty() => Outcome {
+            steps: Vec::new(),
+            gates: vec![Gate::Blocked {
+                what: "objects are given to their Applications: from here nothing goes back".into(),
+                way_out: "set `spec.stage` to Decommission again".into(),
+            }],
+        }
+        .into(),
+        (Way::Back, Stage::Configure) => with_target(known, |target| {
+            let begun = |name: &str| known.look.journal.position(name).stage >= Stage::Configure;
+            match known.look.spec.waves.iter().find(|wave| begun(&wave.name)) {
+                Some(wave) => {
+                    waits(format!("wave {} goes back first", wave.name), limit(known, Stage::Configure))
+                        .into()
+                }
+                None => port(known, target, Stage::Configure).away(None, |_| true).into(),
+            }
+        }),
+        (Way::Back, Stage::HandOver) => with_target(known, |target| {
+            let refuses = |phase| matches!(phase, Phase::Aggregated | Phase::Admission);
+            port(known, target, Stage::HandOver).away(None, refuses).into()
+        }),
+        (Way::Back, _) => StageOutcome::default(),
+    }
+}
+
+/// The limit of a stage in seconds.
+pub(super) fn limit(known: &Known<'_>, stage: Stage) -> u64 {
+    known.look.spec.limits.of(stage).duration().as_secs()
+}
+
+pub(super) fn with_target(known: &Known<'_>, of: impl FnOnce(&Sight) -> StageOutcome) -> StageOutcome {
+    match (known.look.target, &known.look.provision) {
+        (Some(target), None) => of(target),
+        (_, Some(gate)) => Outcome { steps: Vec::new(), gates: vec![gate.clone()] }.into(),
+        (None, None) => waits("the target cannot be read".into(), limit(known, Stage::Provision)).into(),
+    }
+}
+
+fn port<'a>(known: &'a Known<'_>, target: &'a Sight, stage: Stage) -> Port<'a> {
+    Port {
+        migration: known.look.name,
+        wave: None,
+        stage,
+        target,
+        service_range: None,
+        limit_seconds: limit(known, stage),
+    }
+}
+
+fn inventory(known: &Known<'_>) -> StageOutcome {
+    let source = known.look.source;
+    let mut notes: Vec<String> = source
+        .unread
+        .iter()
+        .map(|(kind, why)| format!("{kind} of the source cannot be read: {why}"))
+        .collect();
+    for one in known.classes.values() {
+        let own = one.id.namespace.as_deref().is_some_and(|namespace| OWN_NAMESPACES.contains(&namespace));
+        if own && one.whose == Whose::User && one.class == Class::Port {
+            notes.push(format!("{} stays: no wave moves this namespace, move it by hand", one.id));
+        }
+    }
+    let gates = if source.objects.is_empty() {
+        vec![Gate::Waiting {
+            what: "the source has not been read".into(),
+            limit_seconds: limit(known, Stage::Inventory),
+        }]
+    } else {
+        Vec::new()
+    };
+    StageOutcome { outcome: Outcome { steps: Vec::new(), gates }, notes, ..StageOutcome::default() }
+}
+
+fn preflight(known: &Known<'_>) -> Outcome {
+    let blocked = |what: String, way_out: &str| Gate::Blocked { what, way_out: way_out.into() };
+    let mut gates: Vec<Gate> = known
+        .context
+        .problems()
+        .into_iter()
+        .map(|what| blocked(what, "name the last one in `spec.mapping` or `spec.images`"))
+        .collect();
+    let spec = known.look.spec;
+    let moved: BTreeSet<&str> =
+        spec.waves.iter().flat_map(|wave| &wave.namespaces).map(String::as_str).collect();
+    let there: BTreeSet<&str> =
+        known.before.iter().filter(|object| is(object, "", "Namespace")).map(super::sight::name).collect();
+    for absent in moved.difference(&there) {
+        gates.push(blocked(
+            format!("namespace {absent} of `spec.waves` is not on the source"),
+            "take it out, or correct its name",
+        ));
+    }
+    for one in known.classes.values() {
+        let concerned = one.id.namespace.as_deref().is_none_or(|namespace| moved.contains(namespace));
+        if let (Class::Ask { why }, true) = (&one.class, concerned) {
+            let key = format!("{}@{}", one.rule, one.id);
+            let way_out = format!("record `{key}: port` or `{key}: drop` in `spec.choices`");
+            gates.push(Gate::Blocked { what: format!("{}: {why}", one.id), way_out });
+        }
+    }
+    let objects: Vec<Object> =
+        known.before.iter().filter_map(|object| Object::new(object.clone()).ok()).collect();
+    let declared: Vec<Declared> =
+        spec.edges.iter().map(|edge| Declared { from: edge.from.clone(), to: edge.to.clone() }).collect();
+    let waves: Vec<BTreeSet<String>> =
+        spec.waves.iter().map(|wave| wave.namespaces.iter().cloned().collect()).collect();
+    for verdict in verdicts(&cut(&Graph::of(&objects, &declared), &waves), &BTreeSet::new()) {
+        let keys = [format!("{}@{}", verdict.rule, verdict.subject), verdict.rule.clone()];
+        let accepted = keys.iter().any(|key| spec.choices.get(key).is_some_and(|choice| choice == "accept"));
+        if verdict.level == Urgency::Blocker && !accepted {
+            let way_out = format!("move both in one wave, or record `{}: accept` in `spec.choices`", keys[0]);
+            gates.push(Gate::Blocked { what: verdict.says, way_out });
+        }
+    }
+    Outcome { steps: Vec::new(), gates }
+}
+
+fn provision(known: &Known<'_>) -> Outcome {
+    let gates = match (&known.look.provision, known.look.target) {
+        (Some(gate), _) => vec![gate.clone()],
+        (None, None) => vec![Gate::Waiting {
+            what: "the target cannot be read".into(),
+            limit_seconds: limit(known, Stage::Provision),
+        }],
+        (None, Some(_)) => Vec::new(),
+    };
+    Outcome { steps: Vec::new(), gates }
+}
+
+fn verified(known: &Known<'_>) -> StageOutcome {
+    with_target(known, |target| {
+        let desired = known.intent().desired(Part::Whole, Level::Rest);
+        let synced = port(known, target, Stage::Verify).towards(&desired);
+        if !synced.is_done() {
+            return synced.into();
+        }
+        proven(known, target, Part::Whole)
+    })
+}
+
+/// The proof of a part at rest, and its gate.
+pub(super) fn proven(known: &Known<'_>, target: &Sight, part: Part<'_>) -> StageOutcome {
+    match verify::proof(known, target, part, Level::Rest) {
+        Some(proof) => {
+            let gates = verify::gate(&proof).into_iter().collect();
+            StageOutcome {
+                outcome: Outcome { steps: Vec::new(), gates },
+                proof: Some(proof),
+                ..StageOutcome::default()
+            }
+        }
+        None => waits("who may do what is not asked yet".into(), limit(known, Stage::Verify)).into(),
+    }
+}
+
+/// What refuses others' writes and answers for parts of the API comes when every wave runs on the target.
+fn handed(known: &Known<'_>) -> StageOutcome {
+    let waiting = all_waves(known, Stage::HandOver);
+    if !waiting.is_done() {
+        return waiting.into();
+    }
+    with_target(known, |target| {
+        let desired = known.intent().desired(Part::Whole, Level::Running);
+        port(known, target, Stage::HandOver).towards(&desired).into()
+    })
+}
+
+/// Waits until every wave has completed a stage.
+fn all_waves(known: &Known<'_>, stage: Stage) -> Outcome {
+    let behind = known.look.spec.waves.iter().find(|wave| {
+        let position = known.look.journal.position(&wave.name);
+        (position.stage, position.complete) < (stage, true)
+    });
+    // A wave goes as far as it is told; that is no failure of the move, and has no limit.
+    behind.map_or_else(Outcome::default, |wave| waits(format!("wave {} is not at {stage} yet", wave.name), 0))
+}
+
+fn decommission(known: &Known<'_>) -> StageOutcome {
+    let waiting = all_waves(known, Stage::Soak);
+    if !waiting.is_done() {
+        return waiting.into();
+    }
+    if known.look.spec.source.kops.is_some() {
+        let blocked = |what: String, way_out: &str| -> StageOutcome {
+            let gate = Gate::Blocked { what, way_out: way_out.into() };
+            Outcome { steps: Vec::new(), gates: vec![gate] }.into()
+        };
+        match &known.look.guard {
+            None => {
+                let what = "what `kops delete cluster` would take is not known";
+                return blocked(what.into(), "see that the account of the kops cluster can be read");
+            }
+            Some(Err(words)) => return blocked(words.clone(), "spare what the target uses, as listed"),
+            Some(Ok(_)) => {}
+        }
+    }
+    with_target(known, |target| Outcome { steps: given(known, target), gates: Vec::new() }.into())
+}
+
+/// Every object that the migration still keeps is given to its Application: nothing of its spec is written.
+fn given(known: &Known<'_>, target: &Sight) -> Vec<Step> {
+    let cleared = match &known.look.guard {
+        Some(Ok(digest)) => format!("/{digest}"),
+        _ => String::new(),
+    };
+    let kept = target.objects.iter().filter(|object| entry(object).is_some());
+    kept.filter_map(|object| {
+        let id = identity(object)?;
+        let effect = Effect::Patch {
+            side: Side::Target,
+            id: id.clone(),
+            version: super::patch::version_of(object),
+            operations: handed_over(object, FIELD_MANAGER)?,
+        };
+        Some(Step {
+            // An approval is good for these objects, and for this list of what kops would delete.
+            key: format!("give/{id}{cleared}"),
+            stage: Stage::Decommission,
+            wave: None,
+            effect,
+            undo: Vec::new(),
+            says: format!("{id} is given to its Application"),
+            final_: true,
+        })
+    })
+    .collect()
+}
