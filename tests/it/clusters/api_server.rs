@@ -167,6 +167,14 @@ impl Cluster for FakeApi {
         self.observed("ApplyServiceAccount", || self.applied(request)).await
     }
 
+    async fn apply_as(&self, _request: &ApplyRequest, _manager: &str) -> Result<Applied, ApiFailure> {
+        Err(failure(ApiFailureKind::Invalid, "nobody applies as somebody else here"))
+    }
+
+    async fn may(&self, _spec: &Value) -> Result<bool, ApiFailure> {
+        Err(failure(ApiFailureKind::Invalid, "nobody asks for rights here"))
+    }
+
     async fn delete(&self, request: &DeleteRequest) -> Result<(), ApiFailure> {
         self.observed("DeleteServiceAccount", || {
             let Some(object) = self.object(&request.id) else { return Ok(()) };
