@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// No object ever has this resourceVersion: an apply that carries it creates, and never changes, an object.
 const ABSENT: &str = "1";
-/// On a namespace that the migration made: it goes with the migration, one that was there before stays.
+/// On a namespace that the migration made, for one that was there before stays, and on what says nothing else.
 pub const MADE_BY: &str = "portolan.dev/made-by-migration";
 
 /// A part of the move on the target.
@@ -96,7 +96,7 @@ impl Port<'_> {
                     })
                 };
             }
-            if id.kind == "Namespace" && made_by(live) == Some(self.migration) {
+            if made_by(live) == Some(self.migration) {
                 body["metadata"]["annotations"][MADE_BY] = self.migration.into();
             }
             if entry(live).is_some() && self.is_equal(&body, live) && covers(&body, live) {
@@ -104,7 +104,7 @@ impl Port<'_> {
             }
             body["metadata"]["uid"] = live["metadata"]["uid"].clone();
         } else {
-            if id.group.is_empty() && id.kind == "Namespace" {
+            if (id.group.is_empty() && id.kind == "Namespace") || is_bare(&body) {
                 body["metadata"]["annotations"][MADE_BY] = self.migration.into();
             }
             // The account controller makes it in every namespace, a moment later than the namespace.
@@ -206,8 +206,24 @@ fn is_shared(id: &ResourceId) -> bool {
     }
 }
 
-fn made_by(namespace: &Value) -> Option<&str> {
-    namespace.pointer("/metadata/annotations")?.get(MADE_BY)?.as_str()
+/// Whether an object says nothing but its identity. The server keeps no entry in `managedFields` for whoever applies no
+/// field (structured-merge-diff, stripmeta.go), so that it would not be known again without a mark.
+fn is_bare(object: &Value) -> bool {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    let own = |fields: &[&str], value: &Value| {
+        let all = value.as_object().into_iter().flatten();
+        all.into_iter().all(|(key, value)| fields.contains(&key.as_str()) || is_empty(value))
+    };
+    own(&["apiVersion", "kind", "metadata"], object) && own(&["name", "namespace"], &object["metadata"])
+}
+
+fn made_by(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/annotations")?.get(MADE_BY)?.as_str()
 }
 
 /// Gives an object away: the migration's entry in `managedFields` takes the name of the one that keeps it from now on.

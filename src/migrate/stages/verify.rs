@@ -38,10 +38,10 @@ pub fn proof(known: &Known<'_>, target: &Sight, part: Part<'_>, level: Level) ->
     let expected: Vec<Value> = objects
         .into_iter()
         .map(|(_, mut object)| {
-            // The mark of a namespace that the migration made is its own, and no difference.
-            if is(&object, "", "Namespace")
-                && let Some(mark) = identity(&object)
-                    .and_then(|id| index.get(&id)?.pointer("/metadata/annotations")?.get(MADE_BY).cloned())
+            // The mark of what the migration made is its own, and no difference.
+            let live = identity(&object).and_then(|id| index.get(&id).copied());
+            if let Some(mark) =
+                live.and_then(|live| live.pointer("/metadata/annotations")?.get(MADE_BY).cloned())
             {
                 object["metadata"]["annotations"][MADE_BY] = mark;
             }

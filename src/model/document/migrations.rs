@@ -58,7 +58,7 @@ fn waves(spec: &MigrationSpec) -> Vec<Violation> {
                 wrong(
                     &field,
                     message,
-                    "take it out; what users put there is carried over with the whole move",
+                    "take it out; what users put there is listed by `Inventory`, and moved by hand",
                 );
             }
             if let Some(other) = moved.insert(namespace.as_str(), wave.name.as_str()) {

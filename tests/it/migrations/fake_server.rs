@@ -141,10 +141,15 @@ impl State {
         let before = self.objects.get(&id);
         let generation = before.and_then(|old| old["metadata"]["generation"].as_u64()).unwrap_or_default();
         let changed = before.is_none_or(|old| old["spec"] != object["spec"]);
-        let uid =
-            before.map_or_else(|| json!(format!("uid-{}", self.next)), |old| old["metadata"]["uid"].clone());
+        let uid = before.map_or_else(
+            || json!(format!("00000000-0000-4000-8000-{:012}", self.next)),
+            |old| old["metadata"]["uid"].clone(),
+        );
         object["metadata"]["uid"] = uid;
-        object["metadata"]["generation"] = (generation + u64::from(changed)).into();
+        // The core group counts no generations of what has no controller.
+        if matches!(id.group.as_str(), "apps" | "batch" | "networking.k8s.io") {
+            object["metadata"]["generation"] = (generation + u64::from(changed)).into();
+        }
         object["metadata"]["resourceVersion"] = (self.next + 1000).to_string().into();
         self.objects.insert(id, object.clone());
         object

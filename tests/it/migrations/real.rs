@@ -92,8 +92,16 @@ async fn a_wave_moves_from_1_24_to_1_36_and_back() {
     assert_eq!(end, PassEnd::Done, "{}\n{:#?}", mover.record().message, mover.record().parts);
     assert_eq!(snapshot(&old).await, before);
     has_pods(&old, 6).await;
-    let left = kubectl_ok(&new, &["get", "namespaces,clusterroles", "-o", "name"]).await;
-    assert!(!left.contains("shop") && !left.contains("namespace/portolan\n"), "{left}");
+    // The namespace of the journal goes last, and in its own time.
+    let begun = std::time::Instant::now();
+    loop {
+        let left = kubectl_ok(&new, &["get", "namespaces,clusterroles", "-o", "name"]).await;
+        if !left.contains("shop") && !left.contains("namespace/portolan\n") {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{left}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
     old.stop().await.unwrap();
     new.stop().await.unwrap();
 }
