@@ -115,9 +115,11 @@ async fn a_fault_or_a_kill_at_every_distinct_call_ends_in_one_cluster_and_leaves
     let sites = lives.sites();
     println!("{} calls in a life, {} sites, in {:?}", lives.calls.len(), sites.len(), begun.elapsed());
     sites.iter().for_each(|site| println!("  {site}"));
-    // Every site at every point, all sites in each life: another life heals what the kill before it left.
+    // All sites go wrong in one life, each at another point: what follows heals what the kill before it left. On request
+    // as many lives as there are points, so that every site goes wrong at every point.
+    let all = std::env::var_os("PORTOLAN_TEST_ALL_FAULTS").is_some();
     let mut runs = 0;
-    for first in 0..POINTS.len() {
+    for first in 0..if all { POINTS.len() } else { 1 } {
         let of_site = |(nth, site): (usize, &String)| (site.clone(), POINTS[(nth + first) % POINTS.len()]);
         let sabotage =
             Sabotage { sites: sites.iter().enumerate().map(of_site).collect(), ..Sabotage::default() };
@@ -125,8 +127,8 @@ async fn a_fault_or_a_kill_at_every_distinct_call_ends_in_one_cluster_and_leaves
         assert_eq!(lives.saboteur.left().len(), 0, "{:?} were never called", lives.saboteur.left());
         runs += 1;
     }
-    println!("every site at every point: {runs} lives, {:?}", begun.elapsed());
-    if std::env::var_os("PORTOLAN_TEST_ALL_FAULTS").is_none() {
+    println!("all sites at once: {runs} lives, {:?}", begun.elapsed());
+    if !all {
         return;
     }
     // The same with a life for each, which tells which one it was.
@@ -145,7 +147,11 @@ async fn faults_and_kills_at_random_calls_end_in_one_cluster_and_leave_nothing()
     let number = |name: &str, default: u64| {
         std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
     };
-    let points = usize::try_from(number("PORTOLAN_TEST_POINTS", 40)).unwrap();
+    let points = usize::try_from(number("PORTOLAN_TEST_POINTS", 0)).unwrap();
+    if points == 0 {
+        println!("not run: PORTOLAN_TEST_POINTS says at how many calls something goes wrong, 200 in full");
+        return;
+    }
     let mut seed = number("PORTOLAN_TEST_SEED", 4);
     println!("{points} points, PORTOLAN_TEST_SEED={seed}");
     // Numbers as Knuth's MMIX makes them: the same seed, the same points.
