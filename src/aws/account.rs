@@ -69,10 +69,16 @@ impl Account {
         }
     }
 
+    /// The region that keeps the events of global services.
+    pub(super) fn region_of_global_services(&self) -> &'static str {
+        self.region.of_global_services()
+    }
+
     async fn pages(&self, call: &Call) -> Result<Value, CloudFailure> {
         let mut call = call.clone();
         let mut joined = None;
-        for _ in 0..pages::MOST_PAGES {
+        let (most, rest_is_left) = pages::most(&call);
+        for _ in 0..most {
             let page = self.repeated(&call).await?;
             let next = pages::next(&call, &page).filter(|(member, _)| takes(&call, member));
             joined = Some(pages::join(joined, page));
@@ -83,6 +89,9 @@ impl Account {
                 break;
             }
             call.input[member] = token.into();
+        }
+        if rest_is_left {
+            return Ok(pages::without_markers(joined.unwrap_or_default()));
         }
         let message = "the service names one page after the other without an end".to_owned();
         Err(failure::own(&call, CloudFailureKind::Unavailable, code::ENDLESS, message))

@@ -22,6 +22,7 @@ mod region;
 mod retry;
 pub mod signed;
 mod token;
+mod trail;
 
 pub use clouds::AwsClouds;
 pub use options::{AwsOptions, CredentialsSource, Endpoints, Limits};

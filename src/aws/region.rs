@@ -208,6 +208,11 @@ impl Region {
         if service == Service::Iam { self.partition.iam.region } else { &self.name }
     }
 
+    /// The region that keeps what concerns the whole partition: IAM's own.
+    pub(super) fn of_global_services(&self) -> &'static str {
+        self.partition.iam.region
+    }
+
     /// Host of the region's STS.
     pub(super) fn sts_host(&self) -> String {
         format!("sts.{}.{}", self.name, self.partition.suffix)

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod resource;
 mod rollback;
 pub mod surplus;
+pub mod trail;
 pub mod upgrade;
 pub mod wording;
 

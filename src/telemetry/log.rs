@@ -97,6 +97,10 @@ impl Sink for LogSink {
                 let fields = shown(fields);
                 warn!(destination, resource, fields, mending, "drifted");
             }
+            What::ResourceTraced { resource, fields } => {
+                let fields = shown(fields);
+                info!(destination, resource, fields, "who changed it");
+            }
             What::Configuration { accepted: true, message } => info!(message, "configuration in force"),
             What::Configuration { accepted: false, message } => {
                 error!(message, "configuration refused, the old one stays")

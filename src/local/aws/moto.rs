@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin};
 
@@ -22,8 +23,12 @@ use crate::local::places::Places;
 use crate::local::progress::Report;
 use crate::local::release::RELEASES;
 
-/// The program: moto, stricter where we rely on refusals.
-const SERVER: &str = include_str!("../../../deploy/local/aws/server.py");
+/// The program: moto, stricter where we rely on refusals, with what it lacks. The first one is run.
+const PROGRAM: [(&str, &str); 3] = [
+    ("server.py", include_str!("../../../deploy/local/aws/server.py")),
+    ("operations.py", include_str!("../../../deploy/local/aws/operations.py")),
+    ("trail.py", include_str!("../../../deploy/local/aws/trail.py")),
+];
 /// How long it may take to listen. It loads half a hundred modules; a loaded machine is slow.
 const START_LIMIT: Duration = Duration::from_secs(90);
 /// How many lines of its output are kept.
@@ -35,6 +40,32 @@ const TAIL: usize = 60;
 /// No Python, no network: each says what to do.
 pub async fn service_model(places: &Places, report: Report<'_>) -> Result<PathBuf, Error> {
     Ok(Installation::ensure(places, report).await?.service_model())
+}
+
+/// The Python that moto runs on, for clients of one's own: it has boto3.
+#[derive(Clone, Debug)]
+pub struct Python(Installation);
+
+impl Python {
+    /// Installs moto if it is not there yet.
+    ///
+    /// # Errors
+    /// As [`service_model`].
+    pub async fn ensure(places: &Places, report: Report<'_>) -> Result<Python, Error> {
+        Ok(Python(Installation::ensure(places, report).await?))
+    }
+
+    /// A command that runs it; arguments follow.
+    #[must_use]
+    pub fn command(&self) -> tokio::process::Command {
+        self.0.python()
+    }
+
+    /// A command that runs its pip; pip's arguments follow. Nothing is installed beside moto but with `--target`.
+    #[must_use]
+    pub fn pip(&self) -> tokio::process::Command {
+        self.0.pip()
+    }
 }
 
 /// A running server. It ends with this value, and with this process however that ends: it reads its standard input,
@@ -68,13 +99,7 @@ impl Moto {
     }
 
     async fn launch(installation: &Installation, places: &Places) -> Result<Moto, Error> {
-        let program = places.cache.join("aws").join("server.py");
-        // Replaced in one step, for others may be starting it at this moment.
-        if std::fs::read_to_string(&program).ok().as_deref() != Some(SERVER) {
-            let fresh = program.with_extension(format!("{}.new", std::process::id()));
-            pki::write(&fresh, SERVER)?;
-            std::fs::rename(&fresh, &program).map_err(LocalError::io("replace", &program))?;
-        }
+        let program = program(places)?;
         let mut child = installation
             .python()
             .arg(&program)
@@ -148,6 +173,31 @@ impl Moto {
             let _ = self.child.kill().await;
         }
     }
+}
+
+/// Where the program is, written if it is not there: in a folder of its own for each text, so that others which start
+/// another one at this moment are not disturbed.
+fn program(places: &Places) -> Result<PathBuf, Error> {
+    let mut hash = Sha256::new();
+    PROGRAM.iter().for_each(|(name, text)| hash.update(format!("{name}\n{text}\n")));
+    let name: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let root = places.cache.join("aws");
+    let folder = root.join(format!("server-{name}"));
+    if !folder.is_dir() {
+        let fresh = root.join(format!(".server-{name}-{}", random_token()?));
+        std::fs::create_dir_all(&fresh).map_err(LocalError::io("create", &fresh))?;
+        for (name, text) in PROGRAM {
+            pki::write(&fresh.join(name), text)?;
+        }
+        // In one step; the same text by somebody else is as good.
+        if let Err(error) = std::fs::rename(&fresh, &folder) {
+            let _ = std::fs::remove_dir_all(&fresh);
+            if !folder.is_dir() {
+                return Err(LocalError::io("install", &folder)(error).into());
+            }
+        }
+    }
+    Ok(folder.join(PROGRAM[0].0))
 }
 
 /// Keeps the last lines of a stream.
@@ -292,6 +342,29 @@ impl Provider {
     pub(crate) async fn images(&self) -> Result<BTreeMap<String, String>, Error> {
         let answer = self.ask("image", &json!({})).await?;
         serde_json::from_value(answer["ids"].clone()).map_err(|error| self.broken(error.to_string()))
+    }
+
+    /// Who answers operations (`autoscaling:StartInstanceRefresh`): `moto`, `ours` beside it, or nobody: `missing`.
+    ///
+    /// # Errors
+    /// When moto does not answer.
+    pub async fn answered_by(&self, operations: &[String]) -> Result<BTreeMap<String, String>, Error> {
+        let answer = self.ask("answered", &json!({"operations": operations})).await?;
+        serde_json::from_value(answer).map_err(|error| self.broken(error.to_string()))
+    }
+
+    /// How long CloudTrail takes to tell of a call; at first it tells at once.
+    ///
+    /// # Errors
+    /// When moto does not answer.
+    pub async fn set_trail_lag(&self, lag: Duration) -> Result<(), Error> {
+        self.ask("lag", &json!({"seconds": lag.as_secs_f64()})).await.map(|_| ())
+    }
+
+    /// Puts calls of other servers into CloudTrail's history: objects with `name`, `source`, `arn`, `request`, `error`.
+    pub(crate) async fn record(&self, home: &Home, events: &[Value]) -> Result<(), Error> {
+        let order = json!({"account": home.account, "region": home.region, "events": events});
+        self.ask("events", &order).await.map(|_| ())
     }
 
     async fn ask(&self, what: &str, order: &Value) -> Result<Value, Error> {

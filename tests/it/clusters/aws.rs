@@ -77,6 +77,7 @@ async fn in_place(scene: &AwsScene, kept: &Arc<Kept>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_is_made_kept_and_taken_away() {
+    crate::support::aws::needs_aws!();
     let scene = AwsScene::start(DELAYS).await;
     let before = scene.counts().await;
     let kept = kept(&scene).await;
@@ -101,6 +102,7 @@ async fn a_cluster_is_made_kept_and_taken_away() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_changes_at_the_console_is_put_right() {
+    crate::support::aws::needs_aws!();
     let scene = AwsScene::start(Delays::default()).await;
     let kept = kept(&scene).await;
     in_place(&scene, &kept).await;

@@ -158,6 +158,7 @@ async fn live(sabotage: Option<(&str, Point)>) -> (Vec<String>, BTreeMap<String,
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_or_a_kill_at_every_distinct_call_ends_in_one_cluster_and_leaves_nothing() {
+    crate::support::aws::needs_aws!();
     let begun = Instant::now();
     let (calls, whole) = live(None).await;
     let mut sites: Vec<String> = Vec::new();

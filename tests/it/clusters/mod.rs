@@ -5,6 +5,7 @@ mod aws;
 mod aws_scene;
 mod converge;
 mod drift;
+mod export;
 mod fake_cloud;
 mod fake_kinds;
 mod faults;
