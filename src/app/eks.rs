@@ -1,7 +1,7 @@
 //! How the API server of an EKS cluster is reached: its endpoint from EKS, the token from STS.
 
 use crate::aws::{AwsClouds, AwsOptions, CredentialsSource, Endpoints};
-use crate::engine::clusters::{self, Exported};
+use crate::engine::clusters::{self, Exported, Written};
 use crate::host::SystemClock;
 use crate::k8s::{BearerToken, Source};
 use crate::model::cloud::{Call, Service};
@@ -97,6 +97,16 @@ pub async fn reach(eks: &EksRef, with_token: bool) -> Result<(Endpoint, Option<K
 pub async fn export(eks: &EksRef) -> Result<Option<Exported>, String> {
     let access = CloudAccess { region: eks.region.clone(), role_arn: eks.role_arn.clone() };
     clusters::export(clouds().as_ref(), &access, &eks.name).await.map_err(|failure| failure.to_string())
+}
+
+/// The Terraform configuration of a cluster that exists. `None` where there is none of the name.
+///
+/// # Errors
+/// No credentials, no answer: in words.
+pub async fn export_terraform(eks: &EksRef) -> Result<Option<Written>, String> {
+    let access = CloudAccess { region: eks.region.clone(), role_arn: eks.role_arn.clone() };
+    let written = clusters::export_terraform(clouds().as_ref(), &access, &eks.name).await;
+    written.map_err(|failure| failure.to_string())
 }
 
 /// A token, for the command line.

@@ -71,10 +71,16 @@ impl Account {
         }
     }
 
+    /// The region that keeps the events of global services.
+    pub(super) fn region_of_global_services(&self) -> &'static str {
+        self.region.of_global_services()
+    }
+
     async fn pages(&self, call: &Call) -> Result<Value, CloudFailure> {
         let mut call = call.clone();
         let mut joined = None;
-        for _ in 0..pages::MOST_PAGES {
+        let (most, rest_is_left) = pages::most(&call);
+        for _ in 0..most {
             let page = self.repeated(&call).await?;
             let next = pages::next(&call, &page);
             let next = next.filter(|next| next.iter().all(|(member, _)| takes(&call, member)));
@@ -88,6 +94,9 @@ impl Account {
             for (member, token) in next {
                 call.input[member] = token;
             }
+        }
+        if rest_is_left {
+            return Ok(pages::without_markers(joined.unwrap_or_default()));
         }
         let message = "the service names one page after the other without an end".to_owned();
         Err(failure::own(&call, CloudFailureKind::Unavailable, code::ENDLESS, message))

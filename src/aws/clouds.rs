@@ -5,9 +5,10 @@ use super::connector::Connectors;
 use super::credentials::CachedCredentials;
 use super::failure::{code, no_credentials};
 use super::options::{AwsOptions, CredentialsSource};
-use super::region::{self, Endpoint, Variant, service_id};
+use super::region::{self, Endpoint, SERVICES, Variant, service_id};
+use super::trail::History;
 use crate::model::cloud::Service;
-use crate::ports::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds};
+use crate::ports::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds, Trail};
 use async_trait::async_trait;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -41,6 +42,15 @@ impl AwsClouds {
     #[must_use]
     pub fn new(options: AwsOptions) -> Self {
         Self { options, connectors: Connectors::default(), opened: Mutex::default() }
+    }
+
+    /// The one account of an access.
+    async fn opened(&self, access: &CloudAccess) -> Result<Arc<Account>, CloudFailure> {
+        let place = {
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened.entry(access.clone()).or_default().clone()
+        };
+        place.get_or_try_init(|| async { self.account(access).await.map(Arc::new) }).await.cloned()
     }
 
     async fn account(&self, access: &CloudAccess) -> Result<Account, CloudFailure> {
@@ -193,12 +203,19 @@ impl AwsClouds {
 #[async_trait]
 impl Clouds for AwsClouds {
     async fn open(&self, access: &CloudAccess) -> Result<Arc<dyn Cloud>, CloudFailure> {
-        let place = {
-            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-            opened.entry(access.clone()).or_default().clone()
+        let account = self.opened(access).await?;
+        Ok(account)
+    }
+
+    async fn trail(&self, access: &CloudAccess) -> Result<Option<Arc<dyn Trail>>, CloudFailure> {
+        let own = self.opened(access).await?;
+        let region = own.region_of_global_services().to_owned();
+        let global = if own.region() == region {
+            own.clone()
+        } else {
+            self.opened(&CloudAccess { region, role_arn: access.role_arn.clone() }).await?
         };
-        let account = place.get_or_try_init(|| async { self.account(access).await.map(Arc::new) }).await?;
-        Ok(account.clone())
+        Ok(Some(Arc::new(History { own, global })))
     }
 }
 

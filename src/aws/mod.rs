@@ -25,6 +25,7 @@ pub mod rest;
 mod retry;
 pub mod signed;
 mod token;
+mod trail;
 
 pub use clouds::AwsClouds;
 pub use options::{AwsOptions, CredentialsSource, Endpoints, Limits};

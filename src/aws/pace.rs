@@ -23,6 +23,16 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// What a service allows, where that is less: LookupEvents of CloudTrail is answered twice a second.
+    fn of(self, service: Service) -> Self {
+        match service {
+            Service::CloudTrail => Self { requests: 1, within: self.within.max(Duration::from_secs(1)) },
+            _ => self,
+        }
+    }
+}
+
 /// A bucket of tokens for each service; a token that was taken comes back after the pace's time.
 #[derive(Debug)]
 pub(super) struct Buckets {
@@ -38,7 +48,7 @@ impl Buckets {
 
     /// Waits for a token and takes it.
     pub(super) async fn take(&self, service: Service) {
-        let Some(pace) = self.pace else {
+        let Some(pace) = self.pace.map(|pace| pace.of(service)) else {
             return;
         };
         let bucket = self.bucket(service, pace);
@@ -52,7 +62,7 @@ impl Buckets {
     /// The service said that it is called too fast: whatever is left is put aside for the pace's time, so that everybody
     /// waits and not only who was told.
     pub(super) fn drain(&self, service: Service) {
-        let Some(pace) = self.pace else {
+        let Some(pace) = self.pace.map(|pace| pace.of(service)) else {
             return;
         };
         let bucket = self.bucket(service, pace);

@@ -4,7 +4,18 @@ use crate::model::cloud::{Call, Service};
 use serde_json::{Map, Value, json};
 
 /// Most pages of one call: a service that always names a next page would never end.
-pub(super) const MOST_PAGES: usize = 2_000;
+const MOST_PAGES: usize = 2_000;
+
+/// Most pages of CloudTrail's history, 50 events each: it may be called twice a second, and the newest come first.
+const MOST_OF_HISTORY: usize = 6;
+
+/// How many pages of a call are read. Of CloudTrail the rest is left.
+pub(super) fn most(call: &Call) -> (usize, bool) {
+    match call.service {
+        Service::CloudTrail => (MOST_OF_HISTORY, true),
+        _ => (MOST_PAGES, false),
+    }
+}
 
 /// Members that only say whether there is more.
 const MARKERS: [&str; 14] = [

@@ -95,6 +95,11 @@ impl Region {
         self.global(service).map_or(&self.name, |global| global.region)
     }
 
+    /// The region that keeps what concerns the whole partition: IAM's own.
+    pub(super) fn of_global_services(&self) -> &'static str {
+        self.partition.iam.region
+    }
+
     /// Host of the region's STS.
     pub(super) fn sts_host(&self) -> String {
         format!("sts.{}.{}", self.name, self.partition.suffix)

@@ -16,10 +16,10 @@ pub struct FieldDrift {
     pub declared: String,
     /// Live value, masked where it is secret.
     pub live: String,
-    /// The field manager that owns it now, where the server knows one.
+    /// Who changed it, where that is known: the field manager that owns it now, or of resources in the cloud the ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manager: Option<String>,
-    /// When that manager wrote, RFC 3339.
+    /// When that was, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
 }
@@ -240,6 +240,13 @@ pub enum What {
         state: String,
         /// Revision that asks for it.
         revision: String,
+        },
+    /// It became known who changed fields that had left their declared values, mended or not.
+    ResourceTraced {
+        /// Which resource.
+        resource: String,
+        /// Which fields, with who and when.
+        fields: Vec<FieldDrift>,
     },
     /// The daemon's own file was reloaded, or refused.
     Configuration {

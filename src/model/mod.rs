@@ -19,6 +19,7 @@ pub mod permissions;
 pub mod plan;
 pub mod resource;
 pub mod revision;
+pub mod trail;
 pub mod yaml;
 
 pub use application::{

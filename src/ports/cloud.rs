@@ -1,5 +1,6 @@
 //! One account and region of a cloud, as the engine sees it.
 
+use super::trail::Trail;
 use crate::model::cloud::{Call, Service};
 use async_trait::async_trait;
 use serde_json::Value;
@@ -23,6 +24,15 @@ pub trait Clouds: Send + Sync {
     /// # Errors
     /// No credentials, an unknown region: in words.
     async fn open(&self, access: &CloudAccess) -> Result<Arc<dyn Cloud>, CloudFailure>;
+
+    /// The account's audit log; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Clouds::open`].
+    async fn trail(&self, access: &CloudAccess) -> Result<Option<Arc<dyn Trail>>, CloudFailure> {
+        let _ = access;
+        Ok(None)
+    }
 }
 
 /// An account in a region.

@@ -140,4 +140,10 @@ pub struct DriftedField {
     pub declared: String,
     /// As found, shortened.
     pub live: String,
+    /// Who changed it, once the audit log tells: an ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When that was, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }

@@ -11,6 +11,7 @@ pub mod renderer;
 pub mod repository;
 pub mod sink;
 pub mod state;
+pub mod trail;
 
 pub use clock::Clock;
 pub use cloud::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds, KubernetesToken};
@@ -28,3 +29,4 @@ pub use sink::Sink;
 pub use state::{
     ApplicationRecord, Approval, Asked, Pruned, StateFailure, StateStore, StateUpdate, UserRequest, Waiting,
 };
+pub use trail::Trail;

@@ -23,6 +23,7 @@ pub mod reads;
 pub mod resource;
 mod rollback;
 pub mod surplus;
+pub mod trail;
 pub mod upgrade;
 pub mod wording;
 

@@ -100,6 +100,10 @@ impl Sink for LogSink {
             What::StageReached { part, stage, state, revision } => {
                 info!(destination, part, stage, state, revision, "stage");
             }
+            What::ResourceTraced { resource, fields } => {
+                let fields = shown(fields);
+                info!(destination, resource, fields, "who changed it");
+            }
             What::Configuration { accepted: true, message } => info!(message, "configuration in force"),
             What::Configuration { accepted: false, message } => {
                 error!(message, "configuration refused, the old one stays")

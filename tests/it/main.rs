@@ -63,6 +63,7 @@ mod yaml_fidelity;
 
 /// Fixtures.
 mod support {
+    pub mod aws;
     pub mod control_plane;
     pub mod daemon;
     pub mod gate;

@@ -15,6 +15,7 @@ import os
 import random
 import sys
 import threading
+import time
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 os.environ.setdefault("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true")
@@ -37,6 +38,8 @@ from moto.utilities.utils import get_partition
 from werkzeug.serving import make_server
 
 import ground
+import operations
+import trail
 
 # What EKS's optimised images are called, by SSM path: family, variant, architecture, name of the image.
 FAMILIES = [
@@ -450,6 +453,15 @@ def order(path, body):
         return {"ids": {name: image for image, name, _, _ in images()}}
     if path in ground.ORDERS:
         return ground.ORDERS[path](account, region, body["name"])
+    if path == "answered":
+        return {name: operations.answered(*name.split(":")) for name in body["operations"]}
+    if path == "events":
+        for event in body["events"]:
+            trail.record(account, region, event)
+        return {}
+    if path == "lag":
+        trail.LAG["seconds"] = body["seconds"]
+        return {}
     raise KeyError(path)
 
 
@@ -457,7 +469,7 @@ class Application:
     """moto, and beside it what only the provider may ask. Those requests carry a secret that only our parent knows."""
 
     def __init__(self, secret):
-        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.moto = trail.Recorder(DomainDispatcherApplication(create_backend_app), identity)
         self.secret = secret
         # One request at a time: moto's dictionaries change while others walk through them.
         self.alone = threading.Lock()
@@ -467,8 +479,7 @@ class Application:
         if not path.startswith("/portolan/"):
             # Read before the turn: a client that sends slowly must not hold up the others.
             length = int(environ.get("CONTENT_LENGTH") or 0)
-            if length:
-                environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
+            environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length) if length else b"")
             with self.alone:
                 return self.moto(environ, start_response)
         status, answer = "200 OK", None
@@ -502,7 +513,9 @@ def main():
     ground.know_published_images()
     strict()
     spread_groups()
-    server = make_server("127.0.0.1", 0, Application(order["secret"]), threaded=True, request_handler=Quiet)
+    operations.install()
+    application = Application(order["secret"])
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     os.environ["MOTO_PORT"] = str(server.server_address[1])
 
     def until_closed():
@@ -510,7 +523,14 @@ def main():
             pass
         os._exit(0)
 
+    def go_on():
+        while True:
+            time.sleep(0.2)
+            with application.alone:
+                operations.step_refreshes()
+
     threading.Thread(target=until_closed, daemon=True).start()
+    threading.Thread(target=go_on, daemon=True).start()
     print(json.dumps({"port": server.server_address[1]}), flush=True)
     server.serve_forever()
 

@@ -7,13 +7,15 @@ use crate::failure::{Failure, FailureKind};
 use crate::model::cluster::EksRef;
 use std::process::ExitCode;
 
-/// Writes the ClusterConfig of a cluster that exists, whoever made it.
+/// Writes what describes a cluster that exists, whoever made it: a ClusterConfig, or a Terraform configuration.
 ///
-/// Committed beside a `Cluster` document that names it, the file has the cluster kept from then on: the first plan asks to
-/// adopt what it names.
+/// Committed beside a `Cluster` document that names it, a ClusterConfig has the cluster kept from then on: the first plan
+/// asks to adopt what it names. A Terraform configuration adopts by its import blocks: cluster, node groups, add-ons, access,
+/// Fargate, roles and network.
 ///
 /// Examples:
 ///   portolan cluster export shop > clusters/shop.yaml
+///   portolan cluster export shop --format terraform > shop.tf
 ///   portolan cluster export --eks shop --region eu-central-1
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -40,11 +42,12 @@ pub struct Export {
 pub enum Form {
     /// An eksctl ClusterConfig.
     Eksctl,
+    /// A Terraform configuration with import blocks, for the AWS provider 6.
+    Terraform,
 }
 
 impl Export {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let Form::Eksctl = self.format;
         let eks = match (self.name, self.eks, self.region) {
             (_, Some(name), Some(region)) => {
                 EksRef { name, region, role_arn: self.role_arn, ..EksRef::default() }
@@ -52,15 +55,25 @@ impl Export {
             (Some(name), _, _) => reference(context, &name).await?,
             _ => return Err(Failure::new(FailureKind::User, "name a cluster, or --eks and --region")),
         };
-        let exported =
-            access::export(&eks).await.map_err(|words| Failure::new(FailureKind::Environment, words))?;
-        let Some(exported) = exported else {
+        let failed = |words: String| Failure::new(FailureKind::Environment, words);
+        let absent = || {
             let words = format!("there is no EKS cluster {} in {}", eks.name, eks.region);
-            return Err(Failure::new(FailureKind::User, words));
+            Failure::new(FailureKind::User, words)
         };
-        let form = if context.is_structured() { context.output } else { Output::Yaml };
-        output::value(form, &exported.config)?;
-        exported.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+        let notes = match self.format {
+            Form::Eksctl => {
+                let exported = access::export(&eks).await.map_err(failed)?.ok_or_else(absent)?;
+                let form = if context.is_structured() { context.output } else { Output::Yaml };
+                output::value(form, &exported.config)?;
+                exported.notes
+            }
+            Form::Terraform => {
+                let written = access::export_terraform(&eks).await.map_err(failed)?.ok_or_else(absent)?;
+                output::line(written.text.trim_end());
+                written.notes
+            }
+        };
+        notes.iter().for_each(|note| output::note(&format!("note: {note}")));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -149,9 +149,16 @@ fn details(record: &ClusterRecord) {
         output::line(&coloured(Colour::Red, &format!("  ! {place}: {words}")));
     }
     for drift in &record.drift {
+        let by = match (&drift.by, &drift.at) {
+            (Some(by), Some(at)) => format!(" (by {by} at {at})"),
+            _ => String::new(),
+        };
         output::line(&coloured(
             Colour::Yellow,
-            &format!("  ~ {} {}: {} instead of {}", drift.resource, drift.field, drift.live, drift.declared),
+            &format!(
+                "  ~ {} {}: {} instead of {}{by}",
+                drift.resource, drift.field, drift.live, drift.declared
+            ),
         ));
     }
     if let Some(waiting) = &record.waiting {

@@ -1,11 +1,13 @@
-//! The file that describes a cluster as it is, whoever made it.
+//! The file that describes a cluster as it is, whoever made it: eksctl's, or Terraform's.
 
 use super::kept::Account;
 use super::snapshot::Reader;
-use crate::ports::{CloudAccess, CloudFailure, Clouds};
+use crate::ports::{CloudAccess, CloudFailure, CloudFailureKind, Clouds};
 use crate::provision::drivers;
+use crate::provision::export::terraform::{self, Written};
 use crate::provision::export::{Exported, calls, eksctl};
-use crate::provision::resource::{Driver, Kind};
+use crate::provision::resource::{Driver, Kind, Snapshot};
+use serde_json::Value;
 
 /// What a file describes; networks and roles are referred to by their ids.
 const KINDS: [Kind; 8] = [
@@ -21,6 +23,9 @@ const KINDS: [Kind; 8] = [
 /// Calls under way at once.
 const AT_ONCE: usize = 8;
 
+/// Rounds of calls beside what the drivers read: what the cluster names, and what the answers name.
+const MOST_ROUNDS: usize = 4;
+
 /// Reads a cluster and writes the ClusterConfig of it. `None` where there is none of the name.
 ///
 /// # Errors
@@ -30,6 +35,51 @@ pub async fn export(
     access: &CloudAccess,
     cluster: &str,
 ) -> Result<Option<Exported>, CloudFailure> {
+    let (account, snapshot) = read(clouds, access, cluster).await?;
+    let mut answers = Vec::new();
+    for call in calls(&snapshot) {
+        let answer = account.cloud.call(&call).await?;
+        answers.push((call, answer));
+    }
+    Ok(eksctl(&account.scope, &snapshot, &answers))
+}
+
+/// Reads a cluster with its network and roles and writes the Terraform configuration that adopts them. `None` where there
+/// is none of the name.
+///
+/// # Errors
+/// No credentials, an unknown region, no answer.
+pub async fn export_terraform(
+    clouds: &dyn Clouds,
+    access: &CloudAccess,
+    cluster: &str,
+) -> Result<Option<Written>, CloudFailure> {
+    let (account, snapshot) = read(clouds, access, cluster).await?;
+    let mut answers = Vec::new();
+    for _ in 0..MOST_ROUNDS {
+        let due = terraform::calls(&snapshot, &answers);
+        if due.is_empty() {
+            break;
+        }
+        for call in due {
+            match account.cloud.call(&call).await {
+                Ok(answer) => answers.push((call, answer)),
+                // A role that is named and gone is left out; so that it is not asked for again, it has an answer.
+                Err(failure) if failure.kind == CloudFailureKind::NotFound => {
+                    answers.push((call, Value::Null))
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+    Ok(terraform::terraform(&account.scope, &snapshot, &answers))
+}
+
+async fn read(
+    clouds: &dyn Clouds,
+    access: &CloudAccess,
+    cluster: &str,
+) -> Result<(Account, Snapshot), CloudFailure> {
     let account = Account::open(clouds, access, cluster).await?;
     let drivers: Vec<&dyn Driver> = drivers()
         .into_iter()
@@ -47,10 +97,5 @@ pub async fn export(
     if let (true, Some(failure)) = (reading.snapshot.unread.contains_key(&Kind::Cluster), reading.failure) {
         return Err(failure);
     }
-    let mut answers = Vec::new();
-    for call in calls(&reading.snapshot) {
-        let answer = account.cloud.call(&call).await?;
-        answers.push((call, answer));
-    }
-    Ok(eksctl(&account.scope, &reading.snapshot, &answers))
+    Ok((account, reading.snapshot))
 }

@@ -179,6 +179,8 @@ pub(crate) struct State {
     pub restart: Option<String>,
     /// Calls of the last pass, by kind.
     pub calls: super::Calls,
+    /// Who changed what, where that is not known yet.
+    pub trails: super::trail::Trails,
 }
 
 /// One cluster while the daemon runs.

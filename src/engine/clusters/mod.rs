@@ -32,10 +32,12 @@ mod settle;
 pub mod shown;
 pub mod snapshot;
 mod tell;
+pub mod trail;
 
 pub use crate::provision::export::Exported;
+pub use crate::provision::export::terraform::Written;
 pub use blueprint::{Blueprint, Described, Remembered};
-pub use export::export;
+pub use export::{export, export_terraform};
 pub(crate) use fleet::Fleet;
 pub use keep::keep_by_hand;
 pub use kept::{Account, Context, Destinations, Kept, Policy, Wanted};

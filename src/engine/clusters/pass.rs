@@ -8,7 +8,7 @@ use super::remember::{remember, use_up_approvals};
 use super::report::{self, Seen};
 use super::restart::{self, Restart};
 use super::settle::{end, take};
-use super::tell;
+use super::{tell, trail};
 use crate::model::application::DriftPolicy;
 use crate::model::event::What;
 use crate::provision::resource::{Key, Kind, Snapshot, State};
@@ -51,7 +51,8 @@ pub async fn pass(kept: &Kept) -> PassEnd {
     let Considered { found, plan, .. } = &considered;
     arrive(kept, &found.reading.snapshot, plan);
     remember(kept, &wanted, &considered);
-    tell::drift(kept, plan);
+    let drifted = tell::drift(kept, plan);
+    trail::note(kept, plan, [Some(&found.reading.snapshot), considered.before.as_ref()], &drifted);
     tell::warnings(kept, &wanted, found);
     // Before anything is called: the tokens, and the approvals that let it be called.
     let seen = Seen { wanted: &wanted, found, plan, outcome: None, now: considered.now };
@@ -77,6 +78,7 @@ pub async fn pass(kept: &Kept) -> PassEnd {
     if let Err(failure) = kept.put(record).await {
         tell::problem(kept, &failure.to_string());
     }
+    trail::ask(kept, &wanted).await;
     let end = match end(kept, &wanted, found, plan, &outcome) {
         PassEnd::Done | PassEnd::Waits(_) if restarted => PassEnd::Waits(None),
         end => end,

@@ -47,6 +47,7 @@ pub fn record(kept: &Kept, seen: &Seen<'_>) -> ClusterRecord {
     record.under_way = state.progress.shown();
     record.waiting = waiting(seen.plan);
     record.drift = drift(seen.plan);
+    state.trails.fill(&mut record.drift);
     let overdue = state.progress.overdue(seen.now);
     record.problems = problems(&state, seen, &overdue);
     let changed = seen.outcome.is_some_and(|outcome| outcome.calls > 0);
@@ -146,6 +147,8 @@ fn drift(plan: &CloudPlan) -> Vec<DriftedField> {
                 field: difference.field.clone(),
                 declared: field.declared,
                 live: field.live,
+                by: None,
+                at: None,
             });
         }
     }

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Marks in what was told: drift that is over is news when it comes again.
 const DRIFT: &str = "drift ";
 
-/// Fields that left their declared values.
-pub fn drift(kept: &Kept, plan: &CloudPlan) {
+/// Fields that left their declared values; gives them by resource, none where the whole resource went.
+pub fn drift(kept: &Kept, plan: &CloudPlan) -> Vec<(Key, Vec<FieldDrift>)> {
     let mut found: BTreeMap<&Key, (Vec<FieldDrift>, bool)> = BTreeMap::new();
     for step in &plan.steps {
         // Mended differences count as drift only when they arose in AWS.
@@ -28,6 +28,7 @@ pub fn drift(kept: &Kept, plan: &CloudPlan) {
         *mending |= step.drifted && step.is_actionable();
     }
     let mut current = BTreeSet::new();
+    let drifted = found.iter().map(|(key, (fields, _))| ((*key).clone(), fields.clone())).collect();
     for (key, (fields, mending)) in found {
         let mark = format!("{DRIFT}{key} {fields:?}");
         current.insert(mark.clone());
@@ -37,6 +38,7 @@ pub fn drift(kept: &Kept, plan: &CloudPlan) {
         }
     }
     kept.state().told.retain(|mark| !mark.starts_with(DRIFT) || current.contains(mark));
+    drifted
 }
 
 /// What will probably not work as it is meant.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::account::{Account, Subnet, issue, items, problem, text, texts};
 use super::capacity::InstanceType;
+use super::moto::Home;
 use super::template::Template;
 use super::trust::{self, Request};
 use super::world::Issue;
@@ -20,7 +21,10 @@ fn invalid(message: impl Into<String>) -> Issue {
 
 /// A cluster: role, subnets, security groups, key.
 pub(super) async fn cluster(account: &Account, input: &Value) -> Result<(), Issue> {
-    role(account, &text(input, "roleArn"), "eks.amazonaws.com", &[&["AmazonEKSClusterPolicy"]]).await?;
+    let Home { account: owner, region } = &account.home;
+    let arn = format!("arn:{}:eks:{region}:{owner}:cluster/{}", account.partition(), text(input, "name"));
+    let service = Request::of_service("eks.amazonaws.com").on_behalf_of(&arn);
+    role(account, &text(input, "roleArn"), &service, &[&["AmazonEKSClusterPolicy"]]).await?;
     network(account, &input["resourcesVpcConfig"]).await?;
     for config in items(input, "encryptionConfig") {
         let key = text(&config["provider"], "keyArn");
@@ -53,7 +57,8 @@ pub(super) async fn network(account: &Account, vpc_config: &Value) -> Result<Vec
 pub(super) async fn nodegroup(account: &Account, cluster: &Value, input: &Value) -> Result<(), Issue> {
     let pulls = &["AmazonEC2ContainerRegistryReadOnly", "AmazonEC2ContainerRegistryPullOnly"];
     let works = &["AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"];
-    role(account, &text(input, "nodeRole"), "ec2.amazonaws.com", &[works, pulls]).await?;
+    let service = Request::of_service("ec2.amazonaws.com");
+    role(account, &text(input, "nodeRole"), &service, &[works, pulls]).await?;
 
     let found = subnets(account, &texts(input, "subnets")).await?;
     let vpc = one_vpc(&found)?;
@@ -96,7 +101,9 @@ pub(super) async fn fargate(
     let denied = |issue: Issue| problem("AccessDenied", issue.message, &[]);
     let policies: &[&[&str]] = &[&["AmazonEKSFargatePodExecutionRolePolicy"]];
     let execution = text(profile, "podExecutionRoleArn");
-    role(account, &execution, "eks-fargate-pods.amazonaws.com", policies).await.map_err(denied)?;
+    let service = Request::of_service("eks-fargate-pods.amazonaws.com");
+    let service = service.on_behalf_of(&text(profile, "fargateProfileArn"));
+    role(account, &execution, &service, policies).await.map_err(denied)?;
     let mut ids = texts(profile, "subnets");
     if ids.is_empty() {
         // As documented: the private ones among the cluster's.
@@ -120,7 +127,7 @@ pub(super) async fn fargate(
 }
 
 /// Whether a role is there, trusts the service, and has one policy of each list.
-async fn role(account: &Account, arn: &str, service: &str, policies: &[&[&str]]) -> Result<(), Issue> {
+async fn role(account: &Account, arn: &str, service: &Request, policies: &[&[&str]]) -> Result<(), Issue> {
     let refused = || {
         invalid(format!(
             "Role with arn: {arn}, could not be assumed because it does not exist or the trusted entity is not correct"
@@ -128,7 +135,7 @@ async fn role(account: &Account, arn: &str, service: &str, policies: &[&[&str]])
     };
     let role = account.role(arn).await.map_err(issue)?.ok_or_else(refused)?;
     let policy = trust::document(role["AssumeRolePolicyDocument"].as_str().unwrap_or_default());
-    let trusted = policy.is_some_and(|policy| trust::allows(&policy, &Request::of_service(service)));
+    let trusted = policy.is_some_and(|policy| trust::allows(&policy, service));
     if !trusted {
         return Err(refused());
     }

@@ -12,11 +12,13 @@ pub enum Error {
     /// There is no Python that could run moto.
     #[error(
         "the local AWS needs Python 3.10 or newer for moto, and {found}. Install it (Debian and Ubuntu: `apt install \
-         python3 python3-venv`; Fedora: `dnf install python3 python3-pip`; macOS: `brew install python`)."
+         python3 python3-venv`; Fedora: `dnf install python3 python3-pip`; macOS: `brew install python`).{}", below(.tail)
     )]
     NoPython {
         /// What was found instead: "`python3` is not on PATH", "/usr/bin/python3 is Python 3.8".
         found: String,
+        /// What was said when one was fetched without being root; empty where that was not tried.
+        tail: String,
     },
 
     /// Python is there, but nothing to install packages with.
@@ -76,6 +78,23 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
+}
+
+impl Error {
+    /// Whether this machine lacks a Python, or something to install packages with, and has no way to fetch it: nothing that
+    /// is tried again would help before a person installs it.
+    #[must_use]
+    pub fn lacks_python(&self) -> bool {
+        match self {
+            Self::NoPython { tail, .. } => tail.is_empty(),
+            Self::NoInstaller { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+fn below(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("\n{}", indent(text)) }
 }
 
 pub(crate) fn indent(text: &str) -> String {

@@ -168,6 +168,7 @@ impl LocalAws {
         let front = Front::serve(listener, eks.endpoint(), provider, moto.endpoint(), callers)?;
         let mut keeper = JoinSet::new();
         keeper.spawn(keep(Arc::clone(&eks), Arc::clone(&world)));
+        keeper.spawn(tell_trail(Arc::clone(&eks), moto.provider(), home.clone()));
         Ok(LocalAws { access, home, moto, eks, world, front, keeper, _folder: folder })
     }
 
@@ -283,6 +284,32 @@ async fn keep(eks: Arc<EksServer>, world: Arc<LocalWorld>) {
         for (cluster, addon) in world.recovered_addons().await {
             eks.change(&cluster, "addons", &addon, &json!({"status": "ACTIVE", "health": {"issues": []}}));
         }
+    }
+}
+
+/// Carries the calls of EKS into CloudTrail's history, which moto's side keeps. A call is told a moment later, when it has
+/// been answered, or never will be.
+async fn tell_trail(eks: Arc<EksServer>, provider: Provider, home: Home) {
+    let (mut told, mut arrived) = (0, 0);
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        let calls = eks.calls_after(told);
+        let due = &calls[..arrived - told];
+        let events: Vec<_> = due
+            .iter()
+            .filter(|call| !call.operation.starts_with("Describe") && !call.operation.starts_with("List"))
+            .map(|call| {
+                json!({
+                    "name": call.operation, "source": "eks.amazonaws.com", "arn": call.caller,
+                    "request": call.input, "error": call.error,
+                })
+            })
+            .collect();
+        // moto ends before us, or was ended by a test: nobody is left to ask.
+        if !events.is_empty() && provider.record(&home, &events).await.is_err() {
+            return;
+        }
+        (told, arrived) = (arrived, told + calls.len());
     }
 }
 

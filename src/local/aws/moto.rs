@@ -26,8 +26,10 @@ use crate::local::progress::Report;
 use crate::local::release::RELEASES;
 
 /// The program: moto, stricter where we rely on refusals, with what it lacks. The first one is run.
-const PROGRAM: [(&str, &str); 2] = [
+const PROGRAM: [(&str, &str); 4] = [
     ("server.py", include_str!("../../../deploy/local/aws/server.py")),
+    ("operations.py", include_str!("../../../deploy/local/aws/operations.py")),
+    ("trail.py", include_str!("../../../deploy/local/aws/trail.py")),
     ("ground.py", include_str!("../../../deploy/local/aws/ground.py")),
 ];
 /// How long it may take to listen. It loads half a hundred modules; a loaded machine is slow.
@@ -41,6 +43,32 @@ const TAIL: usize = 60;
 /// No Python, no network: each says what to do.
 pub async fn service_model(places: &Places, report: Report<'_>) -> Result<PathBuf, Error> {
     Ok(Installation::ensure(places, report).await?.service_model())
+}
+
+/// The Python that moto runs on, for clients of one's own: it has boto3.
+#[derive(Clone, Debug)]
+pub struct Python(Installation);
+
+impl Python {
+    /// Installs moto if it is not there yet.
+    ///
+    /// # Errors
+    /// As [`service_model`].
+    pub async fn ensure(places: &Places, report: Report<'_>) -> Result<Python, Error> {
+        Ok(Python(Installation::ensure(places, report).await?))
+    }
+
+    /// A command that runs it; arguments follow.
+    #[must_use]
+    pub fn command(&self) -> tokio::process::Command {
+        self.0.python()
+    }
+
+    /// A command that runs its pip; pip's arguments follow. Nothing is installed beside moto but with `--target`.
+    #[must_use]
+    pub fn pip(&self) -> tokio::process::Command {
+        self.0.pip()
+    }
 }
 
 /// A running server. It ends with this value, and with this process however that ends: it reads its standard input,
@@ -342,6 +370,29 @@ impl Provider {
     pub(crate) async fn images(&self) -> Result<BTreeMap<String, String>, Error> {
         let answer = self.ask("image", &json!({})).await?;
         serde_json::from_value(answer["ids"].clone()).map_err(|error| self.broken(error.to_string()))
+    }
+
+    /// Who answers operations (`autoscaling:StartInstanceRefresh`): `moto`, `ours` beside it, or nobody: `missing`.
+    ///
+    /// # Errors
+    /// When moto does not answer.
+    pub async fn answered_by(&self, operations: &[String]) -> Result<BTreeMap<String, String>, Error> {
+        let answer = self.ask("answered", &json!({"operations": operations})).await?;
+        serde_json::from_value(answer).map_err(|error| self.broken(error.to_string()))
+    }
+
+    /// How long CloudTrail takes to tell of a call; at first it tells at once.
+    ///
+    /// # Errors
+    /// When moto does not answer.
+    pub async fn set_trail_lag(&self, lag: Duration) -> Result<(), Error> {
+        self.ask("lag", &json!({"seconds": lag.as_secs_f64()})).await.map(|_| ())
+    }
+
+    /// Puts calls of other servers into CloudTrail's history: objects with `name`, `source`, `arn`, `request`, `error`.
+    pub(crate) async fn record(&self, home: &Home, events: &[Value]) -> Result<(), Error> {
+        let order = json!({"account": home.account, "region": home.region, "events": events});
+        self.ask("events", &order).await.map(|_| ())
     }
 
     async fn ask(&self, what: &str, order: &Value) -> Result<Value, Error> {

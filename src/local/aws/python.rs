@@ -1,18 +1,16 @@
 //! moto's installation: pinned packages from the Python index in an environment of their own, made once.
 
-use std::collections::VecDeque;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use super::debian::{self, Debian};
 use super::error::Error;
+use super::interpreter::Interpreter;
 use crate::local::build::{lock, remove};
 use crate::local::error::Error as LocalError;
 use crate::local::places::{Places, is_executable};
@@ -20,17 +18,13 @@ use crate::local::progress::{Meter, Phase, Report};
 
 /// The packages, each at one version.
 const REQUIREMENTS: &str = include_str!("../../../deploy/local/aws/requirements.txt");
-/// The oldest Python that these packages run on.
-const OLDEST: (u32, u32) = (3, 10);
-/// How many lines of pip's output an error carries.
-const TAIL: usize = 20;
 
 /// An installation that is complete.
 #[derive(Clone, Debug)]
 pub(crate) struct Installation {
     folder: PathBuf,
     /// The interpreter to run.
-    python: PathBuf,
+    python: Interpreter,
     /// What goes into PYTHONPATH where the packages lie beside the interpreter's own.
     packages: Option<PathBuf>,
 }
@@ -46,8 +40,8 @@ impl Installation {
         if let Some(found) = Installation::at(&target, places) {
             return Ok(found);
         }
-        // Before the lock: whoever has no Python should hear so at once.
-        let python = find_python(places).await?;
+        // Before the lock: whoever can have no Python should hear so at once.
+        let source = Source::find(places).await?;
         fs::create_dir_all(&root).map_err(LocalError::io("create", &root))?;
         let _lock = lock(&root.join(".moto.lock"), report).await?;
         if let Some(found) = Installation::at(&target, places) {
@@ -55,7 +49,7 @@ impl Installation {
         }
         let staging = root.join(".moto.building");
         remove(&staging)?;
-        let made = install(&python, &staging, report).await;
+        let made = install(&source, &staging, report).await;
         if let Err(error) = made {
             // The error at hand matters more than a folder that the next attempt removes anyway.
             let _ = fs::remove_dir_all(&staging);
@@ -70,7 +64,7 @@ impl Installation {
     }
 
     fn at(folder: &Path, places: &Places) -> Option<Installation> {
-        let installation = |python: PathBuf, packages: Option<PathBuf>| Installation {
+        let installation = |python: Interpreter, packages: Option<PathBuf>| Installation {
             folder: folder.to_path_buf(),
             python,
             packages,
@@ -81,10 +75,11 @@ impl Installation {
         // In an environment the interpreter is a link to the one it was made with, which may be gone.
         let own = folder.join("bin").join("python");
         if is_executable(&own) {
-            return Some(installation(own, None));
+            return Some(installation(Interpreter::at(own), None));
         }
         let packages = folder.join("packages");
-        let python = places.on_path("python3")?;
+        let python = Interpreter::unpacked(&unpacked_in(folder))
+            .or_else(|| places.on_path("python3").map(Interpreter::at))?;
         packages.is_dir().then(|| installation(python, Some(packages)))
     }
 
@@ -100,11 +95,22 @@ impl Installation {
 
     /// A command that runs its interpreter, with nothing of the user's own Python in the way.
     pub(crate) fn python(&self) -> Command {
-        let mut command = Command::new(&self.python);
-        command.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env("PYTHONNOUSERSITE", "1");
+        let mut command = self.python.command();
         if let Some(packages) = &self.packages {
             command.env("PYTHONPATH", packages);
         }
+        command
+    }
+
+    /// A command that runs pip: the interpreter's own, or the wheel that came with it.
+    pub(crate) fn pip(&self) -> Command {
+        let mut command = self.python.command();
+        if let Some(wheel) =
+            self.packages.as_ref().and_then(|_| debian::pip_wheel(&unpacked_in(&self.folder)))
+        {
+            command.env("PYTHONPATH", wheel);
+        }
+        command.args(["-m", "pip"]);
         command
     }
 
@@ -116,6 +122,11 @@ impl Installation {
 
 fn model_in(folder: &Path) -> PathBuf {
     folder.join("eks").join("service-2.json")
+}
+
+/// Where Debian's packages are unpacked.
+fn unpacked_in(folder: &Path) -> PathBuf {
+    folder.join("debian")
 }
 
 /// The beginning of the hash over the list of packages: a changed pin never meets an old installation.
@@ -130,76 +141,124 @@ fn pinned(package: &str) -> Option<&'static str> {
     REQUIREMENTS.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))
 }
 
-async fn find_python(places: &Places) -> Result<PathBuf, Error> {
-    let missing = |found: String| Error::NoPython { found };
-    let python = places.on_path("python3").ok_or_else(|| missing("`python3` is not on PATH".to_owned()))?;
-    let answer = Command::new(&python)
-        .args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(LocalError::io("run", &python))?;
-    let version = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
-    let number = version.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    match number {
-        Some(number) if number >= OLDEST => Ok(python),
-        _ => Err(missing(format!("{} is Python {version:?}", python.display()))),
+/// Where a Python may come from on this machine.
+#[derive(Debug)]
+struct Source {
+    /// The machine's own, or why there is none.
+    own: Result<Interpreter, Error>,
+    /// The way to Debian's packages.
+    debian: Option<Debian>,
+}
+
+impl Source {
+    /// # Errors
+    /// There is neither.
+    async fn find(places: &Places) -> Result<Source, Error> {
+        match (Interpreter::on_path(places).await, Debian::here(places)) {
+            (Err(error), None) => Err(error),
+            (own, debian) => Ok(Source { own, debian }),
+        }
     }
 }
 
-/// Installs into `folder`: an environment with `bin/python`, or where Debian has left the `venv` module incomplete,
-/// the packages alone in `packages`, for the interpreter that is there.
-async fn install(python: &Path, folder: &Path, report: Report<'_>) -> Result<(), Error> {
+/// An interpreter that can install packages.
+struct Installer {
+    python: Interpreter,
+    /// pip's wheel, where the interpreter has no pip.
+    pip: Option<PathBuf>,
+    /// Where the packages go; `None`: into the interpreter's own environment.
+    packages: Option<PathBuf>,
+}
+
+/// Installs into `folder`: an environment with `bin/python`; or where Debian has left the `venv` module incomplete, the
+/// packages alone in `packages`, for the interpreter that is there; or with an interpreter of Debian's packages.
+async fn install(source: &Source, folder: &Path, report: Report<'_>) -> Result<(), Error> {
     let mut meter =
         Meter::new(Phase::Download, Some(REQUIREMENTS.lines().filter(|l| l.contains("==")).count()));
     meter.show("moto", report);
     fs::create_dir_all(folder).map_err(LocalError::io("create", folder))?;
+    let installer = prepare(source, folder, &mut meter, report).await?;
     let list = folder.join("requirements.txt");
     fs::write(&list, REQUIREMENTS).map_err(LocalError::io("write", &list))?;
-
-    let path = |path: &Path| path.as_os_str().to_owned();
-    let venv = run(python, ["-m".into(), "venv".into(), "--clear".into(), path(folder)], &mut |_| {}).await;
-    // `--clear` empties the folder.
-    fs::write(&list, REQUIREMENTS).map_err(LocalError::io("write", &list))?;
-    let own = folder.join("bin").join("python");
-    let (interpreter, place) = match venv {
-        Ok(()) => (own, None),
-        Err(no_venv) => {
-            let pip = run(python, ["-m".into(), "pip".into(), "--version".into()], &mut |_| {}).await;
-            if let Err(no_pip) = pip {
-                return Err(Error::NoInstaller {
-                    python: python.to_path_buf(),
-                    tail: format!("{no_venv}\n{no_pip}"),
-                });
-            }
-            // What the attempt left would be taken for an environment.
-            for part in ["bin", "lib", "lib64", "include", "pyvenv.cfg"] {
-                let part = folder.join(part);
-                let _ = fs::remove_dir_all(&part).or_else(|_| fs::remove_file(&part));
-            }
-            (python.to_path_buf(), Some(folder.join("packages")))
-        }
-    };
     let mut arguments: Vec<_> =
         ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
-            .map(Into::into)
+            .map(OsString::from)
             .to_vec();
-    if let Some(place) = &place {
-        arguments.extend(["--target".into(), path(place)]);
+    if let Some(place) = &installer.packages {
+        arguments.extend(["--target".into(), place.as_os_str().to_owned()]);
     }
-    arguments.extend(["--requirement".into(), path(&list)]);
-    run(&interpreter, arguments, &mut |line| match line.and_then(|line| line.strip_prefix("Collecting ")) {
+    arguments.extend(["--requirement".into(), list.as_os_str().to_owned()]);
+    let mut shown = |line: Option<&str>| match line.and_then(|line| line.strip_prefix("Collecting ")) {
         Some(package) => meter.step(package.split(' ').next().unwrap_or_default(), report),
         None => meter.again(report),
-    })
-    .await
-    .map_err(|tail| Error::Install { folder: folder.to_path_buf(), tail })?;
-    let packages = match place {
+    };
+    let installed = installer.python.run(arguments, installer.pip.as_deref(), &mut shown).await;
+    installed.map_err(|tail| Error::Install { folder: folder.to_path_buf(), tail })?;
+    let packages = match installer.packages {
         Some(place) => place,
         None => site_packages(folder)?,
     };
     unpack_model(&packages, folder)
+}
+
+/// The best that there is: an environment, pip beside it, pip's wheel from Debian, all from Debian.
+async fn prepare(
+    source: &Source,
+    folder: &Path,
+    meter: &mut Meter,
+    report: Report<'_>,
+) -> Result<Installer, Error> {
+    let (root, scratch) = (unpacked_in(folder), folder.join("apt"));
+    let packages = Some(folder.join("packages"));
+    let python = match (&source.own, &source.debian) {
+        (Ok(python), _) => python,
+        (Err(error), Some(debian)) => {
+            let missing = |tail: String| Error::NoPython { found: found(error), tail };
+            debian
+                .unpack(debian::PYTHON, &root, &scratch, meter, report)
+                .await
+                .map_err(|tail| missing(format!("apt could not fetch one either:\n{tail}")))?;
+            let lacking = || missing("apt fetched packages without `python3`".to_owned());
+            let python = Interpreter::unpacked(&root).ok_or_else(lacking)?;
+            python.check().await?;
+            let pip = debian::pip_wheel(&root).ok_or_else(lacking)?;
+            return Ok(Installer { python, pip: Some(pip), packages });
+        }
+        (Err(error), None) => return Err(Error::NoPython { found: found(error), tail: String::new() }),
+    };
+    let arguments = ["-m".into(), "venv".into(), "--clear".into(), folder.as_os_str().to_owned()];
+    let Err(no_venv) = python.run(arguments, None, &mut |_| {}).await else {
+        let own = Interpreter::at(folder.join("bin").join("python"));
+        return Ok(Installer { python: own, pip: None, packages: None });
+    };
+    // What the attempt left would be taken for an environment.
+    for part in ["bin", "lib", "lib64", "include", "pyvenv.cfg"] {
+        let part = folder.join(part);
+        let _ = fs::remove_dir_all(&part).or_else(|_| fs::remove_file(&part));
+    }
+    let version = ["-m", "pip", "--version"].map(OsString::from);
+    let Err(no_pip) = python.run(version, None, &mut |_| {}).await else {
+        return Ok(Installer { python: python.clone(), pip: None, packages });
+    };
+    let refused = || Error::NoInstaller {
+        python: python.program().to_path_buf(),
+        tail: format!("{no_venv}\n{no_pip}"),
+    };
+    let Some(debian) = &source.debian else { return Err(refused()) };
+    debian
+        .unpack(debian::PIP, &root, &scratch, meter, report)
+        .await
+        .map_err(|tail| Error::Install { folder: folder.to_path_buf(), tail })?;
+    let pip = debian::pip_wheel(&root).ok_or_else(refused)?;
+    Ok(Installer { python: python.clone(), pip: Some(pip), packages })
+}
+
+/// What was found instead of a Python.
+fn found(error: &Error) -> String {
+    match error {
+        Error::NoPython { found, .. } => found.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Where an environment keeps its packages: `lib/python3.11/site-packages`.
@@ -231,48 +290,6 @@ fn unpack_model(packages: &Path, folder: &Path) -> Result<(), Error> {
     let place = target.parent().unwrap_or(folder);
     fs::create_dir_all(place).map_err(LocalError::io("create", place))?;
     Ok(fs::write(&target, text).map_err(LocalError::io("write", &target))?)
-}
-
-/// Runs Python, hands each line of its output to `on_line` (`None` for every second without one), and fails with the
-/// last lines.
-async fn run(
-    python: &Path,
-    arguments: impl IntoIterator<Item = std::ffi::OsString>,
-    on_line: &mut (dyn FnMut(Option<&str>) + Send),
-) -> Result<(), String> {
-    let mut child = Command::new(python)
-        .args(arguments)
-        .env_remove("PYTHONHOME")
-        .env_remove("PYTHONPATH")
-        // Written for people, in the language of the terminal otherwise.
-        .env("LC_ALL", "C.UTF-8")
-        .env("PYTHONUNBUFFERED", OsStr::new("1"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("cannot run {}: {error}", python.display()))?;
-    let mut out = BufReader::new(child.stdout.take().expect("piped above")).lines();
-    let mut errors = BufReader::new(child.stderr.take().expect("piped above")).lines();
-    let mut tail = VecDeque::new();
-    let (mut out_open, mut errors_open) = (true, true);
-    while out_open || errors_open {
-        let line = tokio::select! {
-            line = out.next_line(), if out_open => line.ok().flatten().or_else(|| { out_open = false; None }),
-            line = errors.next_line(), if errors_open => line.ok().flatten().or_else(|| { errors_open = false; None }),
-            () = tokio::time::sleep(Duration::from_secs(1)) => None,
-        };
-        on_line(line.as_deref().map(str::trim));
-        if let Some(line) = line {
-            if tail.len() == TAIL {
-                tail.pop_front();
-            }
-            tail.push_back(line);
-        }
-    }
-    let status = child.wait().await.map_err(|error| error.to_string())?;
-    if status.success() { Ok(()) } else { Err(Vec::from(tail).join("\n")) }
 }
 
 #[cfg(test)]

@@ -31,6 +31,18 @@ impl Request {
             context: BTreeMap::new(),
         }
     }
+
+    /// On behalf of a resource: `aws:SourceArn` and `aws:SourceAccount`, which keep a service from being used by a
+    /// stranger's resource. (EKS user guide, "Cross-service confused deputy prevention": the cluster's ARN for the cluster
+    /// role and Pod Identity; "Pod execution IAM role": the Fargate profile's. For the role of an instance profile EC2
+    /// documents no source.)
+    pub(super) fn on_behalf_of(mut self, arn: &str) -> Request {
+        // `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`
+        let account = arn.split(':').nth(4).unwrap_or_default();
+        self.context.insert("aws:SourceArn".to_owned(), vec![arn.to_owned()]);
+        self.context.insert("aws:SourceAccount".to_owned(), vec![account.to_owned()]);
+        self
+    }
 }
 
 /// A trust policy as GetRole gives it: percent-encoded JSON.
@@ -204,6 +216,27 @@ mod tests {
         assert!(allows(&policy, &request));
         request.context.insert("aws:requesttag/kubernetes-namespace".into(), vec!["bank".into()]);
         assert!(!allows(&policy, &request));
+    }
+
+    #[test]
+    fn a_service_tells_on_whose_behalf_it_asks() {
+        let policy = |source: &str| {
+            json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "eks-fargate-pods.amazonaws.com"},
+                "Action": "sts:AssumeRole", "Condition": {
+                    "ArnLike": {"aws:SourceArn": source},
+                    "StringEquals": {"aws:SourceAccount": "111122223333"}}}]})
+        };
+        let plain = Request::of_service("eks-fargate-pods.amazonaws.com");
+        let of_profile = plain
+            .clone()
+            .on_behalf_of("arn:aws:eks:eu-central-1:111122223333:fargateprofile/shop/web/0c1f-11");
+        let own = policy("arn:aws:eks:eu-central-1:111122223333:fargateprofile/shop/*");
+        assert!(allows(&own, &of_profile));
+        assert!(!allows(&own, &plain));
+        assert!(!allows(&policy("arn:aws:eks:eu-central-1:111122223333:fargateprofile/bank/*"), &of_profile));
+        let strange =
+            plain.on_behalf_of("arn:aws:eks:eu-central-1:444455556666:fargateprofile/shop/web/0c1f-11");
+        assert!(!allows(&own, &strange));
     }
 
     #[test]

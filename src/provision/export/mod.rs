@@ -1,7 +1,9 @@
 //! From a cluster that exists to the file that describes it: a ClusterConfig as eksctl and Portolan read it, also of
 //! clusters that somebody made by hand.
 
+pub mod hcl;
 mod node_groups;
+pub mod terraform;
 
 use super::network::answer::{items, text};
 use super::network::ec2::{ec2, filters};
@@ -65,6 +67,7 @@ pub fn eksctl(scope: &Scope, snapshot: &Snapshot, answers: &[(Call, Value)]) -> 
         "identityProviders": list(snapshot, Kind::IdentityProvider, identity_provider),
     });
     settings(cluster, &mut config);
+    wordless(cluster, &mut notes);
     for live in snapshot.live.values().filter(|live| live.key.kind == Kind::AutoScalingGroup) {
         notes.push(format!("{} is not in the file: write it as one of nodeGroups", live.key));
     }
@@ -179,6 +182,8 @@ fn iam(cluster: &Live, snapshot: &Snapshot) -> Value {
             "namespace": live.actual["namespace"],
             "serviceAccountName": live.actual["serviceAccount"],
             "roleARN": live.actual["roleArn"],
+            "targetRoleARN": live.actual["targetRoleArn"],
+            "disableSessionTags": live.actual["disableSessionTags"].as_bool().filter(|off| *off),
             "tags": own_tags(live),
         })
     });
@@ -212,9 +217,14 @@ fn access(cluster: &Live, snapshot: &Snapshot) -> Value {
 }
 
 fn addon(live: &Live) -> Value {
+    let associations = live.actual["podIdentityAssociations"].as_array().into_iter().flatten();
+    let associations: Vec<Value> = associations
+        .map(|each| json!({"serviceAccountName": each["serviceAccount"], "roleARN": each["roleArn"]}))
+        .collect();
     json!({
         "name": live.actual["addonName"],
         "version": live.actual["addonVersion"],
+        "podIdentityAssociations": associations,
         "serviceAccountRoleARN": live.actual["serviceAccountRoleArn"],
         "configurationValues": live.actual["configurationValues"],
         "tags": own_tags(live),
@@ -271,6 +281,42 @@ fn settings(cluster: &Live, config: &mut Value) {
     config["upgradePolicy"] = json!({"supportType": actual["upgradePolicy"]["supportType"]});
     if actual["zonalShiftConfig"]["enabled"] == json!(true) {
         config["zonalShiftConfig"] = json!({"enabled": true});
+    }
+    let compute = &actual["computeConfig"];
+    if compute["enabled"] == json!(true) {
+        config["autoModeConfig"] = json!({
+            "enabled": true, "nodePools": compute["nodePools"], "nodeRoleARN": compute["nodeRoleArn"],
+        });
+    }
+    let tier = &actual["controlPlaneScalingConfig"]["tier"];
+    if !tier.is_null() && *tier != "standard" {
+        config["controlPlaneScalingConfig"] = json!({"tier": tier});
+    }
+    let server = &actual["kubeApiServerConfig"];
+    config["kubeAPIServerConfig"] =
+        json!({"eventTTL": server["eventTtl"], "serviceNodePortRange": server["serviceNodePortRange"]});
+    for member in ["kubeSchedulerConfig", "kubeControllerManagerConfig"] {
+        config[member] = actual[member].clone();
+    }
+}
+
+/// What is so and has no word in the file.
+fn wordless(cluster: &Live, notes: &mut Vec<String>) {
+    let actual = &cluster.actual;
+    if actual["deletionProtection"] == json!(true) {
+        notes.push(
+            "the cluster is protected from deletion: set `eks.deletionProtection` in its Cluster document"
+                .into(),
+        );
+    }
+    for (member, what) in
+        [("remoteNetworkConfig", "networks of hybrid nodes"), ("outpostConfig", "an Outpost")]
+    {
+        if actual[member].as_object().is_some_and(|members| !members.is_empty()) {
+            notes.push(format!(
+                "the cluster has {what}, which Portolan does not declare: they are left as they are"
+            ));
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn managed(live: &Live, notes: &mut Vec<String>) -> Value {
         "taints": taints(&actual["taints"]),
         "tags": own_tags(live),
         "updateConfig": update(&actual["updateConfig"]),
+        "nodeRepairConfig": repair(&actual["nodeRepairConfig"]),
     });
     let template = actual["launchTemplate"]["id"].as_str();
     let spot = actual["capacityType"] == "SPOT";
@@ -94,6 +95,11 @@ fn taints(taints: &Value) -> Vec<Value> {
     taints
         .map(|taint| json!({"key": taint["key"], "value": taint["value"], "effect": effect(taint)}))
         .collect()
+}
+
+/// The members are called alike. What EKS takes where nothing is said is left out.
+fn repair(config: &Value) -> Value {
+    if config["enabled"] == json!(true) { config.clone() } else { Value::Null }
 }
 
 fn update(config: &Value) -> Value {

@@ -34,7 +34,9 @@ pub fn read(answer: &Value, name: &str) -> Value {
     serde_json::from_str(&decoded).unwrap_or(Value::Null)
 }
 
-fn percent_decoded(text: &str) -> String {
+/// Text whose bytes may be percent-encoded (RFC 3986).
+#[must_use]
+pub fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

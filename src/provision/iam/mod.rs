@@ -2,7 +2,7 @@
 //! and the OIDC provider.
 
 mod addons;
-mod document;
+pub(super) mod document;
 mod names;
 mod oidc_driver;
 mod permissions;

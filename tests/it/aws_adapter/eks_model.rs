@@ -129,6 +129,7 @@ async fn models() -> Vec<(PathBuf, Model)> {
 
 #[tokio::test]
 async fn no_member_is_lost_on_the_way_there_or_back() {
+    crate::support::aws::needs_aws!();
     for (path, model) in models().await {
         let answer = Arc::new(Mutex::new(Value::Null));
         let told = answer.clone();

@@ -25,6 +25,7 @@ fn tags(kind: &str) -> Value {
 
 #[tokio::test]
 async fn moto_understands_what_is_sent_and_its_answers_are_understood() {
+    crate::support::aws::needs_aws!();
     let places = Places::from_env().unwrap();
     let moto = Moto::start(&places, &mut crate::support::control_plane::progress()).await.unwrap();
     let cloud = open(options(moto.endpoint())).await;

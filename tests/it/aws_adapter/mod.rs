@@ -4,10 +4,12 @@ mod assumed;
 mod botocore;
 mod eks_model;
 mod live;
+mod operations;
 mod repeating;
 mod rest;
 mod seen;
 mod signatures;
+mod trail;
 
 use crate::k8s_http::server::Scripted;
 use portolan::aws::{AwsClouds, AwsOptions, CredentialsSource, Limits};

@@ -1,6 +1,6 @@
 //! S3 and Route 53: requests as botocore makes them, and against moto.
 
-use super::{call, cloud, installation, open, options};
+use super::{call, cloud, open, options};
 use crate::k8s_http::server::{Reply, Scripted};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,7 +38,7 @@ async fn oracle() -> Value {
             (service.name(), operations(*service).into_iter().map(of).collect())
         })
         .collect();
-    super::botocore::ask(&installation().await, include_str!("rest_oracle.py"), &json!(asked))
+    super::botocore::ask(include_str!("rest_oracle.py"), &json!(asked)).await
 }
 
 fn pairs(query: &str) -> Vec<(String, String)> {

@@ -81,6 +81,7 @@ async fn in_place(scene: &AwsScene, kept: &Arc<Kept>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_is_made_kept_and_taken_away() {
+    crate::support::aws::needs_aws!();
     let scene = AwsScene::start(DELAYS).await;
     let before = scene.counts().await;
     let kept = kept(&scene).await;
@@ -133,6 +134,7 @@ async fn a_minor_up_by_a_commit_and_back_by_its_revert_with_an_approval() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_changes_at_the_console_is_put_right() {
+    crate::support::aws::needs_aws!();
     let scene = AwsScene::start(Delays::default()).await;
     let kept = kept(&scene).await;
     in_place(&scene, &kept).await;

@@ -110,6 +110,7 @@ impl Lives {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_or_a_kill_at_every_distinct_call_ends_in_one_cluster_and_leaves_nothing() {
+    crate::support::aws::needs_aws!();
     let begun = Instant::now();
     let lives = Lives::start().await;
     let sites = lives.sites();

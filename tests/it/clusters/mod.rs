@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod converge;
 mod drift;
+mod export;
 mod fake_cloud;
 mod fake_kinds;
 mod faults;

@@ -242,6 +242,7 @@ fn is_in_place(cluster: Option<&ClusterRecord>, web: Option<&ApplicationRecord>,
 #[ignore = "minutes on a real control plane that is upgraded: for those who have the time"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_commit_brings_a_cluster_and_its_application_another_one_upgrades_it_a_revert_takes_all_away() {
+    crate::support::aws::needs_aws!();
     let mut whole = Whole::start().await;
     whole.make_fargate_role().await;
     let before = whole.counts().await;

@@ -14,6 +14,7 @@ fn entry(principal: &str, members: Value) -> Value {
 
 #[tokio::test]
 async fn the_creator_is_an_administrator_unless_asked_otherwise() {
+    crate::support::aws::needs_aws!();
     let api = Api::start_with(|options| {
         options.callers =
             std::sync::Arc::new(|_| Some("arn:aws:sts::123456789012:assumed-role/ci/session".into()));
@@ -35,6 +36,7 @@ async fn the_creator_is_an_administrator_unless_asked_otherwise() {
 
 #[tokio::test]
 async fn entries_come_change_and_go() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let parameter = "InvalidParameterException";
@@ -74,6 +76,7 @@ async fn entries_come_change_and_go() {
 
 #[tokio::test]
 async fn policies_are_associated_with_a_scope() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let all = api.ok("ListAccessPolicies", json!({})).await["accessPolicies"].clone();
@@ -117,6 +120,7 @@ async fn policies_are_associated_with_a_scope() {
 
 #[tokio::test]
 async fn pod_identity_associations() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let input = |members: Value| {

@@ -16,6 +16,7 @@ async fn view(api: &Api, name: &str) -> Value {
 
 #[tokio::test]
 async fn the_catalogue_tells_versions_and_schemas() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let all = api.ok("DescribeAddonVersions", json!({})).await;
     let names: Vec<&str> =
@@ -46,6 +47,7 @@ async fn the_catalogue_tells_versions_and_schemas() {
 
 #[tokio::test]
 async fn an_add_on_from_creating_to_gone() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let parameter = "InvalidParameterException";
@@ -119,6 +121,7 @@ async fn an_add_on_from_creating_to_gone() {
 
 #[tokio::test]
 async fn an_update_drops_what_is_not_given_again() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let values = r#"{"env": {"ENABLE_PREFIX_DELEGATION": "true"}}"#;
@@ -156,6 +159,7 @@ async fn an_update_drops_what_is_not_given_again() {
 
 #[tokio::test]
 async fn pod_identity_of_an_add_on_belongs_to_it() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let roles = |role: &str| json!([{"serviceAccount": "ebs-csi-controller-sa", "roleArn": role}]);
@@ -182,6 +186,7 @@ async fn pod_identity_of_an_add_on_belongs_to_it() {
 
 #[tokio::test]
 async fn an_add_on_fails_with_every_documented_issue() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let later =

@@ -1,14 +1,14 @@
 //! boto3 as an independent client: everything made, read, changed and deleted, with botocore's own waiters.
 
-use super::{Api, REGION, model_path};
+use super::{Api, REGION};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::process::Command;
 
 const SCRIPT: &str = include_str!("client.py");
 
 #[tokio::test]
 async fn boto3_finds_the_service_it_knows() {
+    crate::support::aws::needs_aws!();
     let api = Api::start_with(|options| {
         options.delays = portolan::local::aws::eks::Delays {
             create: Duration::from_millis(30),
@@ -17,15 +17,7 @@ async fn boto3_finds_the_service_it_knows() {
         };
     })
     .await;
-    // The environment that botocore's model was found in.
-    let model = model_path().await;
-    let environment = model.ancestors().nth(2).unwrap();
-    let own = environment.join("bin").join("python");
-    let mut python = Command::new(if own.exists() { own } else { "python3".into() });
-    let packages = environment.join("packages");
-    if packages.is_dir() {
-        python.env("PYTHONPATH", packages);
-    }
+    let mut python = crate::support::aws::python().await.command();
     let output = python
         .args(["-c", SCRIPT])
         .env("AWS_ENDPOINT_URL_EKS", api.server.endpoint())

@@ -6,6 +6,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn from_creating_to_gone() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.server.hold();
     let tags = json!({"team": "a"});
@@ -62,6 +63,7 @@ async fn from_creating_to_gone() {
 
 #[tokio::test]
 async fn what_cannot_be_a_cluster_is_refused() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let cases = [
         (json!({"version": "1.31"}), "unsupported Kubernetes version"),
@@ -103,6 +105,7 @@ async fn what_cannot_be_a_cluster_is_refused() {
 
 #[tokio::test]
 async fn the_order_of_deletion() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster_with("c", json!({"deletionProtection": true})).await;
     api.nodegroup("c", "ng").await;
@@ -136,6 +139,7 @@ async fn the_order_of_deletion() {
 
 #[tokio::test]
 async fn a_creation_fails_with_every_documented_issue() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let codes = the_model().await.values("ClusterIssueCode").to_vec();
     assert!(codes.len() > 15, "{codes:?}");

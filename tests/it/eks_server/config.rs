@@ -77,6 +77,7 @@ fn cases() -> Vec<(Value, &'static str, &'static str, Value)> {
 
 #[tokio::test]
 async fn every_kind_of_change_and_none_twice() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     for (mut input, kind, pointer, value) in cases() {
@@ -116,6 +117,7 @@ async fn every_kind_of_change_and_none_twice() {
 
 #[tokio::test]
 async fn what_is_not_one_change_is_refused() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster_with("c", json!({"accessConfig": {}})).await;
     let parameter = "InvalidParameterException";
@@ -159,6 +161,7 @@ async fn what_is_not_one_change_is_refused() {
 
 #[tokio::test]
 async fn a_failed_update_changes_nothing() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let before = api.cluster("c").await;
     for code in super::the_model().await.values("ErrorCode") {
@@ -176,6 +179,7 @@ async fn a_failed_update_changes_nothing() {
 
 #[tokio::test]
 async fn encryption_cannot_be_taken_back() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let key = "arn:aws:kms:eu-central-1:123456789012:key/a";
@@ -189,6 +193,7 @@ async fn encryption_cannot_be_taken_back() {
 
 #[tokio::test]
 async fn one_identity_provider_for_people() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let oidc = |name: &str, url: &str| {

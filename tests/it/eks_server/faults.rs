@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_token_makes_a_call_repeatable() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let input = cluster_input("c", json!({"clientRequestToken": "token-1"}));
     let first = api.ok("CreateCluster", input.clone()).await;
@@ -43,6 +44,7 @@ async fn a_token_makes_a_call_repeatable() {
 
 #[tokio::test]
 async fn calls_at_the_same_time_make_one_thing() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let input = cluster_input("c", json!({"clientRequestToken": "t"}));
     let answers = futures::future::join_all((0..20).map(|_| api.call("CreateCluster", input.clone()))).await;
@@ -64,6 +66,7 @@ async fn calls_at_the_same_time_make_one_thing() {
 /// A client that is killed in the middle of a call changes nothing about what the call does.
 #[tokio::test]
 async fn what_was_begun_is_done_without_its_client() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.server.fault(Fault::on("CreateCluster", Effect::Delay { milliseconds: 100 }));
     let input = cluster_input("c", json!({"clientRequestToken": "t"}));
@@ -77,6 +80,7 @@ async fn what_was_begun_is_done_without_its_client() {
 
 #[tokio::test]
 async fn tokens_are_forgotten_after_a_day() {
+    crate::support::aws::needs_aws!();
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
     let ahead = Arc::new(AtomicI64::new(0));
@@ -97,6 +101,7 @@ async fn tokens_are_forgotten_after_a_day() {
 
 #[tokio::test]
 async fn calls_go_wrong_on_request() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let create = |name: &str| cluster_input(name, json!({}));
     api.server.fault(Fault::on("CreateCluster", Effect::Throttle).times(2));
@@ -151,6 +156,7 @@ async fn calls_go_wrong_on_request() {
 
 #[tokio::test]
 async fn other_processes_have_the_switches_too() {
+    crate::support::aws::needs_aws!();
     let mut api = Api::start().await;
     let post = async |path: &str, body: Value| {
         api.send("POST", path, None, body.to_string().as_bytes()).await.unwrap().status

@@ -11,6 +11,8 @@ mod nodes;
 mod small;
 mod versions;
 
+pub use model::dispatched;
+
 use crate::support::control_plane::progress;
 use portolan::local::Places;
 use portolan::local::aws::eks::{

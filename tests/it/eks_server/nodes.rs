@@ -13,6 +13,7 @@ fn ng(members: Value) -> Value {
 
 #[tokio::test]
 async fn a_node_group_with_its_defaults() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let missing = nodegroup_input("c", "ng", json!({}));
     api.refused("CreateNodegroup", missing.clone(), "ResourceNotFoundException", "No cluster found").await;
@@ -53,6 +54,7 @@ async fn a_node_group_with_its_defaults() {
 
 #[tokio::test]
 async fn what_cannot_be_a_node_group_is_refused() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let template = json!({"id": "lt-1"});
@@ -105,6 +107,7 @@ async fn what_cannot_be_a_node_group_is_refused() {
 
 #[tokio::test]
 async fn sizes_labels_and_taints_change_in_place() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     api.nodegroup("c", "ng").await;
@@ -179,6 +182,7 @@ async fn sizes_labels_and_taints_change_in_place() {
 
 #[tokio::test]
 async fn launch_templates_stay_the_same_template() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     api.nodegroup("c", "plain").await;
@@ -211,6 +215,7 @@ async fn launch_templates_stay_the_same_template() {
 
 #[tokio::test]
 async fn a_node_group_fails_with_every_documented_issue() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let later =
@@ -255,6 +260,7 @@ async fn a_node_group_fails_with_every_documented_issue() {
 
 #[tokio::test]
 async fn fargate_profiles_one_at_a_time() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     let profile = |name: &str, selectors: Value| json!({"clusterName": "c", "fargateProfileName": name, "podExecutionRoleArn": ROLE, "selectors": selectors});
@@ -302,6 +308,7 @@ fn issue(code: &str) -> Issue {
 
 #[tokio::test]
 async fn the_world_may_refuse_and_fail() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let parameter = "InvalidParameterException";
     api.world.refuse("check_cluster", Some(issue("IamRoleNotFound")));
@@ -338,6 +345,7 @@ async fn the_world_may_refuse_and_fail() {
 
 #[tokio::test]
 async fn what_happens_outside_is_described() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     api.nodegroup("c", "ng").await;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_resource_has_tags() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let cluster = api.cluster("c").await;
     let nodegroup = api.nodegroup("c", "ng").await;
@@ -50,6 +51,7 @@ async fn every_resource_has_tags() {
 
 #[tokio::test]
 async fn tags_have_limits() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let arn = api.cluster_with("c", json!({"tags": {"first": "1"}})).await["arn"].clone();
     let many = |from: usize, to: usize| -> Value {
@@ -67,6 +69,7 @@ async fn tags_have_limits() {
 
 #[tokio::test]
 async fn lists_come_in_pages() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     for name in ["a", "b", "c"] {
         api.cluster(name).await;

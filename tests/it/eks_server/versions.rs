@@ -30,6 +30,7 @@ async fn upgrade_nodes(api: &Api, version: &str) {
 
 #[tokio::test]
 async fn one_minor_up_when_the_nodes_have_followed() {
+    crate::support::aws::needs_aws!();
     let api = Api::start_with(|options| {
         options.versions.insert(0, portolan::local::aws::eks::KubernetesVersion::new("1.34.9"));
     })
@@ -65,6 +66,7 @@ async fn one_minor_up_when_the_nodes_have_followed() {
 
 #[tokio::test]
 async fn insights_hold_an_upgrade_back_unless_forced() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster_with("c", json!({"version": "1.35"})).await;
     let insight = json!({
@@ -103,6 +105,7 @@ async fn insights_hold_an_upgrade_back_unless_forced() {
 
 #[tokio::test]
 async fn back_within_the_window_and_nodes_first() {
+    crate::support::aws::needs_aws!();
     let ahead = Arc::new(AtomicI64::new(0));
     let api = Api::start_with(|options| options.clock = clock(ahead.clone())).await;
     api.cluster_with("c", json!({"version": "1.35"})).await;
@@ -153,6 +156,7 @@ async fn back_within_the_window_and_nodes_first() {
 
 #[tokio::test]
 async fn a_cluster_made_at_its_version_has_no_way_back() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     api.cluster("c").await;
     api.refused("UpdateClusterVersion", to("1.35"), "InvalidRequestException", "was not upgraded").await;
@@ -163,6 +167,7 @@ async fn a_cluster_made_at_its_version_has_no_way_back() {
 
 #[tokio::test]
 async fn versions_are_those_of_the_options() {
+    crate::support::aws::needs_aws!();
     let api = Api::start().await;
     let all = api.ok("DescribeClusterVersions", json!({})).await;
     let listed: Vec<_> =

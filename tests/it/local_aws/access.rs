@@ -7,6 +7,7 @@ use super::lab::{Lab, cloud_in_role, cloud_of, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_policies_and_the_config_map_let_people_in() {
+    crate::support::aws::needs_aws!();
     let lab = Lab::start(Patience::default()).await;
     let role = lab.role("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"]).await;
     let ann = lab.role("ann", "ec2.amazonaws.com", &[]).await;

@@ -8,6 +8,9 @@ use serde_json::json;
 
 use super::lab::{Lab, eventually};
 
+/// Who assumes the roles of Fargate profiles.
+const FARGATE: &str = "eks-fargate-pods.amazonaws.com";
+
 fn patience() -> Patience {
     Patience {
         nodes: Duration::from_secs(4),
@@ -19,6 +22,7 @@ fn patience() -> Patience {
 /// A kept world, from an empty account to an empty account.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_lives_is_upgraded_and_leaves_nothing() {
+    crate::support::aws::needs_aws!();
     let lab = Lab::start(patience()).await;
     let before = lab.counts().await;
     let role = lab.role("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"]).await;
@@ -26,7 +30,7 @@ async fn a_cluster_lives_is_upgraded_and_leaves_nothing() {
         ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy"];
     let node_role = lab.role("nodes", "ec2.amazonaws.com", &node_policies).await;
     let fargate_role = lab
-        .role("fargate", "eks-fargate-pods.amazonaws.com", &["AmazonEKSFargatePodExecutionRolePolicy"])
+        .role_for("fargate", FARGATE, of_profiles("shop"), &["AmazonEKSFargatePodExecutionRolePolicy"])
         .await;
     let network = lab.network().await;
     let made = lab.counts().await;
@@ -107,6 +111,7 @@ async fn a_cluster_lives_is_upgraded_and_leaves_nothing() {
         .collect();
     assert_eq!(zones.len(), 2, "the group is spread");
 
+    fargate_with_a_strange_role(&lab, &network.subnets).await;
     fargate(&lab, &fargate_role, &network.subnets).await;
     upgrade(&lab).await;
 
@@ -133,6 +138,30 @@ async fn nodes(lab: &Lab) -> Vec<serde_json::Value> {
     let list = lab.kubectl("shop", &["get", "nodes", selector, "--output=json"], "").await;
     let list: serde_json::Value = serde_json::from_str(&list).unwrap();
     list["items"].as_array().unwrap().clone()
+}
+
+/// As it is recommended, and as Portolan's own role has it: for the profiles of one cluster.
+fn of_profiles(cluster: &str) -> serde_json::Value {
+    let profiles = format!("arn:aws:eks:eu-central-1:123456789012:fargateprofile/{cluster}/*");
+    json!({"ArnLike": {"aws:SourceArn": profiles}, "StringEquals": {"aws:SourceAccount": "123456789012"}})
+}
+
+/// A profile with the role of another cluster's profiles is made, fails, and says why.
+async fn fargate_with_a_strange_role(lab: &Lab, subnets: &[String]) {
+    let policies = ["AmazonEKSFargatePodExecutionRolePolicy"];
+    let role = lab.role_for("strange", FARGATE, of_profiles("bank"), &policies).await;
+    let profile = json!({"clusterName": "shop", "fargateProfileName": "strange"});
+    let mut input = profile.clone();
+    input["podExecutionRoleArn"] = role.into();
+    input["subnets"] = json!(subnets);
+    input["selectors"] = json!([{"namespace": "strange"}]);
+    lab.eks("CreateFargateProfile", input).await;
+    let failed =
+        lab.until_status("DescribeFargateProfile", &profile, "fargateProfile", &["_FAILED", "ACTIVE"]).await;
+    assert_eq!(failed["health"]["issues"][0]["code"], "AccessDenied", "{failed:#}");
+    lab.eks("DeleteFargateProfile", profile.clone()).await;
+    lab.until_gone("DescribeFargateProfile", &profile).await;
+    lab.drop_role("strange").await;
 }
 
 /// A pod that a profile selects gets a node of its own, for as long as it lives.

@@ -1,13 +1,11 @@
 //! `portolan local aws`, with boto3 as an independent client.
 
-use std::path::Path;
 use std::process::{Output, Stdio};
 
 use portolan::local::Places;
-use portolan::local::aws::service_model;
 use serde_json::Value;
 
-use crate::support::control_plane::{places, progress};
+use crate::support::control_plane::places;
 
 async fn portolan(places: &Places, arguments: &[&str]) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_portolan"))
@@ -54,9 +52,9 @@ print(eks.describe_cluster(name="shop")["cluster"]["status"])
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_stays_until_it_is_taken_down_and_boto3_works_against_it() {
+    crate::support::aws::needs_aws!();
     let folder = tempfile::tempdir().unwrap();
     let places = places(&folder);
-    let model = service_model(&places, &mut progress()).await.unwrap();
     let up = portolan(&places, &["local", "aws", "up", "--name", "one", "--region", "us-west-2"]).await;
     let exports = text(&up);
     let variables: Vec<(&str, &str)> =
@@ -70,8 +68,9 @@ async fn it_stays_until_it_is_taken_down_and_boto3_works_against_it() {
     assert_eq!(status[0]["name"], "one");
     assert!(status[0]["access"]["endpoint"].as_str().unwrap().starts_with("http://127.0.0.1:"));
 
-    let python = python_of(&model);
-    let output = tokio::process::Command::new(python)
+    let output = crate::support::aws::python()
+        .await
+        .command()
         .args(["-c", SCRIPT])
         .envs(variables)
         .env("AWS_CONFIG_FILE", "/dev/null")
@@ -95,10 +94,4 @@ async fn it_stays_until_it_is_taken_down_and_boto3_works_against_it() {
     assert_eq!(text(&portolan(&places, &["local", "aws", "status"]).await), "");
     let down = portolan(&places, &["local", "aws", "down", "--name", "one"]).await;
     assert!(String::from_utf8_lossy(&down.stderr).contains("none is running"));
-}
-
-/// The interpreter that moto was installed for; where there is no environment of its own, the machine's.
-fn python_of(model: &Path) -> std::path::PathBuf {
-    let own = model.parent().unwrap().with_file_name("bin").join("python");
-    if own.exists() { own } else { "python3".into() }
 }

@@ -136,15 +136,28 @@ impl Lab {
 
     /// Waits until what `operation` describes under `member` has a status, and gives it.
     pub async fn until(&self, operation: &str, input: &Value, member: &str, status: &str) -> Value {
+        let described = self.until_status(operation, input, member, &[status, "FAILED", "Failed"]).await;
+        assert_eq!(described["status"], status, "{described:#}");
+        described
+    }
+
+    /// Waits until what `operation` describes under `member` has a status that ends in one of these, and gives it.
+    pub async fn until_status(
+        &self,
+        operation: &str,
+        input: &Value,
+        member: &str,
+        statuses: &[&str],
+    ) -> Value {
         let since = Instant::now();
         loop {
             let described = self.eks(operation, input.clone()).await[member].clone();
             let now = described["status"].as_str().unwrap_or_default().to_owned();
-            if now == status {
+            if statuses.iter().any(|status| now.ends_with(status)) {
                 return described;
             }
-            let failed = now.ends_with("FAILED") || now == "Failed";
-            assert!(!failed && since.elapsed() < LIMIT, "{status} is awaited: {described:#}");
+            let status = statuses[0];
+            assert!(since.elapsed() < LIMIT, "{status} is awaited: {described:#}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -168,8 +181,15 @@ impl Lab {
 
     /// A role that a service may assume, with managed policies.
     pub async fn role(&self, name: &str, service: &str, policies: &[&str]) -> String {
-        let trust = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]});
+        self.role_for(name, service, json!({}), policies).await
+    }
+
+    /// The same under a condition, such as on whose behalf the service asks.
+    pub async fn role_for(&self, name: &str, service: &str, condition: Value, policies: &[&str]) -> String {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": service}, "Condition": condition,
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+        }]});
         let input = json!({"RoleName": name, "AssumeRolePolicyDocument": trust.to_string()});
         let made = self.call(Service::Iam, "CreateRole", input).await;
         for policy in policies {

@@ -11,6 +11,7 @@ use crate::support::control_plane::progress;
 
 #[tokio::test]
 async fn the_model_of_eks_comes_with_moto() {
+    crate::support::aws::needs_aws!();
     let places = Places::from_env().unwrap();
     let path = service_model(&places, &mut progress()).await.unwrap();
     let model: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -33,6 +34,7 @@ async fn gone(pid: u32) {
 
 #[tokio::test]
 async fn it_answers_and_ends() {
+    crate::support::aws::needs_aws!();
     let places = Places::from_env().unwrap();
     let moto = Moto::start(&places, &mut progress()).await.unwrap();
     let counts = moto.provider().counts("123456789012").await.unwrap();
@@ -60,6 +62,7 @@ async fn moto_holder() {
 
 #[tokio::test]
 async fn a_killed_parent_leaves_no_moto() {
+    crate::support::aws::needs_aws!();
     let mut parent = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "local_aws::moto::moto_holder", "--ignored", "--nocapture"])
         .env("PORTOLAN_TEST_HOLD_MOTO", "1")

@@ -44,6 +44,7 @@ fn refused(answer: Result<Value, portolan::ports::CloudFailure>, words: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn budgets_hold_instances_join_and_nonsense_is_refused() {
+    crate::support::aws::needs_aws!();
     let Ground { lab, network, node_role } = ground().await;
     let group = |name: &str| {
         json!({

@@ -60,10 +60,10 @@ esac
 #[tokio::test]
 async fn without_a_python_the_error_says_what_to_install() {
     let error = refused(None).await;
-    assert!(matches!(&error, Error::NoPython { found } if found.contains("not on PATH")), "{error}");
+    assert!(matches!(&error, Error::NoPython { found, .. } if found.contains("not on PATH")), "{error}");
     assert!(error.to_string().contains("apt install python3"), "{error}");
     let error = refused(Some("echo 3.8")).await;
-    assert!(matches!(&error, Error::NoPython { found } if found.contains("\"3.8\"")), "{error}");
+    assert!(matches!(&error, Error::NoPython { found, .. } if found.contains("\"3.8\"")), "{error}");
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use super::error::ApiError;
 use super::service::{Asked, Service};
 use super::{
-    access, addons, catalogue, clusters, config, encryption, fargate, identity, insights, nodegroups, pods,
-    resize, tags, updates, versions,
+    absent, access, addons, catalogue, clusters, config, encryption, fargate, identity, insights, nodegroups,
+    pods, resize, tags, updates, versions,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -65,6 +65,6 @@ pub async fn call(service: &Arc<Service>, asked: &Asked) -> Option<Result<Value,
         "DescribeInsight" => insights::describe(service, asked),
         "StartInsightsRefresh" => insights::start_refresh(service, asked),
         "DescribeInsightsRefresh" => insights::describe_refresh(service, asked),
-        _ => return None,
+        _ => return absent::call(service, asked),
     })
 }

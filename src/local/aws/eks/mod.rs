@@ -11,6 +11,7 @@
 //!
 //! A call outside of the model or of what is done here is a [`Violation`], and a test that finds one fails.
 
+mod absent;
 mod access;
 mod addon_schemas;
 mod addons;

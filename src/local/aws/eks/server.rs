@@ -96,6 +96,12 @@ impl EksServer {
         self.service.journal().calls().to_vec()
     }
 
+    /// The calls after the first so many.
+    #[must_use]
+    pub fn calls_after(&self, count: usize) -> Vec<CallRecord> {
+        self.service.journal().calls().get(count..).unwrap_or_default().to_vec()
+    }
+
     /// Calls that do not fit the service's model, and answers of this server that do not. A test fails on any.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {

@@ -1,0 +1,184 @@
+//! Clusters that exist, made by hand with boto3 or kept by us, as files: eksctl's read back by our own reader, Terraform's
+//! read by python-hcl2.
+
+use super::aws_scene::{AwsScene, access};
+use super::scene::settle;
+use crate::support::aws::{needs_aws, packages, python};
+use portolan::engine::clusters::{PassEnd, export, export_terraform};
+use portolan::local::aws::eks::Delays;
+use portolan::model::{Health, SyncStatus};
+use serde_json::{Value, json};
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt as _;
+
+/// Runs a script with boto3 against a scene.
+async fn by_hand(scene: &AwsScene, script: &str) {
+    let output = python()
+        .await
+        .command()
+        .args(["-c", script])
+        .env("AWS_ENDPOINT_URL", scene.moto.endpoint())
+        .env("AWS_ENDPOINT_URL_EKS", scene.eks.endpoint())
+        .env("AWS_REGION", super::aws_scene::REGION)
+        .env("AWS_DEFAULT_REGION", super::aws_scene::REGION)
+        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What python-hcl2 reads in a configuration.
+async fn judged(text: &str) -> Value {
+    let packages = packages(&["python-hcl2==8.1.4"]).await;
+    let mut child = python()
+        .await
+        .command()
+        .env("PYTHONPATH", packages)
+        .args(["-c", include_str!("judge_hcl.py")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Operations that changed something in EKS since a call.
+fn changes(scene: &AwsScene, since: usize) -> Vec<String> {
+    let calls = scene.eks.calls();
+    let made = calls[since..].iter().map(|call| call.operation.clone());
+    made.filter(|name| !name.starts_with("Describe") && !name.starts_with("List")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_changes() {
+    needs_aws!();
+    let scene = AwsScene::start(Delays::default()).await;
+    by_hand(&scene, include_str!("by_hand.py")).await;
+    let before = scene.counts().await;
+    let exported = export(scene.clouds().as_ref(), &access(), "shop").await.unwrap().unwrap();
+    let text = serde_json::to_string_pretty(&exported.config).unwrap();
+    assert_eq!(exported.notes, Vec::<String>::new());
+    let made = scene.eks.calls().len();
+
+    let kept = scene.daemon().await;
+    kept.supersede(scene.wanted(&text, json!({"name": "shop", "region": "eu-central-1"})));
+    let mut end = settle(&kept).await;
+    if let Some(waiting) = kept.record().waiting {
+        assert!(waiting.objects.iter().all(|object| object.starts_with("adopt ")), "{waiting:#?}\n{text}");
+        scene.approve(&kept).await;
+        end = settle(&kept).await;
+    }
+    let record = kept.record();
+    assert_eq!(
+        (end, record.sync, record.health),
+        (PassEnd::Done, SyncStatus::Synced, Health::Healthy),
+        "{}\n{:#?}\n{text}",
+        record.message,
+        record.problems
+    );
+    let changed = changes(&scene, made);
+    assert!(changed.iter().all(|name| name == "TagResource"), "{changed:?}\n{text}");
+    assert_eq!(scene.counts().await, before, "nothing was made and nothing went");
+
+    let again = export(scene.clouds().as_ref(), &access(), "shop").await.unwrap().unwrap();
+    assert_eq!(again.config, exported.config, "the same cluster gives the same file");
+    scene.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn terraform_reads_the_configuration_of_a_cluster_made_by_hand() {
+    needs_aws!();
+    let scene = AwsScene::start(Delays::default()).await;
+    by_hand(&scene, include_str!("by_hand.py")).await;
+    let written = export_terraform(scene.clouds().as_ref(), &access(), "shop").await.unwrap().unwrap();
+    assert_eq!(written.notes, Vec::<String>::new());
+    let read = judged(&written.text).await;
+    let (resources, imports) = (read["resources"].as_object().unwrap(), read["imports"].as_object().unwrap());
+    let addresses: Vec<&String> = resources.keys().collect();
+    assert_eq!(addresses, imports.keys().collect::<Vec<_>>(), "each is imported, once");
+
+    let count =
+        |kind: &str| addresses.iter().filter(|address| address.starts_with(&format!("{kind}."))).count();
+    for (kind, wanted) in [
+        ("aws_eks_cluster", 1),
+        ("aws_eks_node_group", 2),
+        ("aws_eks_addon", 4),
+        ("aws_eks_fargate_profile", 1),
+        ("aws_eks_access_entry", 1),
+        ("aws_eks_access_policy_association", 1),
+        ("aws_eks_pod_identity_association", 1),
+        ("aws_vpc", 1),
+        ("aws_subnet", 4),
+        ("aws_internet_gateway", 1),
+        ("aws_nat_gateway", 1),
+        ("aws_eip", 1),
+        ("aws_route_table", 2),
+        ("aws_route_table_association", 4),
+        ("aws_security_group", 1),
+        ("aws_vpc_security_group_ingress_rule", 2),
+        ("aws_iam_role", 4),
+        ("aws_iam_role_policy", 1),
+        ("aws_iam_role_policy_attachment", 5),
+    ] {
+        assert_eq!(count(kind), wanted, "{kind}\n{}", written.text);
+    }
+    // References, not ids: Terraform knows by them what comes first.
+    let ids = ["subnet-", "vpc-", "sg-0", "igw-", "nat-", "eipalloc-", "rtb-"];
+    for (address, body) in resources {
+        let body = body.to_string();
+        let named = body.replace("vpc-cni", "");
+        assert!(!ids.iter().any(|id| named.contains(&format!("\"{id}"))), "{address}: {body}");
+    }
+    let cluster = &resources["aws_eks_cluster.shop"];
+    assert_eq!(cluster["role_arn"], "${aws_iam_role.hand-cluster.arn}", "{cluster:#}");
+    assert_eq!(cluster["vpc_config"][0]["public_access_cidrs"], json!(["203.0.113.0/24"]));
+    assert_eq!(cluster["enabled_cluster_log_types"], json!(["api", "audit"]));
+    assert_eq!(resources["aws_eks_node_group.blue"]["cluster_name"], "${aws_eks_cluster.shop.name}");
+    let group = &resources["aws_security_group.extra"];
+    assert_eq!(group["description"], "of \"us\", $${not} a %%{directive}", "nothing is interpolated");
+    assert!(
+        resources["aws_iam_role_policy.hand-nodes_own"]["policy"].to_string().contains("$${aws:username}")
+    );
+    for (address, id) in [
+        ("aws_eks_cluster.shop", "shop"),
+        ("aws_eks_node_group.blue", "shop:blue"),
+        ("aws_eks_addon.coredns", "shop:coredns"),
+        ("aws_eks_access_entry.people", "shop:arn:aws:iam::123456789012:role/people"),
+        ("aws_iam_role_policy.hand-nodes_own", "hand-nodes:own"),
+    ] {
+        assert_eq!(imports[address], id, "{address}");
+    }
+    scene.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_we_keep_is_a_configuration_too() {
+    needs_aws!();
+    let scene = AwsScene::start(Delays::default()).await;
+    let kept = scene.daemon().await;
+    kept.supersede(scene.wanted(super::aws::SHOP, json!({"name": "shop", "region": "eu-central-1"})));
+    assert_eq!(settle(&kept).await, PassEnd::Done);
+    let written = export_terraform(scene.clouds().as_ref(), &access(), "shop").await.unwrap().unwrap();
+    let read = judged(&written.text).await;
+    let resources = read["resources"].as_object().unwrap();
+    assert_eq!(
+        resources.keys().collect::<Vec<_>>(),
+        read["imports"].as_object().unwrap().keys().collect::<Vec<_>>()
+    );
+    for kind in
+        ["aws_iam_openid_connect_provider", "aws_nat_gateway", "aws_eks_fargate_profile", "aws_iam_role"]
+    {
+        assert!(resources.keys().any(|address| address.starts_with(kind)), "{kind}\n{}", written.text);
+    }
+    assert_eq!(export_terraform(scene.clouds().as_ref(), &access(), "none").await.unwrap(), None);
+}
