@@ -28,7 +28,8 @@ pub fn sparing(
     match guard(reads, cluster, used) {
         Err(Refused::CannotTell(why)) => outcome.gates.push(Gate::Blocked {
             what: why.to_string(),
-            way_out: "read what is missing, or mend what kops itself stops at; nothing is cleared before".into(),
+            way_out: "read what is missing, or mend what kops itself stops at; nothing is cleared before"
+                .into(),
         }),
         Err(Refused::InUse(refusals)) => {
             let tags = all_tags(reads);
@@ -95,9 +96,13 @@ fn unnamed(reads: &AwsReads, cluster: &Cluster, handed_over: &BTreeSet<String>) 
 
 /// The calls that take a re-tag back: the tag's old value, or none.
 fn inverse(call: &Call, now: Option<&BTreeMap<String, String>>, cluster: &Cluster) -> Vec<Effect> {
-    let key = call.input["TagKeys"][0].as_str().or_else(|| call.input["Tags"][0]["Key"].as_str()).unwrap_or_default();
+    let key = call.input["TagKeys"][0]
+        .as_str()
+        .or_else(|| call.input["Tags"][0]["Key"].as_str())
+        .unwrap_or_default();
     let old = now.and_then(|tags| tags.get(key)).cloned();
-    let removes = ["DeleteTags", "RemoveTags", "UntagOpenIDConnectProvider"].contains(&call.operation.as_str());
+    let removes =
+        ["DeleteTags", "RemoveTags", "UntagOpenIDConnectProvider"].contains(&call.operation.as_str());
     // What a removal takes away is the cluster's name: it was found by it.
     let old = if removes { Some(old.unwrap_or_else(|| cluster.name.clone())) } else { old };
     let mut input = call.input.clone();
@@ -140,7 +145,12 @@ fn all_tags(reads: &AwsReads) -> BTreeMap<String, BTreeMap<String, String>> {
         ("ec2", "DescribeRouteTables", "RouteTables", "RouteTableId"),
         ("ec2", "DescribeSecurityGroups", "SecurityGroups", "GroupId"),
         ("ec2", "DescribeInternetGateways", "InternetGateways", "InternetGatewayId"),
-        ("ec2", "DescribeEgressOnlyInternetGateways", "EgressOnlyInternetGateways", "EgressOnlyInternetGatewayId"),
+        (
+            "ec2",
+            "DescribeEgressOnlyInternetGateways",
+            "EgressOnlyInternetGateways",
+            "EgressOnlyInternetGatewayId",
+        ),
         ("ec2", "DescribeNatGateways", "NatGateways", "NatGatewayId"),
         ("ec2", "DescribeAddresses", "Addresses", "AllocationId"),
         ("ec2", "DescribeDhcpOptions", "DhcpOptions", "DhcpOptionsId"),
@@ -152,7 +162,10 @@ fn all_tags(reads: &AwsReads) -> BTreeMap<String, BTreeMap<String, String>> {
     ];
     let mut all = BTreeMap::new();
     let owned = |thing: &Value| {
-        tags(thing).into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>()
+        tags(thing)
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect::<BTreeMap<_, _>>()
     };
     for (service, operation, list, id) in PLACES {
         for thing in reads.items(service, operation, std::slice::from_ref(list)) {
@@ -161,7 +174,9 @@ fn all_tags(reads: &AwsReads) -> BTreeMap<String, BTreeMap<String, String>> {
             }
         }
     }
-    for (ask, of, id) in [("GetRole", "Role", "RoleName"), ("GetInstanceProfile", "InstanceProfile", "InstanceProfileName")] {
+    for (ask, of, id) in
+        [("GetRole", "Role", "RoleName"), ("GetInstanceProfile", "InstanceProfile", "InstanceProfileName")]
+    {
         for thing in reads.of("iam", ask).filter_map(|read| super::shape::member(&read.output, of)) {
             if let Some(id) = text(thing, id) {
                 all.insert(id.to_owned(), owned(thing));

@@ -37,7 +37,11 @@ fn paired(input: &Input<'_>, name: &Shifted, pairs: &[Pair<'_>]) -> Outcome {
     let key = format!("back/weight/{}", name.name);
     if pairs.iter().any(|pair| pair.share() != Some(0)) {
         let (effect, undo) = share(input, name, pairs, 0);
-        let says = format!("give all traffic of {} back to the source, within {} s", name.name, input.setting.ttl.max(60));
+        let says = format!(
+            "give all traffic of {} back to the source, within {} s",
+            name.name,
+            input.setting.ttl.max(60)
+        );
         return step(input, Stage::Shift, key, effect, undo, says);
     }
     let originals = before(input, name, pairs);
@@ -45,11 +49,13 @@ fn paired(input: &Input<'_>, name: &Shifted, pairs: &[Pair<'_>]) -> Outcome {
     if input.made.contains_key(&key) {
         let left = input.left(&key, input.setting.ttl.max(60));
         if left > 0 {
-            let what = format!("resolvers may send clients of {} to the target for another {left} s", name.name);
+            let what =
+                format!("resolvers may send clients of {} to the target for another {left} s", name.name);
             return waiting(what, input.setting.ttl + 900);
         }
     }
-    let gone: Vec<Record> = pairs.iter().flat_map(|pair| [pair.source.clone(), pair.target.clone()]).collect();
+    let gone: Vec<Record> =
+        pairs.iter().flat_map(|pair| [pair.source.clone(), pair.target.clone()]).collect();
     let effect = replace(&name.zone, &comment(input, "as it was"), &gone, &originals);
     let undo = vec![replace(&name.zone, &comment(input, "weighted pair"), &originals, &gone)];
     let says = format!("put the record of {} back as it was", name.name);
@@ -64,9 +70,15 @@ fn before(input: &Input<'_>, name: &Shifted, pairs: &[Pair<'_>]) -> Vec<Record> 
         .iter()
         .map(|pair| {
             let bare = pair.source.with(&[("SetIdentifier", Value::Null), ("Weight", Value::Null)]);
-            let Some(before) = originals.iter().find(|record| record.kind() == bare.kind()) else { return bare };
+            let Some(before) = originals.iter().find(|record| record.kind() == bare.kind()) else {
+                return bare;
+            };
             let ttl = |record: &Record| record.body().get("TTL").cloned().unwrap_or_default();
-            if before.with(&[("TTL", ttl(&bare))]) == bare { before.clone() } else { bare.with(&[("TTL", ttl(before))]) }
+            if before.with(&[("TTL", ttl(&bare))]) == bare {
+                before.clone()
+            } else {
+                bare.with(&[("TTL", ttl(before))])
+            }
         })
         .collect()
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 /// A batch that takes records away and puts others there. A DELETE has to name a record as it is, with every value: so a
 /// batch that was made for another state is refused, and none is changed by mistake.
 pub(super) fn replace(zone: &str, comment: &str, gone: &[Record], come: &[Record]) -> Effect {
-    let change = |action: &str, record: &Record| json!({"Action": action, "ResourceRecordSet": record.body()});
+    let change =
+        |action: &str, record: &Record| json!({"Action": action, "ResourceRecordSet": record.body()});
     let changes: Vec<Value> = gone
         .iter()
         .map(|record| change("DELETE", record))

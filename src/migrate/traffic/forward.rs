@@ -38,7 +38,14 @@ pub(super) fn waiting(what: String, limit_seconds: u64) -> Outcome {
     Outcome { steps: Vec::new(), gates: vec![Gate::Waiting { what, limit_seconds }] }
 }
 
-pub(super) fn step(input: &Input<'_>, stage: Stage, key: String, effect: Effect, undo: Vec<Effect>, says: String) -> Outcome {
+pub(super) fn step(
+    input: &Input<'_>,
+    stage: Stage,
+    key: String,
+    effect: Effect,
+    undo: Vec<Effect>,
+    says: String,
+) -> Outcome {
     let step = Step { key, stage, wave: Some(input.wave.to_owned()), effect, undo, says, final_: false };
     Outcome { steps: vec![step], gates: Vec::new() }
 }
@@ -68,7 +75,10 @@ fn not_ours(input: &Input<'_>, name: &Shifted) -> Option<Outcome> {
             let sides: Vec<Side> = known.map(|one| one.side).collect();
             if sides.is_empty() {
                 return Some(blocked(
-                    format!("{} is owned by an external-dns with the owner id {:?}, which runs in neither cluster", name.name, own.owner),
+                    format!(
+                        "{} is owned by an external-dns with the owner id {:?}, which runs in neither cluster",
+                        name.name, own.owner
+                    ),
                     "find who runs it and stop it, or delete its TXT record where nobody does",
                 ));
             }
@@ -81,7 +91,8 @@ fn not_ours(input: &Input<'_>, name: &Shifted) -> Option<Outcome> {
 fn is_of_control_plane(name: &str, cluster: &str) -> bool {
     let name = super::records::normal(name);
     let Some(prefix) = name.strip_suffix(&format!(".{}", cluster.to_ascii_lowercase())) else { return false };
-    matches!(prefix, "api" | "api.internal" | "bastion" | "kops-controller.internal") || prefix.starts_with("etcd-")
+    matches!(prefix, "api" | "api.internal" | "bastion" | "kops-controller.internal")
+        || prefix.starts_with("etcd-")
 }
 
 /// First the TTL, and one of the old ones later the pair.
@@ -100,18 +111,23 @@ fn simple(input: &Input<'_>, name: &Shifted, records: &[&Record]) -> Outcome {
         match counterpart(name, record) {
             Ok(other) => {
                 let weighted = |record: &Record, side: &str, weight: u64| {
-                    record.with(&[("SetIdentifier", json!(input.setting.set(side))), ("Weight", json!(weight))])
+                    record
+                        .with(&[("SetIdentifier", json!(input.setting.set(side))), ("Weight", json!(weight))])
                 };
                 new.extend([weighted(record, "source", 100), weighted(&other, "target", 0)]);
             }
-            Err(what) => return blocked(what, "give the target's Service a load balancer of AWS, or addresses"),
+            Err(what) => {
+                return blocked(what, "give the target's Service a load balancer of AWS, or addresses");
+            }
         }
     }
     let key = format!("ttl/{}", name.name);
     if lowered != old {
         let says = format!("lower the TTL of {} to {ttl} s, so that the way back takes no longer", name.name);
-        let (changed, kept): (Vec<_>, Vec<_>) = old.iter().zip(&lowered).partition(|(before, after)| before != after);
-        let (gone, come): (Vec<Record>, Vec<Record>) = changed.iter().map(|(a, b)| ((*a).clone(), (*b).clone())).unzip();
+        let (changed, kept): (Vec<_>, Vec<_>) =
+            old.iter().zip(&lowered).partition(|(before, after)| before != after);
+        let (gone, come): (Vec<Record>, Vec<Record>) =
+            changed.iter().map(|(a, b)| ((*a).clone(), (*b).clone())).unzip();
         // The inverse names the records that keep their TTL as well: it is the original of the whole name.
         let mut back = vec![replace(&name.zone, &comment(input, "back"), &come, &gone)];
         if !kept.is_empty() {
@@ -126,7 +142,8 @@ fn simple(input: &Input<'_>, name: &Shifted, records: &[&Record]) -> Outcome {
     if let Some(before) = before.filter(|before| *before > ttl) {
         let left = input.left(&key, before);
         if left > 0 {
-            let what = format!("resolvers may keep {} for its old TTL of {before} s: {left} s are left", name.name);
+            let what =
+                format!("resolvers may keep {} for its old TTL of {before} s: {left} s are left", name.name);
             return waiting(what, before + SYNC_LIMIT);
         }
     }
@@ -169,7 +186,10 @@ fn paired(input: &Input<'_>, name: &Shifted, pairs: &[Pair<'_>]) -> Outcome {
             let least = now.iter().map(|share| share.unwrap_or_default()).min().unwrap_or_default();
             let least = shares.keys().rev().find(|share| **share <= least).copied().unwrap_or_default();
             let (effect, undo) = share(input, name, pairs, least);
-            let says = format!("put the weights of {} right: they are not what was written ({least} % to the target)", name.name);
+            let says = format!(
+                "put the weights of {} right: they are not what was written ({least} % to the target)",
+                name.name
+            );
             return step(input, Stage::Shift, format!("weight/{}/mend", name.name), effect, undo, says);
         }
     };
@@ -189,13 +209,23 @@ fn paired(input: &Input<'_>, name: &Shifted, pairs: &[Pair<'_>]) -> Outcome {
 
 fn to_share(input: &Input<'_>, name: &Shifted, pairs: &[Pair<'_>], to: u64) -> Outcome {
     let (effect, undo) = share(input, name, pairs, to);
-    let says = format!("give the target {to} % of {}; the way back takes {} s", name.name, input.setting.ttl.max(60));
+    let says = format!(
+        "give the target {to} % of {}; the way back takes {} s",
+        name.name,
+        input.setting.ttl.max(60)
+    );
     step(input, Stage::Shift, format!("weight/{}/{to}", name.name), effect, undo, says)
 }
 
 /// What holds a share: its time, and the target's health.
-fn held(input: &Input<'_>, name: &Shifted, current: u64, shares: &std::collections::BTreeMap<u64, u64>) -> Outcome {
-    let key = if current == 0 { format!("pair/{}", name.name) } else { format!("weight/{}/{current}", name.name) };
+fn held(
+    input: &Input<'_>,
+    name: &Shifted,
+    current: u64,
+    shares: &std::collections::BTreeMap<u64, u64>,
+) -> Outcome {
+    let key =
+        if current == 0 { format!("pair/{}", name.name) } else { format!("weight/{}/{current}", name.name) };
     match input.health.get(&name.name) {
         Some(Health::Healthy) => {}
         Some(Health::Failing(why)) => {
@@ -207,7 +237,9 @@ fn held(input: &Input<'_>, name: &Shifted, current: u64, shares: &std::collectio
                 ),
             );
         }
-        None => return waiting(format!("nothing is known of the target behind {} yet", name.name), HEALTH_LIMIT),
+        None => {
+            return waiting(format!("nothing is known of the target behind {} yet", name.name), HEALTH_LIMIT);
+        }
     }
     let hold = shares.get(&current).copied().unwrap_or(input.setting.ttl);
     let left = input.left(&key, hold);

@@ -39,7 +39,10 @@ pub fn can_share(balancer: &Balancer, target_vpc: &str) -> Result<(), String> {
         other => return Err(format!("no rule knows a load balancer of the kind {other:?}")),
     }
     if !balancer.by_controller {
-        return Err("the cloud provider keeps its targets, and takes away whatever is not a node of its cluster".into());
+        return Err(
+            "the cloud provider keeps its targets, and takes away whatever is not a node of its cluster"
+                .into(),
+        );
     }
     let release = balancer.release.as_deref().and_then(|release| {
         let mut numbers = release.trim_start_matches('v').split('.').map(str::parse::<u32>);
@@ -55,7 +58,10 @@ pub fn can_share(balancer: &Balancer, target_vpc: &str) -> Result<(), String> {
         None => return Err("the release of the source's AWS Load Balancer Controller is not known".into()),
     }
     if balancer.vpc != target_vpc {
-        return Err(format!("its target group is of {}, and the new nodes are in {target_vpc}", balancer.vpc));
+        return Err(format!(
+            "its target group is of {}, and the new nodes are in {target_vpc}",
+            balancer.vpc
+        ));
     }
     Ok(())
 }

@@ -58,7 +58,8 @@ impl ExternalDns {
             given.map(str::to_owned)
         };
         let wanted = body.pointer("/spec/replicas").and_then(serde_json::Value::as_u64).unwrap_or(1);
-        let running = body.pointer("/status/replicas").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let running =
+            body.pointer("/status/replicas").and_then(serde_json::Value::as_u64).unwrap_or_default();
         Some(Self {
             side,
             owner: flag("txt-owner-id").unwrap_or_else(|| "default".into()),
@@ -113,15 +114,17 @@ pub(super) struct Ownership<'a> {
 
 /// The ownership records of a name and kind, by every controller that is known, and in the forms without affixes for
 /// those that are not.
-pub(super) fn of<'a>(zones: &'a Zones, controllers: &[ExternalDns], zone: &str, name: &str, kind: &str) -> Vec<Ownership<'a>> {
+pub(super) fn of<'a>(
+    zones: &'a Zones,
+    controllers: &[ExternalDns],
+    zone: &str,
+    name: &str,
+    kind: &str,
+) -> Vec<Ownership<'a>> {
     let mut names: Vec<String> = controllers.iter().flat_map(|one| one.names(name, kind)).collect();
     let lower = kind.to_ascii_lowercase();
     names.extend([normal(name), format!("{lower}-{}", normal(name)), format!("cname-{}", normal(name))]);
-    zones
-        .texts(zone)
-        .filter(|record| names.contains(&normal(record.name())))
-        .filter_map(read)
-        .collect()
+    zones.texts(zone).filter(|record| names.contains(&normal(record.name()))).filter_map(read).collect()
 }
 
 fn read(record: &Record) -> Option<Ownership<'_>> {
@@ -167,8 +170,12 @@ mod tests {
     #[test]
     fn its_arguments_are_read() {
         let image = "registry.example.com/external-dns/external-dns:v0.15.0";
-        let one = controller(&["--txt-owner-id=old", "--policy", "upsert-only", "--txt-prefix=x-"], image).unwrap();
-        assert_eq!((one.owner.as_str(), one.policy.as_str(), one.prefix.as_str()), ("old", "upsert-only", "x-"));
+        let one =
+            controller(&["--txt-owner-id=old", "--policy", "upsert-only", "--txt-prefix=x-"], image).unwrap();
+        assert_eq!(
+            (one.owner.as_str(), one.policy.as_str(), one.prefix.as_str()),
+            ("old", "upsert-only", "x-")
+        );
         let bare = controller(&[], image).unwrap();
         assert_eq!((bare.owner.as_str(), bare.policy.as_str(), bare.runs), ("default", "sync", true));
         assert!(controller(&[], "example.com/external-dns-ui:1").is_none());

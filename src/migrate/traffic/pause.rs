@@ -81,7 +81,8 @@ fn scale(controller: &ExternalDns, from: &Value, to: &Value) -> Effect {
 }
 
 fn look_over(input: &Input<'_>, controller: &ExternalDns, outcome: &mut Outcome) {
-    let twin = input.controllers.iter().find(|other| other.side == Side::Source && other.owner == controller.owner);
+    let twin =
+        input.controllers.iter().find(|other| other.side == Side::Source && other.owner == controller.owner);
     if let Some(twin) = twin {
         outcome.gates.push(Gate::Blocked {
             what: format!(

@@ -39,7 +39,8 @@ fn next(input: &Input<'_>, name: &Shifted) -> Outcome {
         return waiting(what, input.setting.ttl + 900);
     }
     let originals = original(input, name).unwrap_or_default();
-    let mut gone: Vec<Record> = pairs.iter().flat_map(|pair| [pair.source.clone(), pair.target.clone()]).collect();
+    let mut gone: Vec<Record> =
+        pairs.iter().flat_map(|pair| [pair.source.clone(), pair.target.clone()]).collect();
     let mut come: Vec<Record> = Vec::new();
     for pair in &pairs {
         let before = originals.iter().find(|record| record.kind() == pair.target.kind());
@@ -55,10 +56,8 @@ fn next(input: &Input<'_>, name: &Shifted) -> Outcome {
         let mut seen: Vec<Record> = Vec::new();
         for kind in ADDRESSES {
             for own in ownership::of(input.zones, input.controllers, &name.zone, &name.name, kind) {
-                let of_source = input
-                    .controllers
-                    .iter()
-                    .any(|one| one.side == Side::Source && one.owner == own.owner);
+                let of_source =
+                    input.controllers.iter().any(|one| one.side == Side::Source && one.owner == own.owner);
                 if of_source && !seen.contains(own.record) {
                     seen.push(own.record.clone());
                     gone.push(own.record.clone());

@@ -53,7 +53,10 @@ pub(super) fn state<'a>(input: &Input<'a>, name: &Shifted) -> State<'a> {
         }
         if let Some(policy) = records.iter().find_map(|record| record.other_policy()) {
             return State::Barred(
-                format!("{} ({kind}) has a routing policy of its own ({policy}), which no weight goes beside", name.name),
+                format!(
+                    "{} ({kind}) has a routing policy of its own ({policy}), which no weight goes beside",
+                    name.name
+                ),
                 "give the old records a name of their own, and let this name be an alias to it",
             );
         }
@@ -118,9 +121,10 @@ pub(super) fn counterpart(name: &Shifted, record: &Record) -> Result<Record, Str
             }
             Ok(plain(own, ttl))
         }
-        (Endpoint::Addresses(_), _) => {
-            Err(format!("{} is a CNAME, and the target has addresses only: make it an A record first", name.name))
-        }
+        (Endpoint::Addresses(_), _) => Err(format!(
+            "{} is a CNAME, and the target has addresses only: make it an A record first",
+            name.name
+        )),
     }
 }
 

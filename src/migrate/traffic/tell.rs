@@ -26,10 +26,20 @@ pub fn tell(input: &Input<'_>) -> Vec<Verdict> {
         };
         match state(input, name) {
             State::Barred(what, way_out) => {
-                put(Level::Blocker, "traffic.record", "Route 53, routing policies", format!("{what}: {way_out}"));
+                put(
+                    Level::Blocker,
+                    "traffic.record",
+                    "Route 53, routing policies",
+                    format!("{what}: {way_out}"),
+                );
             }
             State::Paired(_) => {
-                put(Level::Mapped, "traffic.pair", "Route 53, weighted routing", "it is a weighted pair already".into());
+                put(
+                    Level::Mapped,
+                    "traffic.pair",
+                    "Route 53, weighted routing",
+                    "it is a weighted pair already".into(),
+                );
             }
             State::Simple(records) => {
                 for record in records {
@@ -84,7 +94,10 @@ pub fn tell(input: &Input<'_>) -> Vec<Verdict> {
                 Some(one) => (Level::Mapped, format!("{} of the target owns it already", one.shown())),
                 None => (
                     Level::Blocker,
-                    format!("an external-dns with the owner id {:?} owns it, which runs in neither cluster", own.owner),
+                    format!(
+                        "an external-dns with the owner id {:?} owns it, which runs in neither cluster",
+                        own.owner
+                    ),
                 ),
             };
             put(level, "traffic.owner", "external-dns docs/registry/txt.md; external-dns#2019, #6617", says);

@@ -43,7 +43,9 @@ fn offer(id: &str, says: &str, proposed: bool) -> Offer {
 fn of_claim(input: &Input<'_>, claim: &Claim<'_>) -> Vec<Verdict> {
     let subject = format!("PersistentVolumeClaim {} ({})", claim.shown(), claim.volume.name());
     match &claim.backing {
-        Backing::Ebs { volume, in_tree, zone } => ebs(input, claim, &subject, volume, *in_tree, zone.as_deref()),
+        Backing::Ebs { volume, in_tree, zone } => {
+            ebs(input, claim, &subject, volume, *in_tree, zone.as_deref())
+        }
         Backing::Shared(driver) => vec![Verdict {
             becomes: Some("the same volume, mounted by the target".into()),
             ..verdict(
@@ -84,7 +86,9 @@ fn of_claim(input: &Input<'_>, claim: &Claim<'_>) -> Vec<Verdict> {
                 Level::Choice,
                 "volumes.foreign",
                 "Kubernetes docs, types of volumes",
-                format!("{driver}: no rule knows who holds such a volume, so nothing proves that the source let go of it"),
+                format!(
+                    "{driver}: no rule knows who holds such a volume, so nothing proves that the source let go of it"
+                ),
             )
         }],
     }
@@ -123,7 +127,11 @@ fn ebs(
         tell(Level::Blocker, "volumes.ebs.type", says);
     }
     if let Some(outpost) = &disk.outpost {
-        tell(Level::Blocker, "volumes.ebs.outpost", format!("{volume} lies on {outpost}: the target needs nodes on it"));
+        tell(
+            Level::Blocker,
+            "volumes.ebs.outpost",
+            format!("{volume} lies on {outpost}: the target needs nodes on it"),
+        );
     }
     if disk.multi_attach {
         let says = format!(
@@ -147,7 +155,10 @@ fn ebs(
             Level::Mapped,
             "volumes.ebs",
             SOURCE,
-            format!("{plugin} {volume} ({}, {}) is handed over in place, after a snapshot", disk.kind, disk.zone),
+            format!(
+                "{plugin} {volume} ({}, {}) is handed over in place, after a snapshot",
+                disk.kind, disk.zone
+            ),
         )
     });
     verdicts
@@ -166,8 +177,16 @@ fn without_volume(input: &Input<'_>, known: &[Claim<'_>]) -> Vec<Verdict> {
                 return of_pod(&subject, "ephemeral");
             }
             if is_excluded(input, claim) {
-                let says = "left behind, as the Migration document says: its data stays with the source".to_owned();
-                return verdict(&subject, "", Level::Warning, "volumes.excluded", "spec.volumes.exclude", says);
+                let says =
+                    "left behind, as the Migration document says: its data stays with the source".to_owned();
+                return verdict(
+                    &subject,
+                    "",
+                    Level::Warning,
+                    "volumes.excluded",
+                    "spec.volumes.exclude",
+                    says,
+                );
             }
             let named = claim.body()["spec"]["volumeName"].as_str().filter(|name| !name.is_empty());
             match named {
@@ -199,7 +218,9 @@ fn of_pod(subject: &str, kind: &str) -> Verdict {
         Level::Irrelevant,
         "volumes.of-pod",
         "Kubernetes docs, ephemeral volumes",
-        format!("{kind}: it lives as long as its pod, also on the source, and a new pod begins with an empty one"),
+        format!(
+            "{kind}: it lives as long as its pod, also on the source, and a new pod begins with an empty one"
+        ),
     )
 }
 
@@ -221,7 +242,9 @@ fn of_pods(input: &Input<'_>) -> Vec<Verdict> {
                     Level::Warning,
                     "volumes.host-path",
                     "Kubernetes docs, hostPath",
-                    format!("{kind}: a pod on the target sees that node's directory, and nothing of the source's"),
+                    format!(
+                        "{kind}: a pod on the target sees that node's directory, and nothing of the source's"
+                    ),
                 ),
                 Backing::Ebs { volume, .. } => verdict(
                     &subject,
@@ -229,7 +252,9 @@ fn of_pods(input: &Input<'_>) -> Vec<Verdict> {
                     Level::Blocker,
                     "volumes.inline-ebs",
                     "Kubernetes 1.31 release notes, in-tree plugins of clouds are gone",
-                    format!("the pod names {volume} itself, which EKS cannot attach: make a PersistentVolume and a claim of it"),
+                    format!(
+                        "the pod names {volume} itself, which EKS cannot attach: make a PersistentVolume and a claim of it"
+                    ),
                 ),
                 Backing::Shared(driver) | Backing::Foreign(driver) => verdict(
                     &subject,

@@ -110,8 +110,13 @@ fn next(input: &Input<'_>, claim: &Claim<'_>) -> Outcome {
         } else {
             // The old policy would delete the data of a volume that no claim has.
             outcome.gates.push(Gate::Blocked {
-                what: format!("{} is not bound to {} on the source: it keeps Retain", claim.volume.name(), claim.shown()),
-                way_out: "bind the claim to its volume again, or keep Retain and settle the wave by hand".into(),
+                what: format!(
+                    "{} is not bound to {} on the source: it keeps Retain",
+                    claim.volume.name(),
+                    claim.shown()
+                ),
+                way_out: "bind the claim to its volume again, or keep Retain and settle the wave by hand"
+                    .into(),
             });
         }
     }
@@ -148,7 +153,15 @@ fn is_as_patched(effect: &Effect, object: &Object) -> bool {
 }
 
 fn step(input: &Input<'_>, key: String, effect: Effect, says: String) -> Step {
-    Step { key, stage: Stage::HandOver, wave: Some(input.wave.to_owned()), effect, undo: Vec::new(), says, final_: false }
+    Step {
+        key,
+        stage: Stage::HandOver,
+        wave: Some(input.wave.to_owned()),
+        effect,
+        undo: Vec::new(),
+        says,
+        final_: false,
+    }
 }
 
 fn returned(input: &Input<'_>, key: String, effect: &Effect, says: String) -> Step {
@@ -158,7 +171,10 @@ fn returned(input: &Input<'_>, key: String, effect: &Effect, says: String) -> St
 fn retain_on_target(input: &Input<'_>, volume: &Object) -> Step {
     let path = "/spec/persistentVolumeReclaimPolicy";
     let effect = patch(Side::Target, volume, vec![json!({"op": "replace", "path": path, "value": "Retain"})]);
-    let says = format!("set Retain on {} of the target again, before its claim goes: somebody changed it", volume.name());
+    let says = format!(
+        "set Retain on {} of the target again, before its claim goes: somebody changed it",
+        volume.name()
+    );
     step(input, format!("back/keep/{}", volume.name()), effect, says)
 }
 
@@ -167,5 +183,10 @@ fn take_away(input: &Input<'_>, claim: &Claim<'_>, object: &Object) -> Step {
     let id: ResourceId = object.id();
     let says = format!("take {id} away from the target; {volume} stays, for the object has Retain");
     // Its inverse is to go forward again.
-    step(input, format!("back/{}/{}", id.kind.to_lowercase(), claim.shown()), delete(Side::Target, object), says)
+    step(
+        input,
+        format!("back/{}/{}", id.kind.to_lowercase(), claim.shown()),
+        delete(Side::Target, object),
+        says,
+    )
 }

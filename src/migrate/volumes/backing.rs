@@ -29,11 +29,27 @@ pub enum Backing {
 }
 
 /// Drivers of file systems that are mounted by many.
-const SHARED_DRIVERS: &[&str] = &["efs.csi.aws.com", "fsx.csi.aws.com", "fsx.openzfs.csi.aws.com", "nfs.csi.k8s.io", "s3.csi.aws.com"];
+const SHARED_DRIVERS: &[&str] =
+    &["efs.csi.aws.com", "fsx.csi.aws.com", "fsx.openzfs.csi.aws.com", "nfs.csi.k8s.io", "s3.csi.aws.com"];
 /// The same as kinds of volumes of Kubernetes itself.
 const SHARED_KINDS: &[&str] = &["nfs", "cephfs", "glusterfs", "azureFile"];
 /// Block devices in the network, which one node has at a time, and no API tells who.
-const BLOCK_KINDS: &[&str] = &["iscsi", "fc", "rbd", "vsphereVolume", "gcePersistentDisk", "azureDisk", "portworxVolume", "cinder", "quobyte", "scaleIO", "storageos", "flexVolume", "photonPersistentDisk", "flocker"];
+const BLOCK_KINDS: &[&str] = &[
+    "iscsi",
+    "fc",
+    "rbd",
+    "vsphereVolume",
+    "gcePersistentDisk",
+    "azureDisk",
+    "portworxVolume",
+    "cinder",
+    "quobyte",
+    "scaleIO",
+    "storageos",
+    "flexVolume",
+    "photonPersistentDisk",
+    "flocker",
+];
 
 impl Backing {
     /// That of a PersistentVolume.
@@ -44,14 +60,16 @@ impl Backing {
             .iter()
             .find_map(|key| volume.label(key));
         // A volume of several zones has them joined by `__` in its label.
-        let zone = label.filter(|zone| !zone.contains("__")).map(str::to_owned).or_else(|| zone_of_affinity(spec));
+        let zone =
+            label.filter(|zone| !zone.contains("__")).map(str::to_owned).or_else(|| zone_of_affinity(spec));
         Self::of_source(spec, zone)
     }
 
     /// That of a volume in a pod's own list: `None` for what Kubernetes fills itself (ConfigMaps, Secrets, claims).
     #[must_use]
     pub fn of_pod_volume(volume: &Value) -> Option<Self> {
-        const FILLED: &[&str] = &["configMap", "secret", "projected", "downwardAPI", "persistentVolumeClaim", "gitRepo", "image"];
+        const FILLED: &[&str] =
+            &["configMap", "secret", "projected", "downwardAPI", "persistentVolumeClaim", "gitRepo", "image"];
         if FILLED.iter().any(|kind| volume.get(kind).is_some()) {
             return None;
         }
@@ -70,7 +88,10 @@ impl Backing {
         if let Some(in_tree) = source.get("awsElasticBlockStore") {
             let id = text(in_tree, "volumeID");
             // `aws://<zone>/vol-…` or `aws:///vol-…` (kubernetes#84844).
-            let named = id.strip_prefix("aws://").and_then(|rest| rest.split_once('/')).map(|(zone, _)| zone.to_owned());
+            let named = id
+                .strip_prefix("aws://")
+                .and_then(|rest| rest.split_once('/'))
+                .map(|(zone, _)| zone.to_owned());
             return Self::Ebs {
                 volume: bare(&id),
                 in_tree: true,
@@ -82,7 +103,11 @@ impl Backing {
             if driver == EBS_DRIVER {
                 return Self::Ebs { volume: bare(&text(csi, "volumeHandle")), in_tree: false, zone };
             }
-            return if SHARED_DRIVERS.contains(&driver.as_str()) { Self::Shared(driver) } else { Self::Foreign(driver) };
+            return if SHARED_DRIVERS.contains(&driver.as_str()) {
+                Self::Shared(driver)
+            } else {
+                Self::Foreign(driver)
+            };
         }
         if source.get("hostPath").is_some() {
             return Self::OfNode("hostPath");
@@ -122,8 +147,12 @@ pub(super) fn zone_of_affinity(spec: &Value) -> Option<String> {
     let terms = spec.pointer("/nodeAffinity/required/nodeSelectorTerms")?.as_array()?;
     let expressions = terms.iter().flat_map(|term| term["matchExpressions"].as_array().into_iter().flatten());
     let zones: std::collections::BTreeSet<&str> = expressions
-        .filter(|expression| expression["operator"] == "In" && KEYS.iter().any(|key| expression["key"] == *key))
-        .flat_map(|expression| expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str))
+        .filter(|expression| {
+            expression["operator"] == "In" && KEYS.iter().any(|key| expression["key"] == *key)
+        })
+        .flat_map(|expression| {
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str)
+        })
         .collect();
     (zones.len() == 1).then(|| zones.into_iter().next().unwrap_or_default().to_owned())
 }
@@ -134,7 +163,8 @@ mod tests {
     use serde_json::json;
 
     fn backing(spec: Value) -> Backing {
-        let object = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"}, "spec": spec});
+        let object =
+            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"}, "spec": spec});
         Backing::of_volume(&Object::new(object).unwrap())
     }
 
@@ -147,7 +177,10 @@ mod tests {
             (json!({"awsElasticBlockStore": {"volumeID": "aws:///vol-1"}}), None),
             (json!({"awsElasticBlockStore": {"volumeID": "vol-1"}}), None),
             (json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"}}), None),
-            (json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"}, "nodeAffinity": affinity}), Some("eu-west-1b")),
+            (
+                json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"}, "nodeAffinity": affinity}),
+                Some("eu-west-1b"),
+            ),
         ] {
             let Backing::Ebs { volume, zone: found, .. } = backing(spec.clone()) else { panic!("{spec}") };
             assert_eq!((volume.as_str(), found.as_deref()), ("vol-1", zone), "{spec}");
@@ -157,8 +190,14 @@ mod tests {
     #[test]
     fn every_other_volume_has_its_kind() {
         assert_eq!(backing(json!({"nfs": {"server": "a", "path": "/"}})), Backing::Shared("nfs".into()));
-        assert_eq!(backing(json!({"csi": {"driver": "efs.csi.aws.com"}})), Backing::Shared("efs.csi.aws.com".into()));
-        assert_eq!(backing(json!({"csi": {"driver": "x.example.com"}})), Backing::Foreign("x.example.com".into()));
+        assert_eq!(
+            backing(json!({"csi": {"driver": "efs.csi.aws.com"}})),
+            Backing::Shared("efs.csi.aws.com".into())
+        );
+        assert_eq!(
+            backing(json!({"csi": {"driver": "x.example.com"}})),
+            Backing::Foreign("x.example.com".into())
+        );
         assert_eq!(backing(json!({"iscsi": {}})), Backing::Foreign("iscsi".into()));
         assert_eq!(backing(json!({"hostPath": {"path": "/x"}})), Backing::OfNode("hostPath"));
         assert_eq!(backing(json!({"local": {"path": "/x"}})), Backing::OfNode("local"));
@@ -167,7 +206,15 @@ mod tests {
         assert_eq!(of_pod(json!({"name": "a", "emptyDir": {}})), Some(Backing::OfPod("emptyDir")));
         assert_eq!(of_pod(json!({"name": "a"})), Some(Backing::OfPod("emptyDir")));
         assert_eq!(of_pod(json!({"name": "a", "ephemeral": {}})), Some(Backing::OfPod("ephemeral")));
-        assert_eq!(of_pod(json!({"name": "a", "hostPath": {"path": "/x"}})), Some(Backing::OfNode("hostPath")));
-        assert!(of_pod(json!({"name": "a", "awsElasticBlockStore": {"volumeID": "vol-9"}})).unwrap().ebs().is_some());
+        assert_eq!(
+            of_pod(json!({"name": "a", "hostPath": {"path": "/x"}})),
+            Some(Backing::OfNode("hostPath"))
+        );
+        assert!(
+            of_pod(json!({"name": "a", "awsElasticBlockStore": {"volumeID": "vol-9"}}))
+                .unwrap()
+                .ebs()
+                .is_some()
+        );
     }
 }

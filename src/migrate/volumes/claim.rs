@@ -59,7 +59,15 @@ fn joined<'a>(input: &Input<'a>, claim: &'a Object, volume: &'a Object) -> Claim
         .find(|other| backing.ebs().is_some() && Backing::of_volume(other).ebs() == backing.ebs())
         .or_else(|| find(input.target, &volume.id()));
     let prepared = find(input.prepared, &volume.id()).zip(find(input.prepared, &claim.id()));
-    Claim { claim, volume, backing, disk, target_claim: find(input.target, &claim.id()), target_volume, prepared }
+    Claim {
+        claim,
+        volume,
+        backing,
+        disk,
+        target_claim: find(input.target, &claim.id()),
+        target_volume,
+        prepared,
+    }
 }
 
 impl Claim<'_> {

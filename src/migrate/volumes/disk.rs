@@ -79,7 +79,10 @@ impl Disks {
         let volumes = list(volumes, &["Volumes"]).into_iter().filter_map(disk);
         Self {
             volumes: volumes.map(|disk| (disk.id.clone(), disk)).collect(),
-            snapshots: list(snapshots, &["Snapshots", "SnapshotSet"]).into_iter().filter_map(snapshot).collect(),
+            snapshots: list(snapshots, &["Snapshots", "SnapshotSet"])
+                .into_iter()
+                .filter_map(snapshot)
+                .collect(),
         }
     }
 

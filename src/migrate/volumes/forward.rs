@@ -109,7 +109,10 @@ fn ebs(input: &Input<'_>, claim: &Claim<'_>) -> Outcome {
         );
     }
     if let Some(outpost) = &disk.outpost {
-        return blocked(format!("{volume} of {shown} lies on the Outpost {outpost}"), "the target needs nodes on it");
+        return blocked(
+            format!("{volume} of {shown} lies on the Outpost {outpost}"),
+            "the target needs nodes on it",
+        );
     }
     if !claim.is_bound_on_source() && claim.target_claim.is_none() {
         return blocked(
@@ -152,7 +155,10 @@ fn ebs(input: &Input<'_>, claim: &Claim<'_>) -> Outcome {
 
 fn tags_again(volume: &str, missing: &BTreeMap<String, String>) -> String {
     let keys: Vec<&str> = missing.keys().map(String::as_str).collect();
-    format!("put tags of {volume} back that somebody changed ({}); `kops update cluster` does", keys.join(", "))
+    format!(
+        "put tags of {volume} back that somebody changed ({}); `kops update cluster` does",
+        keys.join(", ")
+    )
 }
 
 fn shared(input: &Input<'_>, claim: &Claim<'_>) -> Outcome {
@@ -213,7 +219,10 @@ fn foreign(claim: &Claim<'_>) -> Option<Outcome> {
             } else {
                 format!("{shown} is on the target already, with {bound_to} for its volume")
             };
-            return Some(blocked(what, "if that volume has no data of value, delete the claim on the target"));
+            return Some(blocked(
+                what,
+                "if that volume has no data of value, delete the claim on the target",
+            ));
         }
         if own.body()["status"]["phase"] == "Lost" {
             let what = format!("{shown} has lost its volume on the target");
@@ -224,11 +233,13 @@ fn foreign(claim: &Claim<'_>) -> Option<Outcome> {
     let same = Backing::of_volume(volume) == claim.backing
         || claim.backing.ebs().is_some_and(|id| Backing::of_volume(volume).ebs() == Some(id));
     if !same || volume.name() != claim.volume.name() {
-        let what = format!("the PersistentVolume {} is on the target already, of something else", volume.name());
+        let what =
+            format!("the PersistentVolume {} is on the target already, of something else", volume.name());
         return Some(blocked(what, "delete it there if nothing needs it"));
     }
     let reference = &volume.body()["spec"]["claimRef"];
-    let ours = reference["name"] == claim.claim.name() && reference["namespace"].as_str() == claim.claim.namespace();
+    let ours =
+        reference["name"] == claim.claim.name() && reference["namespace"].as_str() == claim.claim.namespace();
     let stale = volume.body()["status"]["phase"] == "Released";
     if !ours || stale {
         let what = format!("{} on the target is reserved for another claim", volume.name());
@@ -276,7 +287,10 @@ fn snapshot(input: &Input<'_>, claim: &Claim<'_>, volume: &str) -> Step {
         wave: Some(input.wave.to_owned()),
         effect: Effect::Call { call, token: None },
         undo: Vec::new(),
-        says: format!("take a snapshot of {volume} ({}) as the source left it; it is kept, whatever comes", claim.shown()),
+        says: format!(
+            "take a snapshot of {volume} ({}) as the source left it; it is kept, whatever comes",
+            claim.shown()
+        ),
         final_: false,
     }
 }

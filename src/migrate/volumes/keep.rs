@@ -35,7 +35,11 @@ pub(super) fn retain(input: &Input<'_>, claim: &Claim<'_>) -> Option<Step> {
         wave: Some(input.wave.to_owned()),
         effect: set(policy, "Retain"),
         undo: vec![set("Retain", policy)],
-        says: format!("set the reclaim policy of {} ({}) from {policy} to Retain", volume.name(), claim.shown()),
+        says: format!(
+            "set the reclaim policy of {} ({}) from {policy} to Retain",
+            volume.name(),
+            claim.shown()
+        ),
         final_: false,
     })
 }

@@ -9,10 +9,14 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
     /// Another disk, or another kind of volume.
-    #[error("the PersistentVolume {0} that was prepared for the target is of something else than the source's")]
+    #[error(
+        "the PersistentVolume {0} that was prepared for the target is of something else than the source's"
+    )]
     Backing(String),
     /// The in-tree plugin is gone.
-    #[error("the PersistentVolume {0} that was prepared for the target still names the in-tree plugin, which left Kubernetes")]
+    #[error(
+        "the PersistentVolume {0} that was prepared for the target still names the in-tree plugin, which left Kubernetes"
+    )]
     InTree(String),
     /// Somebody's claim deletes the data.
     #[error("the PersistentVolume {0} that was prepared for the target has not the reclaim policy Retain")]
@@ -21,10 +25,14 @@ pub enum Misfit {
     #[error("the PersistentVolume {0} that was prepared for the target is not reserved for {1}")]
     NotReserved(String, String),
     /// A uid of the source would never bind.
-    #[error("the PersistentVolume {0} that was prepared for the target is reserved for a claim of the source, by its uid")]
+    #[error(
+        "the PersistentVolume {0} that was prepared for the target is reserved for a claim of the source, by its uid"
+    )]
     ForeignUid(String),
     /// Pods would go where it is not.
-    #[error("the PersistentVolume {volume} that was prepared for the target is bound to {said}, and the disk lies in {zone}")]
+    #[error(
+        "the PersistentVolume {volume} that was prepared for the target is bound to {said}, and the disk lies in {zone}"
+    )]
     Zone {
         /// The volume.
         volume: String,

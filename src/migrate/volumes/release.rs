@@ -10,7 +10,13 @@ use crate::model::migration::{Gate, Side};
 pub(super) const DETACH_LIMIT: u64 = 900;
 
 /// What still holds a volume on a side: pods, then VolumeAttachments, then EC2. `None` when nothing does.
-pub(super) fn held(side: Side, objects: &[Object], claim: &Object, volume: &Object, disk: Option<&Disk>) -> Option<Gate> {
+pub(super) fn held(
+    side: Side,
+    objects: &[Object],
+    claim: &Object,
+    volume: &Object,
+    disk: Option<&Disk>,
+) -> Option<Gate> {
     let name = match side {
         Side::Source => "source",
         Side::Target => "target",
@@ -19,12 +25,17 @@ pub(super) fn held(side: Side, objects: &[Object], claim: &Object, volume: &Obje
     let waiting = |what: String| Some(Gate::Waiting { what, limit_seconds: DETACH_LIMIT });
     let pods = pods_of(objects, claim);
     if let Some(pod) = pods.first() {
-        return waiting(format!("{} pods of the {name} hold {shown}, the first is {}", pods.len(), pod.name()));
+        return waiting(format!(
+            "{} pods of the {name} hold {shown}, the first is {}",
+            pods.len(),
+            pod.name()
+        ));
     }
     let attachments = attachments_of(objects, volume);
     if let Some(attachment) = attachments.first() {
         let node = attachment.body()["spec"]["nodeName"].as_str().unwrap_or_default();
-        let error = attachment.body().pointer("/status/detachError/message").and_then(serde_json::Value::as_str);
+        let error =
+            attachment.body().pointer("/status/detachError/message").and_then(serde_json::Value::as_str);
         let why = error.map(|error| format!(" ({error})")).unwrap_or_default();
         return waiting(format!("the {name} has not detached {} from {node}{why}", volume.name()));
     }

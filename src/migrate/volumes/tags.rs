@@ -33,7 +33,11 @@ pub(super) fn cluster_key(setting: &Setting) -> String {
 
 /// The tags that a volume must have after the hand-over, with their values; those that only have to be there, with any
 /// value, are left out where they are.
-pub(super) fn wanted(setting: &Setting, claim: &Claim<'_>, now: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(super) fn wanted(
+    setting: &Setting,
+    claim: &Claim<'_>,
+    now: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let mut wanted = BTreeMap::from([(DRIVER.to_owned(), "true".to_owned())]);
     let id = claim.claim.id();
     for (key, value) in [
@@ -56,13 +60,26 @@ pub(super) fn wanted(setting: &Setting, claim: &Claim<'_>, now: &BTreeMap<String
 }
 
 /// What of `wanted` is missing or different.
-pub(super) fn missing(wanted: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    wanted.iter().filter(|(key, value)| now.get(*key) != Some(*value)).map(|(k, v)| (k.clone(), v.clone())).collect()
+pub(super) fn missing(
+    wanted: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    wanted
+        .iter()
+        .filter(|(key, value)| now.get(*key) != Some(*value))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
 /// The step that puts tags on a volume. Where the journal has its inverse already, that one stays: it knows the tags from
 /// before the first time.
-pub(super) fn step(input: &Input<'_>, volume: &str, put: &BTreeMap<String, String>, now: &BTreeMap<String, String>, says: String) -> Step {
+pub(super) fn step(
+    input: &Input<'_>,
+    volume: &str,
+    put: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+    says: String,
+) -> Step {
     let key = format!("tag/{volume}");
     let undo = input.journal.get(&key).cloned().unwrap_or_else(|| inverse(volume, put, now));
     Step {

@@ -36,7 +36,8 @@ pub fn watch(input: &Input<'_>) -> (Vec<TagFinding>, Outcome) {
         for (tag, expected) in &put {
             let found = disk.tags.get(tag).cloned();
             let says = if *tag == cluster_key(input.setting) {
-                "kops would delete the volume: `kops update cluster` puts `owned` back on what it finds".to_owned()
+                "kops would delete the volume: `kops update cluster` puts `owned` back on what it finds"
+                    .to_owned()
             } else {
                 "the target's driver may not be allowed to attach or detach the volume".to_owned()
             };

@@ -23,7 +23,8 @@ pub enum WayBack {
 pub fn way_back(input: &Input<'_>) -> WayBack {
     let claims = claims(input);
     let used = claims.iter().any(|claim| {
-        let attached = claim.target_volume.is_some_and(|volume| !attachments_of(input.target, volume).is_empty());
+        let attached =
+            claim.target_volume.is_some_and(|volume| !attachments_of(input.target, volume).is_empty());
         attached || claim.target_claim.is_some_and(|own| !pods_of(input.target, own).is_empty())
     });
     if !input.started && !used {

@@ -6,7 +6,9 @@ use portolan::model::migration::{Effect, Gate};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn used(ids: &[&str]) -> InUse {
-    InUse { ids: ids.iter().map(|id| ((*id).to_owned(), "the target".to_owned())).collect::<BTreeMap<_, _>>() }
+    InUse {
+        ids: ids.iter().map(|id| ((*id).to_owned(), "the target".to_owned())).collect::<BTreeMap<_, _>>(),
+    }
 }
 
 fn none() -> BTreeSet<String> {
@@ -19,10 +21,16 @@ fn what_is_used_is_spared_with_an_inverse() {
     let outcome = sparing(&reads, &Cluster::new(CLUSTER), &used(&["vol-claim"]), &none(), &none());
     let step = outcome.steps.iter().find(|step| step.key == "spare/volume/vol-claim").unwrap();
     let Effect::Call { call, .. } = &step.effect else { panic!() };
-    assert_eq!((call.operation.as_str(), call.input["Tags"][0]["Value"].as_str()), ("CreateTags", Some("shared")));
+    assert_eq!(
+        (call.operation.as_str(), call.input["Tags"][0]["Value"].as_str()),
+        ("CreateTags", Some("shared"))
+    );
     let Effect::Call { call, .. } = &step.undo[0] else { panic!() };
     assert_eq!(call.input["Tags"][0]["Key"], KEY);
-    assert_eq!((call.operation.as_str(), call.input["Tags"][0]["Value"].as_str()), ("CreateTags", Some("owned")));
+    assert_eq!(
+        (call.operation.as_str(), call.input["Tags"][0]["Value"].as_str()),
+        ("CreateTags", Some("owned"))
+    );
     assert!(outcome.gates.is_empty());
 }
 
@@ -55,7 +63,9 @@ fn every_kind_has_an_inverse_in_its_own_api() {
         assert!(pairs.contains(&(there.to_owned(), back.to_owned())), "{there}: {pairs:?}");
     }
     // Taken by their names: no tag helps.
-    assert!(outcome.gates.iter().all(|gate| matches!(gate, Gate::Blocked { .. })) && outcome.gates.len() >= 3);
+    assert!(
+        outcome.gates.iter().all(|gate| matches!(gate, Gate::Blocked { .. })) && outcome.gates.len() >= 3
+    );
 }
 
 #[test]
@@ -72,7 +82,9 @@ fn then_volumes_lose_the_legacy_tag_and_the_list_is_approved() {
     let approved = BTreeSet::from([digest.clone()]);
     assert!(sparing(&reads, &cluster, &used(&["vol-claim"]), &none(), &approved).is_done());
     // Another list needs another approval.
-    account.volumes.push(serde_json::json!({"VolumeId": "vol-new", "Tags": crate::migrate_objects::aws::own()}));
+    account
+        .volumes
+        .push(serde_json::json!({"VolumeId": "vol-new", "Tags": crate::migrate_objects::aws::own()}));
     assert!(!sparing(&account.reads(), &cluster, &used(&["vol-claim"]), &none(), &approved).is_done());
 }
 

@@ -10,7 +10,13 @@ use serde_json::json;
 const NAME: &str = "shop.example.com.";
 
 fn simple() -> Dns {
-    Dns::new(vec![record(NAME, "CNAME", 300, &["old.elb.example.net"]), record("example.com.", "NS", 300, &["ns."])], &[NAME])
+    Dns::new(
+        vec![
+            record(NAME, "CNAME", 300, &["old.elb.example.net"]),
+            record("example.com.", "NS", 300, &["ns."]),
+        ],
+        &[NAME],
+    )
 }
 
 fn keys(dns: &Dns, towards: Towards) -> Vec<String> {
@@ -29,7 +35,10 @@ fn a_name_goes_over_share_by_share() {
     assert_eq!(dns.sets.last().unwrap()["TTL"], 60);
     // One old TTL: until then a resolver may know the record with it.
     dns.now += 299;
-    assert_eq!(gate(&dns, Towards::Target), "waiting: resolvers may keep shop.example.com. for its old TTL of 300 s: 1 s are left");
+    assert_eq!(
+        gate(&dns, Towards::Target),
+        "waiting: resolvers may keep shop.example.com. for its old TTL of 300 s: 1 s are left"
+    );
     dns.now += 1;
     assert_eq!(keys(&dns, Towards::Target), ["pair/shop.example.com."]);
     let batches = dns.batches;
@@ -149,7 +158,8 @@ fn what_is_not_ours_is_not_touched() {
     let mut dns = simple();
     dns.names[0].endpoint = Endpoint::Addresses(["192.0.2.7".to_owned()].into());
     assert!(gate(&dns, Towards::Target).contains("CNAME"));
-    let mut dns = Dns::new(vec![record("api.old.example.com.", "A", 60, &["192.0.2.1"])], &["api.old.example.com."]);
+    let mut dns =
+        Dns::new(vec![record("api.old.example.com.", "A", 60, &["192.0.2.1"])], &["api.old.example.com."]);
     dns.names = vec![shifted("api.old.example.com.")];
     assert!(gate(&dns, Towards::Target).contains("kops control plane"));
 }

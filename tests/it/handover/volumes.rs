@@ -20,7 +20,10 @@ fn every_step_waits_for_the_one_before() {
     assert_eq!(keys(&world, Towards::Target), ["retain/pv-db"]);
     assert_eq!(world.with(Towards::Target, before_fence).steps[0].key, "retain/pv-db");
     world.pass(Towards::Target, 1);
-    assert_eq!(gates(&world, Towards::Target), ["waiting: 1 pods of the source hold shop/db, the first is db-0"]);
+    assert_eq!(
+        gates(&world, Towards::Target),
+        ["waiting: 1 pods of the source hold shop/db, the first is db-0"]
+    );
     world.source.retain(|object| object["kind"] != "Pod");
     assert_eq!(gates(&world, Towards::Target), ["waiting: the source has not detached pv-db from i-old"]);
     world.source.retain(|object| object["kind"] != "VolumeAttachment");
@@ -40,7 +43,10 @@ fn every_step_waits_for_the_one_before() {
     world.pass(Towards::Target, 3);
     let tags = &world.disks.volumes["vol-db"].tags;
     assert_eq!((tags[KEY].as_str(), tags["KubernetesCluster"].as_str()), ("shared", "old.example.com"));
-    assert_eq!((tags["ebs.csi.aws.com/cluster"].as_str(), tags["kubernetes.io/created-for/pvc/name"].as_str()), ("true", "db"));
+    assert_eq!(
+        (tags["ebs.csi.aws.com/cluster"].as_str(), tags["kubernetes.io/created-for/pvc/name"].as_str()),
+        ("true", "db")
+    );
     assert!(world.look(Towards::Target).is_done());
     // Another run takes another snapshot: the source has written between.
     let mut again = before;
@@ -55,7 +61,10 @@ fn the_target_gets_a_static_volume_of_the_driver() {
     world.stop(Side::Source);
     world.run(Towards::Target);
     let volume = world.target.iter().find(|object| object["kind"] == "PersistentVolume").unwrap();
-    assert_eq!(volume["spec"]["csi"], json!({"driver": "ebs.csi.aws.com", "volumeHandle": "vol-db", "fsType": "ext4"}));
+    assert_eq!(
+        volume["spec"]["csi"],
+        json!({"driver": "ebs.csi.aws.com", "volumeHandle": "vol-db", "fsType": "ext4"})
+    );
     assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], "Retain");
     assert_eq!(volume["spec"]["claimRef"]["uid"], json!(null));
     let affinity = &volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"][0]["matchExpressions"][0];
@@ -79,12 +88,19 @@ fn what_cannot_be_handed_over_is_said() {
     };
     for (change, word) in [
         ((|world| world.disks.volumes.clear()) as fn(&mut World), "is not in EC2"),
-        (|world| world.setting.target_zones = [String::from("eu-west-1b")].into(), "where the target has no nodes"),
+        (
+            |world| world.setting.target_zones = [String::from("eu-west-1b")].into(),
+            "where the target has no nodes",
+        ),
         (|world| world.disks.volumes.get_mut("vol-db").unwrap().state = "error".into(), "is `error` in EC2"),
-        (|world| world.disks.volumes.get_mut("vol-db").unwrap().outpost = Some("arn".into()), "on the Outpost"),
+        (
+            |world| world.disks.volumes.get_mut("vol-db").unwrap().outpost = Some("arn".into()),
+            "on the Outpost",
+        ),
         (
             |world| {
-                let claim = world.source.iter_mut().find(|object| object["kind"] == "PersistentVolumeClaim").unwrap();
+                let claim =
+                    world.source.iter_mut().find(|object| object["kind"] == "PersistentVolumeClaim").unwrap();
                 claim["status"]["phase"] = "Lost".into();
             },
             "are not bound to each other",
@@ -131,7 +147,12 @@ fn foreign_objects_on_the_target_are_never_taken_over() {
 fn a_wrong_preparation_is_refused() {
     let base = World::new(&[Want::new("db")]);
     let changes: [(&str, &str, serde_json::Value, &str); 5] = [
-        ("PersistentVolume", "/spec/persistentVolumeReclaimPolicy", json!("Delete"), "not the reclaim policy Retain"),
+        (
+            "PersistentVolume",
+            "/spec/persistentVolumeReclaimPolicy",
+            json!("Delete"),
+            "not the reclaim policy Retain",
+        ),
         ("PersistentVolume", "/spec/csi/volumeHandle", json!("vol-other"), "of something else"),
         ("PersistentVolume", "/spec/claimRef/name", json!("x"), "not reserved for"),
         ("PersistentVolumeClaim", "/spec/storageClassName", json!("other"), "they never bind"),
@@ -178,7 +199,10 @@ fn a_stateful_set_that_deletes_its_claims_is_told_to_keep_them_first() {
 }
 
 fn before_without_attachment(
-    mut picture: (Vec<serde_json::Value>, std::collections::BTreeMap<String, portolan::migrate::volumes::Disk>),
+    mut picture: (
+        Vec<serde_json::Value>,
+        std::collections::BTreeMap<String, portolan::migrate::volumes::Disk>,
+    ),
 ) -> (Vec<serde_json::Value>, std::collections::BTreeMap<String, portolan::migrate::volumes::Disk>) {
     for disk in picture.1.values_mut() {
         disk.attachments.clear();
@@ -267,7 +291,9 @@ fn every_volume_has_a_verdict() {
         {"name": "a", "emptyDir": {}}, {"name": "b", "hostPath": {"path": "/x"}},
         {"name": "c", "awsElasticBlockStore": {"volumeID": "vol-9"}}, {"name": "d", "configMap": {"name": "x"}},
     ]);
-    world.source.push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "shop"},
+    world
+        .source
+        .push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "shop"},
         "spec": {"volumes": volumes}}));
     world.source.push(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"name": "lost", "namespace": "shop"}, "spec": {"volumeName": "gone"}}));

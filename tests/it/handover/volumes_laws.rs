@@ -14,14 +14,25 @@ fn want() -> impl Strategy<Value = (bool, &'static str, Vec<(&'static str, &'sta
         Just(vec![("ebs.csi.aws.com/cluster", "true"), (KEY, "owned"), ("KubernetesCluster", CLUSTER)]),
         Just(vec![("kubernetes.io/created-for/pvc/name", "older"), ("team", "a")]),
     ];
-    (any::<bool>(), prop_oneof![Just("Delete"), Just("Retain"), Just("Recycle")], tags, prop::bool::weighted(0.2))
+    (
+        any::<bool>(),
+        prop_oneof![Just("Delete"), Just("Retain"), Just("Recycle")],
+        tags,
+        prop::bool::weighted(0.2),
+    )
 }
 
 fn wants() -> impl Strategy<Value = Vec<Want>> {
     prop::collection::vec(want(), 1..5).prop_map(|all| {
         all.into_iter()
             .enumerate()
-            .map(|(at, (in_tree, policy, tags, shared))| Want { name: format!("c{at}"), in_tree, policy, tags, shared })
+            .map(|(at, (in_tree, policy, tags, shared))| Want {
+                name: format!("c{at}"),
+                in_tree,
+                policy,
+                tags,
+                shared,
+            })
             .collect()
     })
 }

@@ -74,7 +74,9 @@ impl World {
         let relevant: Vec<Value> = world
             .source
             .iter()
-            .filter(|object| ["PersistentVolume", "PersistentVolumeClaim"].contains(&object["kind"].as_str().unwrap()))
+            .filter(|object| {
+                ["PersistentVolume", "PersistentVolumeClaim"].contains(&object["kind"].as_str().unwrap())
+            })
             .cloned()
             .collect();
         let made = transform_all(&relevant, &context).into_iter().flat_map(|one| one.objects);
@@ -93,7 +95,8 @@ impl World {
         if want.shared {
             spec["nfs"] = json!({"server": "nfs.example.com", "path": "/"});
         } else if want.in_tree {
-            spec["awsElasticBlockStore"] = json!({"volumeID": format!("aws://eu-west-1a/{disk}"), "fsType": "ext4"});
+            spec["awsElasticBlockStore"] =
+                json!({"volumeID": format!("aws://eu-west-1a/{disk}"), "fsType": "ext4"});
             labels = json!({"failure-domain.beta.kubernetes.io/zone": "eu-west-1a"});
         } else {
             spec["csi"] = json!({"driver": "ebs.csi.aws.com", "volumeHandle": disk, "fsType": "ext4"});
@@ -113,7 +116,8 @@ impl World {
             "status": {"phase": "Bound"},
         }));
         if !want.shared {
-            let tags = want.tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let tags =
+                want.tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
             self.disks.volumes.insert(
                 disk.clone(),
                 Disk {
@@ -225,7 +229,8 @@ impl World {
             snapshot.state = "completed".into();
         }
         let target = &mut self.target;
-        let claims: Vec<Value> = target.iter().filter(|object| object["kind"] == "PersistentVolumeClaim").cloned().collect();
+        let claims: Vec<Value> =
+            target.iter().filter(|object| object["kind"] == "PersistentVolumeClaim").cloned().collect();
         for claim in claims {
             let bound = target.iter_mut().find(|object| {
                 object["kind"] == "PersistentVolume"
@@ -235,7 +240,8 @@ impl World {
             if let Some(volume) = bound {
                 volume["status"] = json!({"phase": "Bound"});
                 let own = target.iter_mut().find(|object| {
-                    object["kind"] == "PersistentVolumeClaim" && object["metadata"]["name"] == claim["metadata"]["name"]
+                    object["kind"] == "PersistentVolumeClaim"
+                        && object["metadata"]["name"] == claim["metadata"]["name"]
                 });
                 own.unwrap()["status"] = json!({"phase": "Bound"});
             }
@@ -257,7 +263,8 @@ impl World {
                 self.side(*side).push(object);
             }
             Effect::Patch { side, id, operations, .. } => {
-                let object = self.side(*side).iter_mut().find(|one| Object::new((*one).clone()).unwrap().id() == *id);
+                let object =
+                    self.side(*side).iter_mut().find(|one| Object::new((*one).clone()).unwrap().id() == *id);
                 let object = object.unwrap();
                 for operation in operations {
                     let path = operation["path"].as_str().unwrap();
@@ -269,7 +276,9 @@ impl World {
                 }
                 object["metadata"]["resourceVersion"] = json!(version);
             }
-            Effect::Delete { side, id, uid, resource_version, .. } => self.delete(*side, id, uid, resource_version),
+            Effect::Delete { side, id, uid, resource_version, .. } => {
+                self.delete(*side, id, uid, resource_version)
+            }
             Effect::Call { call, .. } => self.call(&call.operation, &call.input),
         }
     }
@@ -284,7 +293,8 @@ impl World {
             return;
         }
         // As the controller-manager: a volume whose claim is gone is Released, and deleted where its policy says so.
-        for volume in self.target.iter_mut().filter(|one| one["spec"]["claimRef"]["name"] == id.name.as_str()) {
+        for volume in self.target.iter_mut().filter(|one| one["spec"]["claimRef"]["name"] == id.name.as_str())
+        {
             volume["status"] = json!({"phase": "Released"});
             if volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
                 && let Some(disk) = volume["spec"]["csi"]["volumeHandle"].as_str()
@@ -297,7 +307,11 @@ impl World {
     fn call(&mut self, operation: &str, input: &Value) {
         let pairs = |tags: &Value| -> Vec<(String, Option<String>)> {
             let tags = tags.as_array().unwrap();
-            tags.iter().map(|tag| (tag["Key"].as_str().unwrap().to_owned(), tag["Value"].as_str().map(str::to_owned))).collect()
+            tags.iter()
+                .map(|tag| {
+                    (tag["Key"].as_str().unwrap().to_owned(), tag["Value"].as_str().map(str::to_owned))
+                })
+                .collect()
         };
         match operation {
             "CreateTags" | "DeleteTags" => {
@@ -312,7 +326,10 @@ impl World {
             }
             "CreateSnapshot" => {
                 let volume = input["VolumeId"].as_str().unwrap().to_owned();
-                assert_eq!(self.disks.volumes[&volume].state, "available", "a snapshot of a volume that is written to");
+                assert_eq!(
+                    self.disks.volumes[&volume].state, "available",
+                    "a snapshot of a volume that is written to"
+                );
                 let tags = pairs(&input["TagSpecifications"][0]["Tags"]);
                 self.disks.snapshots.push(Snapshot {
                     id: format!("snap-{}", self.clock),

@@ -39,7 +39,9 @@ pub fn alias(name: &str, kind: &str, host: &str) -> Value {
 
 /// The ownership record of an external-dns.
 pub fn owned(name: &str, owner: &str) -> Value {
-    let value = format!("\"heritage=external-dns,external-dns/owner={owner},external-dns/resource=ingress/shop/web\"");
+    let value = format!(
+        "\"heritage=external-dns,external-dns/owner={owner},external-dns/resource=ingress/shop/web\""
+    );
     record(name, "TXT", 300, &[&value])
 }
 
@@ -130,7 +132,8 @@ impl Dns {
                 return;
             }
             if outcome.steps.is_empty() {
-                let blocked = outcome.gates.iter().any(|gate| super::world::what(gate).starts_with("blocked"));
+                let blocked =
+                    outcome.gates.iter().any(|gate| super::world::what(gate).starts_with("blocked"));
                 assert!(!blocked, "{:?}", outcome.gates);
                 self.now += 30;
             }
@@ -170,12 +173,18 @@ impl Dns {
             match change["Action"].as_str().unwrap() {
                 "DELETE" => {
                     let at = sets.iter().position(|other| other == set);
-                    sets.remove(at.unwrap_or_else(|| panic!("it is not there as it is named: {set}\n{sets:#?}")));
+                    sets.remove(
+                        at.unwrap_or_else(|| panic!("it is not there as it is named: {set}\n{sets:#?}")),
+                    );
                 }
                 "CREATE" => {
                     let same = |other: &Value| other["Name"] == set["Name"] && other["Type"] == set["Type"];
                     for other in sets.iter().filter(|other| same(other)) {
-                        assert_ne!(other.get("SetIdentifier"), set.get("SetIdentifier"), "it is there already: {set}");
+                        assert_ne!(
+                            other.get("SetIdentifier"),
+                            set.get("SetIdentifier"),
+                            "it is there already: {set}"
+                        );
                         assert_eq!(
                             other.get("SetIdentifier").is_some(),
                             set.get("SetIdentifier").is_some(),
