@@ -36,7 +36,6 @@ mod engine {
 mod git;
 mod git_servers;
 mod git_trees;
-mod handover;
 mod health;
 mod hooks;
 mod k8s;

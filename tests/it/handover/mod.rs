@@ -1,5 +1,7 @@
 //! What is handed over: volumes, traffic, and the guard before the old cluster goes.
 
+mod kops_list;
+mod moto;
 mod sparing;
 mod traffic;
 mod traffic_laws;
