@@ -5,7 +5,7 @@ use super::connector::Connectors;
 use super::credentials::CachedCredentials;
 use super::failure::{code, no_credentials};
 use super::options::{AwsOptions, CredentialsSource};
-use super::region::{self, Endpoint, SERVICES, Variant, service_id};
+use super::region::{self, Endpoint, Variant, service_id};
 use super::trail::History;
 use crate::model::cloud::Service;
 use crate::ports::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds, Trail};
