@@ -41,7 +41,7 @@ pub(super) fn managed(live: &Live, notes: &mut Vec<String>) -> Value {
     if actual["capacityType"] == "SPOT" {
         group["spot"] = json!(true);
         group["instanceTypes"] = json!(kinds);
-    } else if let [one] = kinds.as_slice() {
+    } else if let ([one], false) = (kinds.as_slice(), actual["launchTemplate"]["id"].is_string()) {
         group["instanceType"] = json!(one);
     } else {
         group["instanceTypes"] = json!(kinds);
@@ -56,6 +56,10 @@ pub(super) fn managed(live: &Live, notes: &mut Vec<String>) -> Value {
         }
     } else {
         group["volumeSize"] = actual["diskSize"].clone();
+        notes.push(format!(
+            "node group {name} has no launch template; Portolan gives every group one, and a group keeps what it was made \
+             with: give it a new name in the file, so that it is replaced, with an approval"
+        ));
     }
     match ami_family(actual["amiType"].as_str().unwrap_or_default()) {
         Some(family) => group["amiFamily"] = json!(family),
