@@ -104,8 +104,6 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
     after.insert("DescribeSecurityGroups".into(), before["DescribeSecurityGroups"]);
     assert_eq!(after, before, "nothing else was made and nothing went");
 
-    let again = export(scene.clouds().as_ref(), &access(), "shop").await.unwrap().unwrap();
-    assert_eq!(again.config, exported.config, "the same cluster gives the same file");
     scene.check();
 }
 
