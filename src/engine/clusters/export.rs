@@ -6,8 +6,9 @@ use crate::ports::{CloudAccess, CloudFailure, CloudFailureKind, Clouds};
 use crate::provision::drivers;
 use crate::provision::export::terraform::{self, Written};
 use crate::provision::export::{Exported, calls, eksctl};
-use crate::provision::resource::{Driver, Kind, Snapshot};
+use crate::provision::resource::{Driver, Key, Kind, Resource, Snapshot};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a file describes; networks and roles are referred to by their ids.
 const KINDS: [Kind; 8] = [
@@ -93,9 +94,27 @@ async fn read(
         declared: &[],
         at_once: AT_ONCE,
     };
-    let reading = reader.read().await;
+    let mut reading = reader.read().await;
+    // Policies are asked for with entries that are declared: here with all that there are.
+    let entries = reading.snapshot.live.keys().filter(|key| key.kind == Kind::AccessEntry);
+    let entries: Vec<Resource> = entries.map(as_declared).collect();
+    if !entries.is_empty() {
+        let reader = Reader { declared: &entries, ..reader };
+        reading = reader.read_again(&reading.snapshot, &BTreeSet::from([Kind::AccessEntry])).await;
+    }
     if let (true, Some(failure)) = (reading.snapshot.unread.contains_key(&Kind::Cluster), reading.failure) {
         return Err(failure);
     }
     Ok((account, reading.snapshot))
+}
+
+fn as_declared(key: &Key) -> Resource {
+    Resource {
+        key: key.clone(),
+        desired: Value::Null,
+        tags: BTreeMap::new(),
+        needs: BTreeSet::new(),
+        declared_at: String::new(),
+        existing: true,
+    }
 }

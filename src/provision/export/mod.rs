@@ -5,6 +5,7 @@ pub mod hcl;
 mod node_groups;
 pub mod terraform;
 
+use super::network::ISSUER;
 use super::network::answer::{items, text};
 use super::network::ec2::{ec2, filters};
 use super::resource::{Kind, Live, Scope, Snapshot};
@@ -37,6 +38,7 @@ pub fn calls(snapshot: &Snapshot) -> Vec<Call> {
     vec![
         ec2("DescribeSubnets", json!({"SubnetIds": subnets})),
         ec2("DescribeRouteTables", json!({"Filters": in_vpc})),
+        Call::new(Service::Iam, "ListOpenIDConnectProviders", json!({})),
     ]
 }
 
@@ -58,7 +60,7 @@ pub fn eksctl(scope: &Scope, snapshot: &Snapshot, answers: &[(Call, Value)]) -> 
             "tags": own_tags(cluster),
         })),
         "vpc": vpc(cluster, &subnets),
-        "iam": iam(cluster, snapshot),
+        "iam": iam(cluster, snapshot, has_provider(cluster, answers)),
         "accessConfig": access(cluster, snapshot),
         "addonsConfig": {"disableDefaultAddons": true},
         "addons": list(snapshot, Kind::Addon, addon),
@@ -176,7 +178,21 @@ fn vpc(cluster: &Live, subnets: &Subnets) -> Value {
     vpc
 }
 
-fn iam(cluster: &Live, snapshot: &Snapshot) -> Value {
+/// Whether IAM trusts the cluster's tokens.
+fn has_provider(cluster: &Live, answers: &[(Call, Value)]) -> bool {
+    let issuer =
+        cluster.outputs.get(ISSUER).and_then(Value::as_str).and_then(|url| url.strip_prefix("https://"));
+    let listed = answers
+        .iter()
+        .filter(|(call, _)| call.operation == "ListOpenIDConnectProviders")
+        .flat_map(|(_, answer)| items(answer, "OpenIDConnectProviderList"));
+    issuer.is_some_and(|issuer| {
+        let end = format!("/{issuer}");
+        listed.into_iter().any(|provider| text(provider, "Arn").ends_with(&end))
+    })
+}
+
+fn iam(cluster: &Live, snapshot: &Snapshot, with_oidc: bool) -> Value {
     let associations = list(snapshot, Kind::PodIdentityAssociation, |live| {
         json!({
             "namespace": live.actual["namespace"],
@@ -189,7 +205,7 @@ fn iam(cluster: &Live, snapshot: &Snapshot) -> Value {
     });
     json!({
         "serviceRoleARN": cluster.actual["roleArn"],
-        "withOIDC": snapshot.live.keys().any(|key| key.kind == Kind::OidcProvider),
+        "withOIDC": with_oidc,
         "podIdentityAssociations": associations,
     })
 }

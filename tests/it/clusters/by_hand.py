@@ -76,14 +76,17 @@ wait("cluster_active", name=CLUSTER)
 for addon in ("vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"):
     eks.create_addon(clusterName=CLUSTER, addonName=addon)
     wait("addon_active", clusterName=CLUSTER, addonName=addon)
+template = ec2.create_launch_template(LaunchTemplateName="hand", LaunchTemplateData={
+    "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 40, "VolumeType": "gp3"}}]})
+template = {"id": template["LaunchTemplate"]["LaunchTemplateId"], "version": "1"}
 eks.create_nodegroup(
     clusterName=CLUSTER, nodegroupName="blue", nodeRole=node_role, subnets=sides["private"],
-    instanceTypes=["t3.medium"], diskSize=40, scalingConfig={"minSize": 1, "maxSize": 3, "desiredSize": 2},
+    instanceTypes=["t3.medium"], launchTemplate=template, scalingConfig={"minSize": 1, "maxSize": 3, "desiredSize": 2},
     labels={"pool": "blue"}, tags={"cost": "1/2"})
 wait("nodegroup_active", clusterName=CLUSTER, nodegroupName="blue")
 eks.create_nodegroup(
     clusterName=CLUSTER, nodegroupName="spot", nodeRole=node_role, subnets=sides["private"], capacityType="SPOT",
-    instanceTypes=["t3.medium", "t3.large"], scalingConfig={"minSize": 1, "maxSize": 4, "desiredSize": 1},
+    launchTemplate=template, instanceTypes=["t3.medium", "t3.large"], scalingConfig={"minSize": 1, "maxSize": 4, "desiredSize": 1},
     taints=[{"key": "spot", "value": "true", "effect": "NO_SCHEDULE"}], updateConfig={"maxUnavailablePercentage": 50})
 wait("nodegroup_active", clusterName=CLUSTER, nodegroupName="spot")
 eks.create_fargate_profile(

@@ -48,7 +48,7 @@ pub fn call(service: &Service, asked: &Asked) -> Option<Result<Value, ApiError>>
 
 /// An error of a cluster that is not there stays as it is.
 fn of_cluster(service: &Service, asked: &Asked) -> Result<Value, ApiError> {
-    service.state().cluster(asked.text("clusterName")).map(|cluster| described(cluster))
+    service.state().cluster(asked.text("clusterName")).map(described)
 }
 
 fn capabilities(service: &Service, asked: &Asked) -> Result<Value, ApiError> {
