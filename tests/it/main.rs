@@ -44,7 +44,6 @@ mod local;
 mod local_aws;
 mod local_programs;
 mod migrate;
-mod migrate_dump;
 mod migrate_objects;
 mod migrate_proof;
 mod plan;
