@@ -4,7 +4,7 @@
 //! Everything in it is sorted, so the order in which objects come does not matter.
 
 use super::psp::PodSecurity;
-use crate::model::{Gvk, ResourceId};
+use crate::model::{GroupKind, Gvk, ResourceId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,7 @@ pub struct Survey {
     tokens: BTreeSet<ResourceId>,
     security: BTreeMap<String, PodSecurity>,
     volumes: BTreeSet<String>,
+    defined: BTreeSet<GroupKind>,
 }
 
 impl Survey {
@@ -39,6 +40,11 @@ impl Survey {
                     survey.volumes.insert(id.name.clone());
                 }
                 ("", "ServiceAccount") => survey.account(object, &id),
+                ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+                    if let (Some(group), Some(kind)) = (text("/spec/group"), text("/spec/names/kind")) {
+                        survey.defined.insert(GroupKind::new(group, kind));
+                    }
+                }
                 ("", "Pod") => {
                     if let Some(policy) = text("/metadata/annotations/kubernetes.io~1psp") {
                         let namespace = id.namespace.clone().unwrap_or_default();
@@ -121,6 +127,12 @@ impl Survey {
     #[must_use]
     pub fn has_volume(&self, name: &str) -> bool {
         self.volumes.contains(name)
+    }
+
+    /// Whether the definition of a custom kind is in the set.
+    #[must_use]
+    pub fn defines(&self, kind: &GroupKind) -> bool {
+        self.defined.contains(kind)
     }
 
     /// What the policies that admitted a namespace's pods allow and set.

@@ -116,22 +116,27 @@ impl<'a> Work<'a> {
     /// Takes out what a pointer names, and the mapping of labels or annotations above it that is empty then.
     pub fn remove_for(&mut self, pointer: &str, reason: &str) -> Option<Value> {
         let old = take(&mut self.object, pointer)?;
-        // The caller mostly has no use for it, and what is stripped can be large: it goes into the record as it is.
         self.record(pointer, Some(old.clone()), None, reason);
+        self.prune(pointer);
+        Some(old)
+    }
+
+    /// Takes out something large, or something that nobody should read: the record says only that it was there.
+    pub fn discard(&mut self, pointer: &str) {
+        if take(&mut self.object, pointer).is_some() {
+            let reason = self.rule.reason;
+            self.record(pointer, Some(Value::String("(not shown)".into())), None, reason);
+            self.prune(pointer);
+        }
+    }
+
+    /// Takes out a mapping of labels or annotations that is empty since one of its keys went.
+    fn prune(&mut self, pointer: &str) {
         if let Some((above, _)) = split(pointer)
             && (above.ends_with("/annotations") || above.ends_with("/labels"))
             && self.get(above).and_then(Value::as_object).is_some_and(serde_json::Map::is_empty)
         {
             take(&mut self.object, above);
-        }
-        Some(old)
-    }
-
-    /// Takes out something large that nobody wants to read: the record says only that it was there.
-    pub fn discard(&mut self, pointer: &str) {
-        if take(&mut self.object, pointer).is_some() {
-            let reason = self.rule.reason;
-            self.record(pointer, Some(Value::String("(not shown)".into())), None, reason);
         }
     }
 

@@ -63,6 +63,7 @@ mod yaml_fidelity;
 mod support {
     pub mod aws;
     pub mod control_plane;
+    pub mod corpus;
     pub mod daemon;
     pub mod gate;
     pub mod git_repo;

@@ -14,10 +14,12 @@ mod fields;
 pub mod packing;
 pub mod report;
 mod rule;
+mod rules_context;
 mod table;
 mod translate;
 
 pub use facts::{EksVersion, Facts, GroupSize, InstanceType, Subnet, Vpc};
+pub use rules_context::rules_context;
 pub use translate::labels::{LabelFate, node_label};
 pub use translate::names::{cluster_name, node_group_name};
 

@@ -60,13 +60,10 @@ impl<'a> Facts<'a> {
             })
             .collect();
         // Where two objects claim one identity, the same one has to win whatever the order they came in.
-        facts.sort_by_cached_key(|fact| {
-            (
-                fact.key.clone(),
-                fact.id.clone(),
-                fact.object.uid().unwrap_or_default().to_owned(),
-                fact.object.body().to_string(),
-            )
+        facts.sort_by(|a, b| {
+            let place =
+                |fact: &Fact<'a>| (fact.object.uid().unwrap_or_default(), fact.object.body().to_string());
+            a.key.cmp(&b.key).then_with(|| a.id.cmp(&b.id)).then_with(|| place(a).cmp(&place(b)))
         });
         let references = References::among(facts.iter().map(|fact| fact.object));
         let mut applied = BTreeSet::new();

@@ -9,8 +9,9 @@ use serde_json::json;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Chart {
-    /// Address of the chart's repository.
-    pub repository: String,
+    /// The project that publishes it, as `owner/name` on GitHub. Its address is a matter of the one who installs it:
+    /// companies have mirrors.
+    pub project: String,
     /// The chart's name.
     pub name: String,
     /// Where it is installed.

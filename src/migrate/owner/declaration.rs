@@ -192,12 +192,7 @@ impl<'a> World<'a> {
                 "Application {} of an Argo CD that runs elsewhere gets the new cluster as a destination",
                 claim.name
             );
-            let place = claim
-                .namespace
-                .as_ref()
-                .map(|_| Place::default())
-                .filter(|place| !place.repository.is_empty());
-            return (None, place, Retarget { says, ..Retarget::default() });
+            return (None, None, Retarget { says, ..Retarget::default() });
         };
         let spec = &application.body()["spec"];
         let source = if spec["source"].is_object() { &spec["source"] } else { &spec["sources"][0] };

@@ -78,10 +78,8 @@ pub struct ExportPlan {
 #[must_use]
 pub fn export_plan(objects: &[Object], layout: &Layout) -> ExportPlan {
     let mut plan = ExportPlan::default();
-    let mut ordered: Vec<&Object> = objects.iter().collect();
-    ordered.sort_by_cached_key(|object| (object.id(), object.body().to_string()));
     let mut members: BTreeMap<Option<String>, BTreeSet<ResourceId>> = BTreeMap::new();
-    for object in ordered {
+    for object in super::in_order(objects) {
         let home = home(object);
         let folder = folder(layout, home.as_deref());
         members.entry(home).or_default().insert(object.id());

@@ -51,8 +51,7 @@ pub fn mark(object: &Object) -> Option<&'static str> {
 /// Gives every object its owner class, in the order of identities, whatever the order of the input.
 #[must_use]
 pub fn owners(objects: &[Object], sources: &Sources) -> Vec<Owned> {
-    let mut ordered: Vec<&Object> = objects.iter().collect();
-    ordered.sort_by_cached_key(|object| (object.id(), object.body().to_string()));
+    let ordered = in_order(objects);
     let references = References::among(ordered.iter().copied());
     let world = declaration::World::new(&ordered, &references, sources);
     let mut owned: Vec<Owned> = ordered
@@ -77,6 +76,16 @@ pub fn owners(objects: &[Object], sources: &Sources) -> Vec<Owned> {
         .collect();
     owned.sort();
     owned
+}
+
+/// Objects by identity. Where two have one, the text of them decides, so that the order of the input does not.
+fn in_order(objects: &[Object]) -> Vec<&Object> {
+    let mut ordered: Vec<(ResourceId, &Object)> =
+        objects.iter().map(|object| (object.id(), object)).collect();
+    ordered.sort_by(|(a_id, a), (b_id, b)| {
+        a_id.cmp(b_id).then_with(|| a.body().to_string().cmp(&b.body().to_string()))
+    });
+    ordered.into_iter().map(|(_, object)| object).collect()
 }
 
 /// The object at the end of a chain of controllers.

@@ -35,10 +35,8 @@ pub(super) fn workload(work: &mut Work<'_>, from: &Gvk) {
             keep(work, "/spec/revisionHistoryLimit", json!(i32::MAX));
             rolling(work, &keep);
         }
-        ("Deployment", _) => {
-            keep(work, "/spec/revisionHistoryLimit", json!(2));
-            rolling(work, &keep);
-        }
+        // Beside this one apps/v1beta1 has the defaults of apps/v1.
+        ("Deployment", _) => keep(work, "/spec/revisionHistoryLimit", json!(2)),
         ("DaemonSet", _) => keep(work, "/spec/updateStrategy", json!({"type": "OnDelete"})),
         ("StatefulSet", _) => keep(work, "/spec/updateStrategy", json!({"type": "OnDelete"})),
         _ => {}

@@ -12,6 +12,9 @@ pub(super) fn definition(work: &mut Work<'_>) {
         work.set("/spec/versions", json!([{"name": name, "served": true, "storage": true}]));
     }
     work.remove("/spec/version");
+    if work.get("/spec/scope").is_none_or(Value::is_null) {
+        work.set_for("/spec/scope", "Namespaced", "v1 requires it; this was the default");
+    }
     let validation =
         work.remove("/spec/validation").and_then(|mut v| v.get_mut("openAPIV3Schema").map(Value::take));
     let subresources = work.remove("/spec/subresources");

@@ -30,7 +30,7 @@ pub fn convert(work: &mut Work<'_>, from: &Gvk, into: &Gvk) {
         "RuntimeClass" => small::runtime_class(work, from),
         "EndpointSlice" => small::endpoint_slice(work),
         "FlowSchema" | "PriorityLevelConfiguration" => small::flow_control(work),
-        "CSIDriver" => {}
+        "ResourceClaim" | "ResourceClaimTemplate" if into.group == "resource.k8s.io" => small::claim(work),
         _ if into.group == "cert-manager.io" => certificates::certificate(work, from),
         _ => {}
     }

@@ -61,3 +61,17 @@ pub(super) fn endpoint_slice(work: &mut Work<'_>) {
 pub(super) fn flow_control(work: &mut Work<'_>) {
     work.rename("/spec/limited/assuredConcurrencyShares", "/spec/limited/nominalConcurrencyShares");
 }
+
+/// A request for a device says since v1beta2 whether it wants exactly this one or the first of several (KEP-4816).
+pub(super) fn claim(work: &mut Work<'_>) {
+    let spec = if work.kind() == "ResourceClaimTemplate" { "/spec/spec" } else { "/spec" };
+    for request in work.items(&format!("{spec}/devices/requests")) {
+        let keys = work.keys(&request);
+        if keys.iter().any(|key| key == "exactly" || key == "firstAvailable") {
+            continue;
+        }
+        for key in keys.iter().filter(|key| *key != "name") {
+            work.rename(&at(&request, key), &at(&at(&request, "exactly"), key));
+        }
+    }
+}

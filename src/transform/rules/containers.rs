@@ -26,6 +26,13 @@ pub const RULES: &[Rule] = &[
         apply: host_paths,
     },
     Rule {
+        id: "pod.host-network",
+        kinds: &[],
+        reason: "the pod is reached by the address of its node",
+        source: "EKS user guide, cluster security group",
+        apply: host_network,
+    },
+    Rule {
         id: "pod.dns-address",
         kinds: &[],
         reason: "the cluster's DNS has another address",
@@ -89,6 +96,30 @@ fn host_paths(work: &mut Work<'_>) {
                 work.remark(row.level, &pointer, &row.says);
             }
         }
+    }
+}
+
+fn host_network(work: &mut Work<'_>) {
+    for spec in pod_specs(&work.object) {
+        let network = at(&spec, "hostNetwork");
+        let mut ports: Vec<u64> = Vec::new();
+        for container in work.items(&at(&spec, "containers")) {
+            for port in work.items(&at(&container, "ports")) {
+                ports.extend(
+                    work.get(&at(&port, "hostPort")).and_then(Value::as_u64).filter(|port| *port > 0),
+                );
+            }
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        let shown = ports.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let says = match (work.is_true(&network), ports.is_empty()) {
+            (false, true) => continue,
+            (true, true) => "the pod has its node's address: who calls it needs the new nodes' addresses, and a rule of their security group".to_owned(),
+            _ => format!("ports {shown} are those of the node: who calls them needs the new nodes' addresses, and a rule of their security group"),
+        };
+        let place = if work.is_true(&network) { network } else { at(&spec, "containers") };
+        work.remark(Weight::Warning, &place, says);
     }
 }
 

@@ -57,7 +57,8 @@ pub const RULES: &[Rule] = &[
 const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
 
 fn last_applied(work: &mut Work<'_>) {
-    work.remove(LAST_APPLIED);
+    // It repeats the whole object, passwords in environment variables included.
+    work.discard(LAST_APPLIED);
 }
 
 fn server_metadata(work: &mut Work<'_>) {

@@ -45,8 +45,15 @@ fn version(work: &mut Work<'_>) {
                     gvk.group_kind()
                 );
                 work.remark(Weight::Blocker, "/apiVersion", says);
-            } else if !is_defined_by_the_move(&gvk) {
-                work.remark(Weight::Blocker, "/apiVersion", format!("the target does not serve {gvk}"));
+            } else if !is_defined_by_the_move(work, &gvk) {
+                let says = if is_custom(&gvk) {
+                    format!(
+                        "the target does not serve {gvk}, and no definition of it is among the objects: install what brings it first"
+                    )
+                } else {
+                    format!("the target does not serve {gvk}")
+                };
+                work.remark(Weight::Blocker, "/apiVersion", says);
             }
             return;
         };
@@ -66,7 +73,20 @@ fn version(work: &mut Work<'_>) {
     }
 }
 
-/// Kinds whose definition is an object of the move, and so are not served by the target beforehand.
-fn is_defined_by_the_move(gvk: &Gvk) -> bool {
-    gvk.group.contains('.') && !gvk.group.ends_with(".k8s.io")
+/// Kinds whose definition is an object of the move, and so are not served by the target beforehand. Of an object alone
+/// nobody knows which others come along: a custom kind is given the benefit of the doubt.
+fn is_defined_by_the_move(work: &Work<'_>, gvk: &Gvk) -> bool {
+    let survey = &work.context.survey;
+    if survey.is_empty() { is_custom(gvk) } else { survey.defines(&gvk.group_kind()) }
+}
+
+/// Groups of Kubernetes have no dot, or end in `.k8s.io`; some of those are custom ones as well.
+fn is_custom(gvk: &Gvk) -> bool {
+    const OF_PROJECTS: [&str; 4] = [
+        "snapshot.storage.k8s.io",
+        "gateway.networking.k8s.io",
+        "policy.networking.k8s.io",
+        "autoscaling.k8s.io",
+    ];
+    gvk.group.contains('.') && (!gvk.group.ends_with(".k8s.io") || OF_PROJECTS.contains(&gvk.group.as_str()))
 }

@@ -1,6 +1,6 @@
 //! Our own fixtures, each with the verdicts and the ClusterConfig that are expected of it.
 
-use super::account;
+use super::{account, made};
 use portolan::migrate::assess::{Assessment, Facts, assess, report};
 use portolan::migrate::{Level, Verdict};
 use portolan::model::cluster_config;
@@ -31,11 +31,12 @@ fn cases() -> Vec<(String, KopsState)> {
     cases.collect()
 }
 
-fn case(name: &str) -> KopsState {
+pub fn case(name: &str) -> KopsState {
     cases().into_iter().find(|(other, _)| other == name).unwrap().1
 }
 
-fn facts(state: &KopsState) -> Facts {
+/// The fixture account, with namespaces that patterns mean.
+pub fn facts(state: &KopsState) -> Facts {
     if state.items("networking.subnets").iter().all(|subnet| subnet["zone"].is_null()) {
         return Facts::default();
     }
@@ -82,6 +83,9 @@ fn fixtures_have_their_verdicts_and_configs() {
         let first = assess(&state, &facts, &BTreeMap::new());
         compare(&format!("{name}.verdicts"), &listed(&first), &mut different);
         let second = assess(&state, &facts, &account::choices(&first.verdicts));
+        if let Some(config) = &second.config {
+            made::can_be_made(&name, config, &facts);
+        }
         let config = second.config.map(|config| serde_json::to_string_pretty(&config).unwrap());
         compare(
             &format!("{name}.config.json"),
@@ -229,4 +233,48 @@ fn configs_are_valid_and_keep_what_the_specs_say() {
         iam.pod_identity_associations.iter().filter(|a| a.service_account_name == "runner").count(),
         2
     );
+}
+
+/// A Cluster with a spec of its own and two zones, by its verdicts.
+fn of_spec(more: &str) -> Assessment {
+    let text = format!(
+        "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata: {{name: a.example.com}}\nspec:\n  cloudProvider: aws\n  \
+         networkID: vpc-1\n  networkCIDR: 10.0.0.0/16\n  networking: {{kubenet: {{}}}}\n  subnets:\n  \
+         - {{name: a, zone: eu-west-1a, type: Private, id: subnet-a}}\n  - {{name: b, zone: eu-west-1b, type: Private, id: subnet-b}}\n{more}"
+    );
+    let state = read_files("x", &[Source { origin: "x", bytes: text.as_bytes() }], None).unwrap();
+    assess(&state, &Facts::default(), &BTreeMap::new())
+}
+
+#[test]
+fn ipv6_clusters_let_ipv6_addresses_in_and_others_say_so() {
+    let access = "  kubernetesApiAccess: [198.51.100.0/24, \"2001:db8::1\"]\n";
+    let level = |assessment: &Assessment| {
+        assessment.verdicts.iter().find(|v| v.field == "/spec/kubernetesApiAccess/1").unwrap().level
+    };
+    let four = of_spec(access);
+    assert_eq!(level(&four), Level::Warning);
+    assert_eq!(four.config.unwrap().vpc.unwrap().public_access_cidrs, ["198.51.100.0/24"]);
+    let six = of_spec(&format!("{access}  nonMasqueradeCIDR: \"::/0\"\n"));
+    assert_eq!(level(&six), Level::Mapped);
+    assert_eq!(six.config.unwrap().vpc.unwrap().public_access_cidrs, ["198.51.100.0/24", "2001:db8::1/128"]);
+    let inner = of_spec(&format!(
+        "{access}  nonMasqueradeCIDR: \"::/0\"\n  api: {{loadBalancer: {{type: Internal}}}}\n"
+    ));
+    let vpc = inner.config.unwrap().vpc.unwrap();
+    assert_eq!((vpc.extra_cidrs.len(), vpc.extra_ipv6_cidrs), (1, vec!["2001:db8::1/128".to_owned()]));
+}
+
+#[test]
+fn a_scheduler_that_asks_others_is_a_blocker() {
+    let scheduler = |more: &str| {
+        let document = format!(
+            "---\napiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n{more}"
+        );
+        let assessment = of_spec(&document);
+        assessment.verdicts.iter().find(|v| v.rule == "kops.other.scheduler").unwrap().level
+    };
+    assert_eq!(scheduler("percentageOfNodesToScore: 50\n"), Level::Irrelevant);
+    assert_eq!(scheduler("extenders: [{urlPrefix: \"https://a.example\"}]\n"), Level::Blocker);
+    assert_eq!(scheduler("profiles: [{plugins: {score: {disabled: [{name: \"*\"}]}}}]\n"), Level::Blocker);
 }

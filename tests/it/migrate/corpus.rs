@@ -1,28 +1,16 @@
 //! Every cluster that kops itself is tested with, where the corpus is at hand.
 
-use super::account;
-use portolan::migrate::assess::{assess, report};
+use super::{account, made};
+use crate::support::corpus::{corpus, entries};
+use portolan::migrate::assess::{assess, report, rules_context};
 use portolan::migrate::{Level, Verdict};
-use portolan::model::cluster_config;
 use portolan::model::kops::{Cloud, KopsState, Source, read_files, read_store};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-
-fn corpus() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let path = std::env::var_os("PORTOLAN_CORPUS").map_or(path, PathBuf::from);
-    path.is_dir().then_some(path)
-}
-
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-}
+use std::path::Path;
 
 /// Every case of every generation: its name and its state, with the state store where there is one.
 fn cases() -> Vec<(String, KopsState)> {
-    let Some(corpus) = corpus() else { return Vec::new() };
+    let Some(corpus) = corpus("") else { return Vec::new() };
     let mut cases = Vec::new();
     for generation in
         entries(&corpus).iter().filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("kops"))
@@ -151,16 +139,17 @@ fn blockers_are_those_that_the_specs_earn() {
 }
 
 #[test]
-fn with_choices_every_case_becomes_a_valid_cluster_config() {
+fn with_choices_every_case_becomes_a_cluster_that_can_be_made() {
+    let mut count = 0;
     for (name, state) in cases().into_iter().filter(|(_, state)| state.cloud() == Cloud::Aws) {
         let facts = account::facts(&state);
         let first = assess(&state, &facts, &BTreeMap::new());
-        let second = assess(&state, &facts, &account::choices(&first.verdicts));
+        let choices = account::choices(&first.verdicts);
+        let second = assess(&state, &facts, &choices);
         assert_eq!(blockers(&second.verdicts), BTreeSet::new(), "{name}");
         assert_eq!(second.of_level(Level::Choice).count(), 0, "{name}");
         let config = second.config.unwrap_or_else(|| panic!("{name} has no config"));
-        let text = serde_json::to_string(&config).unwrap();
-        cluster_config::read(&text, "c.yaml").unwrap_or_else(|problems| panic!("{name}: {problems}"));
+        made::can_be_made(&name, &config, &facts);
         assert!(
             second.notes.iter().all(|note| !note.contains("answers no question")),
             "{name}: {:?}",
@@ -168,7 +157,11 @@ fn with_choices_every_case_becomes_a_valid_cluster_config() {
         );
         let nodes = state.node_groups().count();
         assert!(config.managed_node_groups.len() + config.node_groups.len() >= nodes, "{name}");
+        let rules = rules_context(&state, &facts, &choices, &config);
+        assert!(rules.problems().is_empty(), "{name}: {:?}", rules.problems());
+        count += 1;
     }
+    eprintln!("{count} cases of the corpus");
 }
 
 #[test]

@@ -4,4 +4,6 @@ mod account;
 mod assess;
 mod corpus;
 mod kops;
+mod made;
 mod packing;
+mod rules;

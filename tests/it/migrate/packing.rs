@@ -3,7 +3,7 @@
 use super::account;
 use portolan::migrate::Level;
 use portolan::migrate::assess::packing::{Demand, Packing, pack, picture, planned_groups, verdicts};
-use portolan::migrate::assess::{Facts, Subnet};
+use portolan::migrate::assess::{Assessment, Facts, Subnet, report};
 use portolan::model::cluster_config::{ClusterConfig, read};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -96,6 +96,16 @@ fn what_fits_fits_and_is_shown() {
     assert_eq!((verdicts.len(), verdicts[0].rule.as_str()), (1, "kops.capacity.fits"));
     let picture = picture(&packing);
     assert!(picture.contains("common (m5.large, 2 of 4 nodes)") && picture.contains("[####"), "{picture}");
+}
+
+#[test]
+fn the_page_shows_the_nodes_and_loads_nothing() {
+    let packing = run(vec![pod("a", "500m", "1Gi"), pod("<x>", "64", "1Gi")]);
+    let page = report::html_with_packing(&Assessment::default(), &packing);
+    assert!(page.contains("common <small>m5.large, 1 of 4 nodes"), "{page}");
+    assert!(page.contains("500 of 1930 m") && page.contains("width:25%"), "{page}");
+    assert!(page.contains("shop/&lt;x&gt;</code> has no place") && !page.contains("<x>"), "{page}");
+    assert!(!page.contains("http") && !page.contains("<script"));
 }
 
 #[test]

@@ -1,49 +1,15 @@
 //! The wider run: manifests that kops itself rendered, and software of others. Nothing is tried where they are not there.
 
 use super::is_kops;
+use crate::support::corpus::{corpus, documents, files};
 use portolan::migrate::own::{Class, Context, Index, Whose, classify};
 use portolan::model::Object;
-use portolan::model::yaml::{Limits, read_stream};
-use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn corpus() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    folder.is_dir().then_some(folder)
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.path().is_dir() { folders.push(entry.path()) } else { found.push(entry.path()) }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn documents(path: &Path) -> Vec<Value> {
-    let bytes = std::fs::read(path).unwrap();
-    read_stream(&bytes, &Limits::default())
-        .into_iter()
-        .flatten()
-        .map(portolan::model::yaml::Document::into_value)
-        .collect()
-}
-
-/// Objects of a file, lists taken apart.
+/// Objects of a file.
 fn objects(path: &Path) -> Vec<Object> {
-    let mut bodies = Vec::new();
-    for document in documents(path) {
-        match document.get("items").and_then(Value::as_array) {
-            Some(items) => bodies.extend(items.iter().cloned()),
-            None => bodies.push(document),
-        }
-    }
-    bodies.into_iter().filter_map(|body| Object::new(body).ok()).collect()
+    documents(path).into_iter().filter_map(|body| Object::new(body).ok()).collect()
 }
 
 /// The add-ons of one rendered state store, by name.
@@ -69,7 +35,7 @@ fn addons(state: &Path) -> BTreeMap<String, Vec<Object>> {
 }
 
 fn states() -> Vec<(String, BTreeMap<String, Vec<Object>>)> {
-    let Some(corpus) = corpus() else { return Vec::new() };
+    let Some(corpus) = corpus("") else { return Vec::new() };
     let mut states = Vec::new();
     for generation in std::fs::read_dir(corpus)
         .unwrap()
@@ -107,7 +73,7 @@ fn rendered_addons_are_kops_own_by_the_channel() {
             assert!(!matches!(one.class, Class::Ask { .. }), "{case}: {one:?}");
         }
     }
-    assert!(corpus().is_none() || states.len() >= 7, "only {} states", states.len());
+    assert!(corpus("").is_none() || states.len() >= 7, "only {} states", states.len());
 }
 
 #[test]
@@ -136,7 +102,7 @@ fn rendered_addons_are_kops_own_by_name() {
 /// The list of objects of all releases: names of add-ons, and below each of them kinds with names.
 #[test]
 fn objects_of_all_releases_are_kops_own_by_name() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus("") else { return };
     let list = std::fs::read_to_string(corpus.join("kops/addon-objects.txt")).unwrap();
     let mut by_addon: BTreeMap<&str, Vec<Object>> = BTreeMap::new();
     let mut addon = "";
@@ -182,7 +148,7 @@ fn group_of(kind: &str) -> Option<&'static str> {
 
 #[test]
 fn software_of_others_is_never_kops_own() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus("") else { return };
     // The worst case: a cluster whose kops has every add-on that there is.
     let mut index = Index::default();
     let mut system = Vec::new();

@@ -6,7 +6,7 @@ use portolan::transform::pointer_at;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
+pub fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(map) if !map.is_empty() => {
             map.iter().for_each(|(key, below)| leaves(below, &pointer_at(at, key), found));
@@ -18,7 +18,7 @@ fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-fn changed(value: &Value) -> Value {
+pub fn changed(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::from(format!("{text}x")),
         Value::Number(number) => Value::from(number.as_i64().unwrap_or_default() + 1),
@@ -30,7 +30,7 @@ fn changed(value: &Value) -> Value {
 }
 
 /// Takes out what a pointer names. Gives back whether that was something.
-fn cut(value: &mut Value, pointer: &str) -> bool {
+pub fn cut(value: &mut Value, pointer: &str) -> bool {
     let (above, key) = pointer.rsplit_once('/').unwrap();
     match value.pointer_mut(above) {
         Some(Value::Object(map)) => map.remove(&key.replace("~1", "/").replace("~0", "~")).is_some(),

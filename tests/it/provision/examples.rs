@@ -1,10 +1,10 @@
 //! eksctl's own examples: resources or problems for each, never a panic, and creations that the service's model allows.
 
 use super::scene::{is_of_eks, scope};
-use super::service::{check, corpus};
+use super::service::{check, corpus, stand_in};
 use portolan::model::cluster::EksRef;
 use portolan::model::cluster_config::read;
-use portolan::provision::resource::{Scope, Snapshot, TOKEN};
+use portolan::provision::resource::{Scope, Snapshot};
 use portolan::provision::{StepAction, drivers, plan, resources};
 use serde_json::json;
 
@@ -56,15 +56,4 @@ fn eksctls_examples_become_resources_or_are_refused() {
         taken += 1;
     }
     assert!(taken >= files.len() / 3, "{taken} of {} were taken, {refused} refused", files.len());
-}
-
-/// Puts something in the place of tokens and of outputs that are not known yet.
-fn stand_in(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::Object(members) if members.contains_key("$output") => *value = json!("stand-in"),
-        serde_json::Value::Object(members) => members.values_mut().for_each(stand_in),
-        serde_json::Value::Array(items) => items.iter_mut().for_each(stand_in),
-        serde_json::Value::String(text) if text == TOKEN => *text = "token".into(),
-        _ => {}
-    }
 }

@@ -12,5 +12,6 @@ mod nodes;
 mod plan;
 mod recorded;
 mod scene;
-mod service;
+/// The service model as the judge of calls serves other tests too.
+pub mod service;
 mod upgrade;

@@ -2,6 +2,7 @@
 
 use portolan::local::aws::eks::{Model, Way, misfits};
 use portolan::model::cloud::{Call, Service};
+use portolan::provision::resource::TOKEN;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -450,10 +451,20 @@ pub fn check(call: &Call) {
     assert!(words.is_empty(), "{call} does not fit the model: {}\n{:#}", words.join("; "), call.input);
 }
 
+/// Puts something in the place of tokens and of outputs that are not known yet.
+pub fn stand_in(value: &mut Value) {
+    match value {
+        Value::Object(members) if members.contains_key("$output") => *value = json!("stand-in"),
+        Value::Object(members) => members.values_mut().for_each(stand_in),
+        Value::Array(items) => items.iter_mut().for_each(stand_in),
+        Value::String(text) if text == TOKEN => *text = "token".into(),
+        _ => {}
+    }
+}
+
 /// The folder of real input beside the repository, if it is there.
 pub fn corpus() -> Option<PathBuf> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus"));
-    folder.is_dir().then_some(folder)
+    crate::support::corpus::corpus("")
 }
 
 pub fn model() -> Option<&'static Model> {

@@ -25,6 +25,9 @@ fn old_workloads_keep_the_defaults_that_they_ran_with() {
     assert_eq!(new["spec"]["progressDeadlineSeconds"], i32::MAX);
     assert_eq!(new["spec"]["strategy"]["rollingUpdate"], json!({"maxSurge": 1, "maxUnavailable": 1}));
     assert!(new["spec"].get("rollbackTo").is_none());
+    let beta = object("apps/v1beta1", "Deployment", json!({"spec": {"template": template}}));
+    let beta = one(&beta, &context());
+    assert_eq!((&beta["spec"]["revisionHistoryLimit"], beta["spec"].get("strategy")), (&json!(2), None));
     let set =
         object("apps/v1beta1", "StatefulSet", json!({"spec": {"serviceName": "a", "template": template}}));
     assert_eq!(one(&set, &context())["spec"]["updateStrategy"]["type"], "OnDelete");
@@ -168,5 +171,39 @@ fn small_kinds_are_converted() {
         new["spec"],
         json!({"secretName": "tls", "privateKey": {"algorithm": "RSA", "size": 2048},
         "subject": {"organizations": ["Shop"]}})
+    );
+}
+
+#[test]
+fn custom_objects_need_their_definition() {
+    let mut context = context();
+    context.target.served.add(&portolan::model::Gvk::from_api_version("v1", "Pod"));
+    let farm = object("farms.example.com/v1", "Farm", json!({}));
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "farms.farms.example.com"},
+        "spec": {"group": "farms.example.com", "names": {"kind": "Farm"}, "versions": []}});
+    context
+        .target
+        .served
+        .add(&portolan::model::Gvk::from_api_version("apiextensions.k8s.io/v1", "CustomResourceDefinition"));
+    let blockers = |objects: &[Value]| {
+        let done = portolan::transform::transform_all(objects, &context);
+        done.iter().flat_map(|one| told(one, Weight::Blocker)).count()
+    };
+    assert_eq!(blockers(&[farm.clone(), definition]), 0);
+    assert_eq!(blockers(&[farm]), 1);
+}
+
+#[test]
+fn claims_of_devices_say_exactly_in_v1() {
+    let old = object(
+        "resource.k8s.io/v1beta1",
+        "ResourceClaimTemplate",
+        json!({"spec": {"spec": {"devices": {"requests": [{"name": "gpu", "deviceClassName": "gpu.example.com", "count": 2}]}}}}),
+    );
+    let new = one(&old, &context());
+    assert_eq!(
+        new["spec"]["spec"]["devices"]["requests"],
+        json!([{"name": "gpu", "exactly": {"deviceClassName": "gpu.example.com", "count": 2}}])
     );
 }

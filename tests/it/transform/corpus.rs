@@ -1,36 +1,9 @@
 //! Input that others wrote, where it is there.
 
 use super::context;
-use portolan::model::yaml::{Limits, read_stream};
+use crate::support::corpus::{corpus, objects};
 use portolan::transform::{Context, transform_all};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-fn corpus(folder: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus").join(folder);
-    path.is_dir().then_some(path)
-}
-
-fn objects(folder: &Path) -> Vec<(String, Value)> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
-                let documents = read_stream(&std::fs::read(&path).unwrap(), &Limits::default());
-                let name = path.display().to_string();
-                found.extend(
-                    documents.into_iter().filter_map(Result::ok).map(|one| (name.clone(), one.into_value())),
-                );
-            }
-        }
-    }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found
-}
 
 #[test]
 fn objects_of_removed_versions_are_served_by_the_target_or_stay_behind() {

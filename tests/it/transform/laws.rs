@@ -98,6 +98,17 @@ proptest! {
         assert_laws(&objects, &contexts()[which]);
     }
 
+    /// Any order of the same objects gives each of them the same answer.
+    #[test]
+    fn any_order_gives_the_same(order in Just((0..everything().len()).collect::<Vec<_>>()).prop_shuffle(), which in 0..4usize) {
+        let (objects, context) = (everything(), &contexts()[which]);
+        let shuffled: Vec<Value> = order.iter().map(|place| objects[*place].clone()).collect();
+        let (straight, mixed) = (transform_all(&objects, context), transform_all(&shuffled, context));
+        for (place, done) in order.iter().zip(&mixed) {
+            prop_assert_eq!(&straight[*place], done);
+        }
+    }
+
     #[test]
     fn no_secret_value_is_in_any_output(value in "[a-zA-Z0-9]{24}", kind in 0..4usize, which in 0..4usize) {
         let kinds = ["Opaque", "kubernetes.io/service-account-token", "kubernetes.io/tls", "helm.sh/release.v1"];

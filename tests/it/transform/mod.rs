@@ -1,12 +1,15 @@
 //! Objects through the rules: each rule on its own fixture, the laws as properties, real input where it is there.
 
+mod api;
 mod convert;
 mod corpus;
 mod fixtures;
 mod laws;
+mod old;
 mod owners;
 mod pods;
 mod scheduling;
+mod server;
 mod services;
 mod storage;
 

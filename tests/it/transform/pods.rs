@@ -169,3 +169,17 @@ fn the_diff_shows_rules_and_no_secret() {
     let text = diff(secret, &context(), Shape::Whole);
     assert!(!text.contains("aHVudGVyMg") && text.contains("(sensitive)"), "{text}");
 }
+
+#[test]
+fn ports_of_nodes_are_told() {
+    let pods = |spec: Value| {
+        let workload = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "a", "namespace": "shop"},
+            "spec": {"selector": {}, "template": {"spec": spec}}});
+        let done = transform(&workload, &context());
+        told(&done, Weight::Warning).iter().filter(|rule| **rule == "pod.host-network").count()
+    };
+    let container = |ports: Value| json!([{"name": "a", "image": "a:1", "ports": ports}]);
+    assert_eq!(pods(json!({"containers": container(json!([{"containerPort": 80}]))})), 0);
+    assert_eq!(pods(json!({"containers": container(json!([{"containerPort": 80, "hostPort": 80}]))})), 1);
+    assert_eq!(pods(json!({"hostNetwork": true, "containers": container(json!([]))})), 1);
+}

@@ -4,6 +4,7 @@ use super::demand::Pod;
 use super::node::PlannedGroup;
 use crate::model::cluster_config::{NodeGroupTaint, TaintEffect};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What keeps a pod from a group, and the smallest change that would let it in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,12 +13,17 @@ pub(super) struct Obstacle {
     pub says: String,
     /// The change, in words.
     pub change: String,
+    /// Whether it is only that a node is too small.
+    pub is_size: bool,
 }
 
 /// Everything that keeps a pod from every node of a group. `daemons` is what those of DaemonSets take there.
 pub(super) fn obstacles(pod: &Pod, group: &PlannedGroup, daemons: &Taken) -> Vec<Obstacle> {
     let mut found = Vec::new();
-    let mut add = |says: String, change: String| found.push(Obstacle { says, change });
+    let mut add = |says: String, change: String| found.push(Obstacle { says, change, is_size: false });
+    if group.zones.is_empty() {
+        add("no zone is known that it has nodes in".into(), format!("give {} subnets", group.name));
+    }
     for (key, value) in &pod.node_selector {
         if is_of_place(key) || group.labels.get(key) == Some(value) {
             continue;
@@ -44,22 +50,6 @@ pub(super) fn obstacles(pod: &Pod, group: &PlannedGroup, daemons: &Taken) -> Vec
         }
     }
     let holds = group.allocatable;
-    let size = [
-        ("CPU", pod.cpu + daemons.cpu, holds.cpu, 1000u64, "CPUs"),
-        ("memory", pod.memory.saturating_add(daemons.memory), holds.memory, 1 << 20, "MiB of memory"),
-    ];
-    for (what, needed, has, unit, name) in size {
-        if needed > has {
-            add(
-                format!("{what} of one node ({}) does not hold it with the DaemonSets", has / unit),
-                format!(
-                    "choose an instance type for {} with {} {name} for pods",
-                    group.name,
-                    needed.div_ceil(unit)
-                ),
-            );
-        }
-    }
     if pod.gpus > u64::from(holds.gpus) {
         add(
             format!("a node has {} GPUs", holds.gpus),
@@ -96,7 +86,29 @@ pub(super) fn obstacles(pod: &Pod, group: &PlannedGroup, daemons: &Taken) -> Vec
             "take its selector kubernetes.io/hostname away".into(),
         );
     }
+    found.extend(too_small(pod, group, daemons));
     found
+}
+
+/// CPU and memory of a node that is empty but for DaemonSets.
+fn too_small(pod: &Pod, group: &PlannedGroup, daemons: &Taken) -> Vec<Obstacle> {
+    let holds = group.allocatable;
+    let sizes = [
+        ("CPU", pod.cpu.saturating_add(daemons.cpu), holds.cpu, 1000u64, "CPUs"),
+        ("memory", pod.memory.saturating_add(daemons.memory), holds.memory, 1 << 20, "MiB of memory"),
+    ];
+    let small = sizes.into_iter().filter(|(_, needed, has, ..)| needed > has);
+    small
+        .map(|(what, needed, has, unit, name)| Obstacle {
+            says: format!("{what} of one node ({}) does not hold it with the DaemonSets", has / unit),
+            change: format!(
+                "choose an instance type for {} with {} {name} for pods",
+                group.name,
+                needed.div_ceil(unit)
+            ),
+            is_size: true,
+        })
+        .collect()
 }
 
 /// Labels that differ from node to node of one group.
@@ -116,19 +128,15 @@ fn fits_somewhere(selector: &super::affinity::Selector, group: &PlannedGroup) ->
     any
 }
 
-/// Whether the zone of a node is one that a pod can be in.
-pub(super) fn fits_zone(pod: &Pod, group: &PlannedGroup, zone: &str) -> bool {
+/// Whether the zone of a node is one that a pod can be in. `labels` are those of the group's nodes there.
+pub(super) fn fits_zone(pod: &Pod, labels: &BTreeMap<String, String>, zone: &str) -> bool {
     let volumes = pod.zones.iter().all(|other| other == zone);
-    let mut labels = group.labels.clone();
-    for key in ["topology.kubernetes.io/zone", "topology.ebs.csi.aws.com/zone"] {
-        labels.insert(key.into(), zone.to_owned());
-    }
     let selected = pod
         .node_selector
         .iter()
         .filter(|(key, _)| is_of_place(key))
         .all(|(key, value)| labels.get(key) == Some(value));
-    let term = |term: &Vec<super::affinity::Selector>| term.iter().all(|selector| selector.fits(&labels));
+    let term = |term: &Vec<super::affinity::Selector>| term.iter().all(|selector| selector.fits(labels));
     volumes && selected && (pod.node_terms.is_empty() || pod.node_terms.iter().any(term))
 }
 

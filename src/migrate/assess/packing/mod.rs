@@ -16,10 +16,12 @@ mod addresses;
 mod affinity;
 mod demand;
 mod fit;
+mod neighbours;
 mod node;
 mod pack;
 mod picture;
 mod quantity;
+mod run;
 mod verdicts;
 
 pub use addresses::ZoneAddresses;

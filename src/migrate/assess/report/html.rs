@@ -1,6 +1,7 @@
 //! One page with nothing beside it: no script, no font, no image from anywhere.
 
 use super::{Assessment, Level, by_subject, field};
+use crate::migrate::assess::packing::Packing;
 use crate::migrate::verdict::Verdict;
 use std::fmt::Write;
 
@@ -10,17 +11,18 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:t
 code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}small{color:#666}.Blocker{color:#b00020}.Choice{color:#8a5a00}\
 .Warning{color:#6b5b00}.Mapped{color:#0b6b2e}.Irrelevant{color:#666}.tiles{display:flex;gap:1rem;flex-wrap:wrap}\
 .tile{border:1px solid #ccc;border-radius:.5rem;padding:.5rem 1rem}.tile b{display:block;font-size:1.6rem}\
+.bar{background:#8884;border-radius:.2rem;height:.7rem;min-width:8rem}.bar div{background:#3478c6;height:100%;border-radius:.2rem}\
 ul{margin:.3rem 0;padding-left:1.2rem}@media(prefers-color-scheme:dark){body{background:#16181b;color:#e4e6e9}\
 td,th{border-color:#333}small,.Irrelevant{color:#9aa0a6}.Blocker{color:#ff7a85}.Choice{color:#ffc15e}.Warning{color:#e6d36a}.Mapped{color:#6fd08c}}";
 
-pub(super) fn write(assessment: &Assessment) -> String {
+pub(super) fn write(assessment: &Assessment, packing: Option<&Packing>) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
-    let _ = page(assessment, &mut out);
+    let _ = page(assessment, packing, &mut out);
     out
 }
 
-fn page(assessment: &Assessment, out: &mut String) -> std::fmt::Result {
+fn page(assessment: &Assessment, packing: Option<&Packing>, out: &mut String) -> std::fmt::Result {
     let title = format!("{} to EKS", escaped(&assessment.cluster));
     write!(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>")?;
     write!(
@@ -54,6 +56,9 @@ fn page(assessment: &Assessment, out: &mut String) -> std::fmt::Result {
         }
         out.push_str("</details>");
     }
+    if let Some(packing) = packing {
+        nodes(packing, out)?;
+    }
     if !assessment.notes.is_empty() {
         out.push_str("<h2>Notes</h2><ul>");
         for note in &assessment.notes {
@@ -63,6 +68,73 @@ fn page(assessment: &Assessment, out: &mut String) -> std::fmt::Result {
     }
     out.push_str("</body></html>\n");
     Ok(())
+}
+
+/// Every planned node as three bars, and what has no place.
+fn nodes(packing: &Packing, out: &mut String) -> std::fmt::Result {
+    out.push_str("<h2 id=\"nodes\">Planned nodes</h2>");
+    for (index, group) in packing.groups.iter().enumerate() {
+        let of_group = packing.nodes.iter().filter(|node| node.group_index == index);
+        let count = of_group.clone().count();
+        write!(
+            out,
+            "<h3>{} <small>{}, {count} of {} nodes</small></h3><table><tr><th>Zone</th><th>CPU</th><th>Memory</th><th>Pods</th></tr>",
+            escaped(&group.name),
+            escaped(&group.instance_type),
+            group.max
+        )?;
+        let holds = group.allocatable;
+        for node in of_group {
+            write!(
+                out,
+                "<tr title=\"{}\"><td>{}</td>",
+                escaped(&node.placed.join(", ")),
+                escaped(&node.zone)
+            )?;
+            bar(node.cpu, holds.cpu, &format!("{} of {} m", node.cpu, holds.cpu), out)?;
+            let mebibytes = |bytes: u64| bytes >> 20;
+            let told = format!("{} of {} MiB", mebibytes(node.memory), mebibytes(holds.memory));
+            bar(node.memory, holds.memory, &told, out)?;
+            bar(node.pods.into(), holds.pods.into(), &format!("{} of {}", node.pods, holds.pods), out)?;
+            out.push_str("</tr>");
+        }
+        out.push_str("</table>");
+    }
+    out.push_str("<ul>");
+    for (zone, addresses) in &packing.addresses {
+        let class = if addresses.needed > addresses.free { "Blocker" } else { "Mapped" };
+        write!(
+            out,
+            "<li class=\"{class}\">{}: {} addresses needed of {} free</li>",
+            escaped(zone),
+            addresses.needed,
+            addresses.free
+        )?;
+    }
+    for pod in &packing.unplaced {
+        write!(
+            out,
+            "<li class=\"Blocker\"><code>{}</code> has no place: {}; {}</li>",
+            escaped(&pod.pod),
+            escaped(&pod.says),
+            escaped(&pod.change)
+        )?;
+    }
+    for (name, needed) in &packing.grown {
+        write!(out, "<li class=\"Blocker\">{} needs {needed} nodes</li>", escaped(name))?;
+    }
+    out.push_str("</ul>");
+    Ok(())
+}
+
+/// A cell with a bar of how much is taken.
+fn bar(taken: u64, of: u64, told: &str, out: &mut String) -> std::fmt::Result {
+    let percent = (u128::from(taken) * 100 / u128::from(of.max(1))).min(100);
+    write!(
+        out,
+        "<td><div class=\"bar\"><div style=\"width:{percent}%\"></div></div><small>{}</small></td>",
+        escaped(told)
+    )
 }
 
 fn row(verdict: &Verdict, out: &mut String) -> std::fmt::Result {

@@ -4,6 +4,7 @@ mod html;
 mod text;
 
 use super::Assessment;
+use super::packing::Packing;
 use crate::migrate::verdict::{Level, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,7 +18,13 @@ pub fn text(assessment: &Assessment, all: bool) -> String {
 /// As one HTML page that loads nothing from anywhere.
 #[must_use]
 pub fn html(assessment: &Assessment) -> String {
-    html::write(assessment)
+    html::write(assessment, None)
+}
+
+/// The same page with the packing as a picture: each planned node with what is taken of it.
+#[must_use]
+pub fn html_with_packing(assessment: &Assessment, packing: &Packing) -> String {
+    html::write(assessment, Some(packing))
 }
 
 /// As JSON: counts, verdicts, the ClusterConfig, notes.

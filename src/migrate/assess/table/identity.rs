@@ -279,7 +279,9 @@ fn api_access(context: &Context<'_>, set: &Set<'_>) -> Ruling {
         Access::UnknownList => Ruling::warning(
             "EKS takes no prefix lists: its addresses have to be listed, and the facts have none of it",
         ),
-        Access::Ipv6 => Ruling::warning("EKS's endpoint has IPv4 addresses; IPv6 ones are left out"),
+        Access::Ipv6 => {
+            Ruling::warning("the endpoint of an IPv4 cluster has IPv4 addresses; IPv6 ones are left out")
+        }
         Access::Unreadable => Ruling::warning("it is no block of addresses, and is left out"),
     }
 }

@@ -52,9 +52,10 @@ fn scheduler(other: &Other) -> Ruling {
         let named = profile["schedulerName"].as_str().is_some_and(|name| name != "default-scheduler");
         plugins || configured || named
     };
-    if profiles.iter().any(changed) {
+    let asks_others = other.value["extenders"].as_array().is_some_and(|all| !all.is_empty());
+    if asks_others || profiles.iter().any(changed) {
         let says = "EKS's scheduler takes the scoring of NodeResourcesFit and nothing else: run a second scheduler for pods that need \
-                    these profiles";
+                    these profiles or extenders";
         return Ruling::blocker(says, accepted("the default scheduling will do")).to("kubeSchedulerConfig");
     }
     if scoring(other).is_some() {

@@ -221,7 +221,8 @@ fn labels(group: &Spec) -> BTreeMap<String, String> {
     labels
 }
 
-fn label_value(text: &str) -> String {
+/// A text as the value of a label.
+pub(in super::super) fn label_value(text: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' };
     let text: String = text.chars().take(63).map(allowed).collect();
     text.trim_matches(['.', '-', '_']).to_owned()

@@ -6,6 +6,7 @@ use crate::migrate::assess::rule::{Ruling, accepted, offer, offers};
 use crate::model::cluster_config::{ClusterEndpoints, IpFamily, KubernetesNetworkConfig};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 
 pub(in super::super) const PROVIDER: &str = "kops.network.provider";
 pub(in super::super) const FAMILY: &str = "kops.network.ip-family";
@@ -151,10 +152,23 @@ pub(in super::super) fn access(context: &Context<'_>, entry: &str) -> Access {
         return known.map_or(Access::UnknownList, |blocks| Access::Blocks(blocks.clone()));
     }
     if entry.contains(':') {
-        return Access::Ipv6;
+        return match (is_ipv6(context), ipv6_block(entry)) {
+            (_, None) => Access::Unreadable,
+            (true, Some(block)) => Access::Blocks(vec![block]),
+            (false, Some(_)) => Access::Ipv6,
+        };
     }
     let entry = if entry.contains('/') { entry.to_owned() } else { format!("{entry}/32") };
     Block::parse(&entry).map_or(Access::Unreadable, |block| Access::Blocks(vec![block.to_string()]))
+}
+
+/// A block of IPv6 addresses; one address is a block of one.
+fn ipv6_block(text: &str) -> Option<String> {
+    let (address, prefix) = text.split_once('/').unwrap_or((text, "128"));
+    let prefix: u8 = prefix.parse().ok().filter(|prefix| *prefix <= 128)?;
+    let address = u128::from(address.parse::<Ipv6Addr>().ok()?);
+    let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+    Some(format!("{}/{prefix}", Ipv6Addr::from(address & mask)))
 }
 
 /// Blocks that may reach the API server.
@@ -310,10 +324,11 @@ fn endpoints(context: &Context<'_>, draft: &mut Draft) {
         Some(ClusterEndpoints { private_access: Some(true), public_access: Some(!closed) });
     if closed {
         // Within the VPC everybody may; what else may is told by rules of the control plane's security group.
-        vpc.extra_cidrs = allowed.into_iter().filter(|block| block != "0.0.0.0/0").collect();
-    } else if allowed != ["0.0.0.0/0"] {
-        vpc.public_access_cidrs =
-            if allowed.iter().any(|block| block == "0.0.0.0/0") { Vec::new() } else { allowed };
+        let everybody = ["0.0.0.0/0", "::/0"];
+        let some = allowed.into_iter().filter(|block| !everybody.contains(&block.as_str()));
+        (vpc.extra_ipv6_cidrs, vpc.extra_cidrs) = some.partition(|block| block.contains(':'));
+    } else if is_ipv6(context) || !allowed.iter().any(|block| block == "0.0.0.0/0") {
+        vpc.public_access_cidrs = allowed;
     }
     if !is_new {
         vpc.control_plane_security_group_ids = groups;

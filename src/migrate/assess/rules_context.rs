@@ -1,0 +1,144 @@
+//! From an assessment to what the rules on objects have to know ([`crate::transform::Context`]): the two clusters, node
+//! labels under their new names, people under theirs.
+//!
+//! Node groups and rules have to agree: what a label becomes on the node group decides what a pod's selector becomes.
+
+use super::context::Context;
+use super::facts::Facts;
+use super::translate::access::{self, Group};
+use super::translate::block::Block;
+use super::translate::groups::label_value;
+use super::translate::identity::{minor, source_minor};
+use super::translate::instances::is_node_group;
+use super::translate::labels::{INSTANCE_GROUP, LabelFate, node_label};
+use super::translate::names::node_group_name;
+use super::translate::{identity, network};
+use crate::model::cluster_config::ClusterConfig;
+use crate::model::kops::KopsState;
+use crate::transform::{Context as Rules, Identity, Side};
+use std::collections::BTreeMap;
+
+/// What the rules on objects have to know of a move: `state`, `facts` and `choices` as they were assessed, and the
+/// ClusterConfig that came of them.
+///
+/// Open for the caller: what stands still for now, mappings of images and classes, roles of service accounts (their ARNs
+/// are known once they are made), what the two API servers serve, and the names of the migration and its wave.
+#[must_use]
+pub fn rules_context(
+    state: &KopsState,
+    facts: &Facts,
+    choices: &BTreeMap<String, String>,
+    config: &ClusterConfig,
+) -> Rules {
+    let context = Context::new(state, facts, choices);
+    Rules {
+        source: source(&context),
+        target: target(config),
+        node_groups: node_groups(&context, config),
+        node_labels: node_labels(&context),
+        identities: identities(&context),
+        network_policies: network::provider(&context).is_some_and(|(_, enforces)| enforces),
+        ..Rules::default()
+    }
+}
+
+fn source(context: &Context<'_>) -> Side {
+    let state = context.state;
+    let domain = state.text("clusterDNSDomain").or_else(|| state.text("kubeDNS.domain"));
+    let services = range(context, "networking.serviceClusterIPRange", 3, 0);
+    let dns = state.text("kubeDNS.serverIP").map(str::to_owned);
+    Side {
+        name: context.cluster().name.clone(),
+        minor: source_minor(context).unwrap_or_default(),
+        region: identity::region(context).unwrap_or_default(),
+        domain: domain.unwrap_or("cluster.local").to_owned(),
+        dns_address: dns.or_else(|| dns_address(services)),
+        service_range: services.map(|block| block.to_string()),
+        pod_range: range(context, "networking.podCIDR", 1, 1).map(|block| block.to_string()),
+        ..Side::default()
+    }
+}
+
+/// A range that the spec says, or that kops cuts out of `nonMasqueradeCIDR`: an eighth for Services, the upper half for
+/// pods (kops `pkg/apis/kops/util` and `upup/pkg/fi/cloudup/populate_cluster_spec.go`). With the VPC CNI pods are in the
+/// VPC, and `nonMasqueradeCIDR` is the VPC's.
+fn range(context: &Context<'_>, path: &str, bits: u8, nth: u32) -> Option<Block> {
+    if let Some(said) = context.state.text(path) {
+        return Block::parse(said);
+    }
+    let in_vpc = network::provider(context).is_some_and(|(name, _)| name == "amazonVPC");
+    let whole = context.state.text("networking.nonMasqueradeCIDR").filter(|_| !in_vpc)?;
+    Block::parse(whole)?.part(bits, nth)
+}
+
+/// Kubernetes gives the tenth address of a range to DNS, in kops and in EKS.
+fn dns_address(range: Option<Block>) -> Option<String> {
+    range?.address(10).map(|address| address.to_string())
+}
+
+fn target(config: &ClusterConfig) -> Side {
+    let network = config.kubernetes_network_config.as_ref();
+    let services = network.and_then(|network| network.service_ipv4_cidr.clone());
+    Side {
+        name: config.metadata.name.clone(),
+        minor: config.metadata.version.as_deref().and_then(minor).unwrap_or_default(),
+        region: config.metadata.region.clone(),
+        dns_address: dns_address(services.as_deref().and_then(Block::parse)),
+        service_range: services,
+        ..Side::default()
+    }
+}
+
+/// Instance groups that became one node group. One that was split has two, and only the label below tells its nodes.
+fn node_groups(context: &Context<'_>, config: &ClusterConfig) -> BTreeMap<String, String> {
+    let managed = config.managed_node_groups.iter().map(|group| &group.base.name);
+    let own = config.node_groups.iter().map(|group| &group.base.name);
+    let made: Vec<&String> = managed.chain(own).collect();
+    let groups = context.state.node_groups().map(|group| (group.name.clone(), node_group_name(&group.name)));
+    groups.filter(|(_, name)| made.contains(&name)).collect()
+}
+
+/// Labels that node groups have under other names than the nodes of kops had. Which instance group a node is of is said
+/// for the groups that become node groups, one by one: a selector of any other is a Blocker of its rule.
+fn node_labels(context: &Context<'_>) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for group in context.state.node_groups().filter(|group| is_node_group(context, group)) {
+        let old = format!("kops.k8s.io/instancegroup={}", group.name);
+        labels.insert(old, format!("{INSTANCE_GROUP}={}", label_value(&group.name)));
+        for (key, _) in group.at("nodeLabels").as_object().into_iter().flatten() {
+            // The group's own name as kops has it is said above.
+            if let LabelFate::Rewrite(new) = node_label(key)
+                && new != INSTANCE_GROUP
+            {
+                labels.insert(key.clone(), new);
+            }
+        }
+    }
+    labels
+}
+
+/// Groups and users of the IAM authenticator's mappings that EKS knows under other names, or not at all.
+fn identities(context: &Context<'_>) -> BTreeMap<String, Identity> {
+    let mut identities = BTreeMap::new();
+    for (index, mapping) in context.state.items("authentication.aws.identityMappings").iter().enumerate() {
+        if let Some(name) = mapping["username"].as_str()
+            && !name.is_empty()
+            && access::username(name).is_none()
+        {
+            let why = "EKS keeps user names that begin so to itself and names the user by the ARN: bind a group of the entry";
+            identities.insert(format!("User {name}"), Identity::Drop(why.to_owned()));
+        }
+        for (nth, name) in mapping["groups"].as_array().into_iter().flatten().enumerate() {
+            let Some(name) = name.as_str() else { continue };
+            let path = format!("authentication.aws.identityMappings.{index}.groups.{nth}");
+            let fate = match access::group(context, name, &context.pointer(&path)) {
+                Group::Renamed(new) => Identity::Rename(new),
+                Group::Dropped => Identity::Drop("as chosen, nobody is in the group in EKS".to_owned()),
+                // The rules know these by themselves.
+                Group::Admin | Group::Node | Group::Same(_) => continue,
+            };
+            identities.insert(format!("Group {name}"), fate);
+        }
+    }
+    identities
+}
