@@ -36,6 +36,7 @@ mod engine {
 mod git;
 mod git_servers;
 mod git_trees;
+mod handover;
 mod health;
 mod hooks;
 mod k8s;

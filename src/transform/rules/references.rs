@@ -41,7 +41,9 @@ pub const RULES: &[Rule] = &[
 fn texts(work: &Work<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut keep = |pointer: String, value: Option<&Value>| {
-        if let Some(text) = value.and_then(Value::as_str).filter(|text| text.contains('.')) {
+        // Addresses and names have dots; a manifest need not have one.
+        let tells = |text: &&str| text.contains('.') || text.contains("apiVersion");
+        if let Some(text) = value.and_then(Value::as_str).filter(tells) {
             found.push((pointer, text.to_owned()));
         }
     };

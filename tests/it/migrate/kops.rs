@@ -151,7 +151,7 @@ fn which_cluster_it_is_has_to_be_clear() {
     let broken = BTreeMap::from([("config".to_owned(), b"kind: [".to_vec())]);
     let error = read_store("s", &broken, None).unwrap_err();
     assert!(matches!(&error, ReadError::NoCluster { problems, .. } if problems.len() == 1));
-    assert!(error.to_string().contains("config:1"), "{error}");
+    assert!(error.to_string().contains("config:2"), "{error}");
 }
 
 #[test]
@@ -238,6 +238,9 @@ proptest! {
         let group = json!({"apiVersion": "kops.k8s.io/v1alpha3", "kind": "InstanceGroup", "metadata": {"name": "grü.ppe"}, "spec": group});
         let text = json!([cluster, group]).to_string();
         let mut state = read_files("x", &[source(text.as_bytes())], None).unwrap();
+        if !state.cluster.tree["spec"].is_object() {
+            state.cluster.tree["spec"] = json!({});
+        }
         state.cluster.tree["spec"]["cloudProvider"] = json!({"aws": {}});
         let facts = Default::default();
         let mut choices = BTreeMap::new();

@@ -14,6 +14,9 @@ fn objects(path: &Path) -> Vec<Object> {
 
 /// The add-ons of one rendered state store, by name.
 fn addons(state: &Path) -> BTreeMap<String, Vec<Object>> {
+    if !state.is_dir() {
+        return BTreeMap::new();
+    }
     let bootstrap =
         files(state).into_iter().find(|path| path.to_str().unwrap().ends_with("-addons-bootstrap"));
     let Some(bootstrap) = bootstrap else { return BTreeMap::new() };
