@@ -240,7 +240,7 @@ pub enum What {
         state: String,
         /// Revision that asks for it.
         revision: String,
-        },
+    },
     /// It became known who changed fields that had left their declared values, mended or not.
     ResourceTraced {
         /// Which resource.

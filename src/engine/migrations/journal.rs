@@ -85,12 +85,18 @@ impl<'a> Place<'a> {
     /// Takes it away, and its namespace where the migration made it.
     async fn remove(&self) -> Result<(), ApiFailure> {
         self.delete(self.secret, &self.id, "").await?;
-        let id = self.namespace_id();
-        let Some(namespace) = self.side.cluster.get(self.namespace, &id).await? else { return Ok(()) };
-        if namespace.annotation(MADE_BY) == Some(self.migration) && !namespace.is_terminating() {
-            self.delete(self.namespace, &id, namespace.uid().unwrap_or_default()).await?;
+        if let Some(namespace) = self.own_namespace().await? {
+            self.delete(self.namespace, &self.namespace_id(), namespace.uid().unwrap_or_default()).await?;
         }
         Ok(())
+    }
+
+    /// The namespace, where the migration made it and it is not going already.
+    async fn own_namespace(&self) -> Result<Option<Object>, ApiFailure> {
+        let found = self.side.cluster.get(self.namespace, &self.namespace_id()).await?;
+        Ok(found.filter(|namespace| {
+            namespace.annotation(MADE_BY) == Some(self.migration) && !namespace.is_terminating()
+        }))
     }
 
     async fn delete(&self, kind: &ServedKind, id: &ResourceId, uid: &str) -> Result<(), ApiFailure> {
@@ -124,8 +130,15 @@ pub(super) async fn load(mover: &Mover, target: Option<&Side<'_>>) -> Result<Jou
     }
     let stored = mover.state().stored.clone().map(|stored| stored.value);
     let own = stored.as_ref().and_then(|record| record.journal.clone());
+    let mut left_on_target = false;
     let there = match target.and_then(|side| Place::of(mover, side)) {
-        Some(place) => place.read().await?,
+        Some(place) => {
+            let there = place.read().await?;
+            // A daemon that ended between the two leaves the namespace without the journal.
+            left_on_target = there.is_some()
+                || place.own_namespace().await.map_err(|failure| failure.to_string())?.is_some();
+            there
+        }
         None => {
             // A record without a journal gave it to the target.
             if let (Some(record), None) = (&stored, &own)
@@ -145,6 +158,7 @@ pub(super) async fn load(mover: &Mover, target: Option<&Side<'_>>) -> Result<Jou
     };
     let mut state = mover.state();
     state.on_target = version;
+    state.left_on_target = left_on_target;
     state.journal = Some(journal.clone());
     Ok(journal)
 }
@@ -173,6 +187,7 @@ pub(super) async fn save(
     if before.as_ref() == Some(journal) && expected.is_some() {
         return Ok(None);
     }
+    mover.state().left_on_target = true;
     match place.write(journal, expected.as_deref()).await {
         Ok(version) => {
             let mut state = mover.state();
@@ -190,12 +205,13 @@ pub(super) async fn save(
 
 /// Takes the journal away from the target once the daemon's own record holds it.
 pub(super) async fn tidy(mover: &Mover, target: Option<&Side<'_>>, journal: &Journal) -> Result<(), String> {
-    if journal.is_on_target() || mover.state().on_target.is_none() {
+    if journal.is_on_target() || !mover.state().left_on_target {
         return Ok(());
     }
     let Some(place) = target.and_then(|side| Place::of(mover, side)) else { return Ok(()) };
     place.remove().await.map_err(|failure| failure.to_string())?;
-    mover.state().on_target = None;
+    let mut state = mover.state();
+    (state.on_target, state.left_on_target) = (None, false);
     Ok(())
 }
 

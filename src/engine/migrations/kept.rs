@@ -72,6 +72,8 @@ pub(crate) struct State {
     pub journal: Option<Journal>,
     /// Version of the journal on the target; `None`: there is none.
     pub on_target: Option<String>,
+    /// Whether something may be on the target that was made for the journal: it, or the namespace made for it.
+    pub left_on_target: bool,
     /// The record as it is in the store.
     pub stored: Option<Stored<MigrationRecord>>,
     /// Whether the store was asked since the start, and since the last conflict.

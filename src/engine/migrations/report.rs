@@ -4,7 +4,7 @@ use super::execute::Made;
 use super::kept::{Mover, Wanted};
 use crate::migrate::stages::{PartPlan, Plan};
 use crate::model::Health;
-use crate::model::migration::Gate;
+use crate::model::migration::{Gate, Stage};
 use crate::model::migration_journal::Journal;
 use crate::ports::{MigrationRecord, PartRecord, Waiting};
 
@@ -21,7 +21,11 @@ pub(super) fn record(
 ) -> MigrationRecord {
     let mut record = base(mover, wanted);
     let now = mover.context.clock.now().as_second();
-    record.parts = plan.parts.iter().map(|(name, part)| part_record(name, part)).collect();
+    let before = std::mem::take(&mut record.parts);
+    let part = |(name, part): (&String, &PartPlan)| {
+        part_record(name, part, before.iter().find(|old| old.name == *name))
+    };
+    record.parts = plan.parts.iter().map(part).collect();
     record.journal = journal;
     record.problems.clear();
     record.waiting = plan.parts.iter().find_map(|(name, part)| {
@@ -99,7 +103,8 @@ fn base(mover: &Mover, wanted: &Wanted) -> MigrationRecord {
     record
 }
 
-fn part_record(name: &str, part: &PartPlan) -> PartRecord {
+/// `before` is what was told of the part last: what was proven is shown for as long as the proof stands.
+fn part_record(name: &str, part: &PartPlan, before: Option<&PartRecord>) -> PartRecord {
     let gates = part.outcome.gates.iter().filter_map(|gate| match gate {
         Gate::Open => None,
         Gate::Waiting { what, .. } => Some(what.clone()),
@@ -110,6 +115,9 @@ fn part_record(name: &str, part: &PartPlan) -> PartRecord {
         .proof
         .as_ref()
         .map(|proof| format!("{} of {} objects equal", proof.counts.equal, proof.counts.expected));
+    // Proven is what stands complete at Verify, or is past it; whatever goes back before it is proven anew.
+    let stands = (part.position.stage, part.position.complete) >= (Stage::Verify, true);
+    let proof = proof.or_else(|| before.filter(|_| stands).map(|old| old.proof.clone()));
     PartRecord {
         name: name.into(),
         stage: part.position.stage,

@@ -14,6 +14,56 @@ const TOKEN: Rule = rule("own.kubernetes.token", "migration.md 3.2: Secrets of s
 const MERGE: Rule = rule("own.kubernetes.merge", "migration.md 3.2: ServiceAccount, Namespace");
 const MANUAL: Rule = rule("own.user.manual-endpoints", "migration.md 3.2: Endpoints without a selector");
 
+/// Accounts that kube-controller-manager makes for itself in `kube-system` (`--use-service-account-credentials`): one for
+/// each controller, of any release since 1.10 (kubernetes `cmd/kube-controller-manager/names`).
+const CONTROLLERS: &[&str] = &[
+    "attachdetach-controller",
+    "bootstrap-signer",
+    "certificate-controller",
+    "cloud-provider",
+    "clusterrole-aggregation-controller",
+    "cronjob-controller",
+    "daemon-set-controller",
+    "deployment-controller",
+    "device-taint-eviction-controller",
+    "disruption-controller",
+    "endpoint-controller",
+    "endpointslice-controller",
+    "endpointslicemirroring-controller",
+    "ephemeral-volume-controller",
+    "expand-controller",
+    "generic-garbage-collector",
+    "horizontal-pod-autoscaler",
+    "job-controller",
+    "legacy-service-account-token-cleaner",
+    "namespace-controller",
+    "node-controller",
+    "persistent-volume-binder",
+    "pod-garbage-collector",
+    "pv-protection-controller",
+    "pvc-protection-controller",
+    "replicaset-controller",
+    "replication-controller",
+    "resource-claim-controller",
+    "resourcequota-controller",
+    "root-ca-cert-publisher",
+    "route-controller",
+    "selinux-warning-controller",
+    "service-account-controller",
+    "service-cidrs-controller",
+    "service-controller",
+    "shared-informers",
+    "statefulset-controller",
+    "storage-version-garbage-collector",
+    "storage-version-migrator-controller",
+    "taint-eviction-controller",
+    "token-cleaner",
+    "ttl-after-finished-controller",
+    "ttl-controller",
+    "validatingadmissionpolicy-status-controller",
+    "volumeattributesclass-protection-controller",
+];
+
 /// Kinds that hold the state of one cluster, with the reason. A star stands for every kind of the group.
 const KINDS: &[(&str, &str, &str)] = &[
     ("", "Binding", "it is a call, not an object"),
@@ -85,6 +135,9 @@ pub(super) fn object(facts: &Facts<'_>, at: usize) -> Option<Finding> {
         }
         ("", "Namespace") if name == "default" => merged(fact, "every cluster has it"),
         ("", "ServiceAccount") if name == "default" => merged(fact, "every namespace gets one"),
+        ("", "ServiceAccount") if namespace == "kube-system" && CONTROLLERS.contains(&name) => {
+            built_in("the controller manager makes one for each of its controllers")
+        }
         ("", "Service") if (namespace, name) == ("default", "kubernetes") => {
             built_in("it is the API server's own Service")
         }

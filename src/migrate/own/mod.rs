@@ -214,8 +214,9 @@ fn decide(facts: &Facts<'_>, at: usize, owner: Option<&Finding>) -> Finding {
     kubernetes::kind(facts, at)
         .or_else(|| kops::node_local(facts, at))
         .or_else(|| derived::made_by_owner(facts, at, owner))
-        .or_else(|| kubernetes::object(facts, at))
+        // First what kops itself says: some of its objects carry the label of those that the API server makes.
         .or_else(|| kops::marked(facts, at))
+        .or_else(|| kubernetes::object(facts, at))
         .or_else(|| eks::labelled(facts, at))
         .or_else(|| kops::named(facts, at))
         .or_else(|| eks::named(facts, at))

@@ -44,14 +44,19 @@ pub struct Difference {
     /// JSON pointer into it; empty: the object as a whole.
     pub pointer: String,
     /// As expected; `None`: nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
     pub expected: Option<Value>,
     /// As it is held; `None`: nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
     pub actual: Option<Value>,
     /// The rule or the known default that made it; `None`: a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explained_by: Option<String>,
+}
+
+/// A value that is there and null is not one that is missing.
+fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// How many there are of each.

@@ -8,6 +8,7 @@ use portolan::local::kops::{Kops, KopsOptions, KopsRelease, NewCluster};
 use portolan::migrate::decommission::{AwsReads, Cluster, would_delete};
 use portolan::model::cloud::Service;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const CLUSTER: &str = "varied.example.com";
 const RELEASE: &str = "1.28.5";
@@ -187,6 +188,9 @@ impl Ground {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_is_the_one_that_kops_prints() {
+    if !crate::local_kops::runs("1.28.5") {
+        return;
+    }
     let all = std::env::var("PORTOLAN_TEST_KOPS").is_ok_and(|value| value == "all");
     let variations = if all { 50 } else { 6 };
     let lab = Lab::start(portolan::local::aws::Patience::default()).await;
@@ -215,6 +219,7 @@ async fn the_list_is_the_one_that_kops_prints() {
         }
         let printed = kops.delete_preview(CLUSTER).await.unwrap();
         let computed = would_delete(&reads(&lab, &ours).await, &ours).unwrap();
+        let (printed, computed) = (comparable(printed), comparable(computed));
         let missed: Vec<_> = printed.difference(&computed).collect();
         let invented: Vec<_> = computed.difference(&printed).collect();
         assert!(
@@ -225,4 +230,10 @@ async fn the_list_is_the_one_that_kops_prints() {
     }
     drop(kops);
     lab.stop().await;
+}
+
+/// Queues by account and name: the host of their address is that of whoever asks.
+fn comparable(things: BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
+    let path = |address: &str| address.splitn(4, '/').nth(3).unwrap_or(address).to_owned();
+    things.into_iter().map(|(kind, id)| if kind == "sqs" { (kind, path(&id)) } else { (kind, id) }).collect()
 }

@@ -9,7 +9,20 @@ use portolan::model::kops::{KopsState, Spec, is_known};
 use serde_json::Value;
 
 use crate::local_aws::lab::{Adapter, Lab};
-use crate::support::control_plane::{kubectl_ok, progress};
+use crate::support::control_plane::{kubectl_ok, places, progress};
+
+/// Whether tests with this release run: it is built already, or it was asked for. Says so where they do not.
+pub fn runs(release: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = std::env::var("PORTOLAN_TEST_KOPS").is_ok_and(|value| value == "all");
+    let runs = asked || KopsRelease::find(release).unwrap().is_built(&places(&folder));
+    if !runs {
+        println!(
+            "kops {release} is not built yet; PORTOLAN_TEST_KOPS=all builds it (4 minutes) and runs this test"
+        );
+    }
+    runs
+}
 
 /// The two of them.
 pub struct Bench {

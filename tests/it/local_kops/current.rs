@@ -1,21 +1,13 @@
 //! The demo's old cluster by a current kops, on a current control plane.
 
-use portolan::local::kops::KopsRelease;
 use portolan::migrate::own::Whose;
 use portolan::model::Object;
 
-use super::bench::{Bench, classified, understood};
-use crate::support::control_plane::places;
+use super::bench::{Bench, classified, runs, understood};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kops_1_36_0_makes_a_cluster_that_is_understood_as_well() {
-    let release = KopsRelease::find("1.36.0").unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let all = std::env::var("PORTOLAN_TEST_KOPS").is_ok_and(|value| value == "all");
-    if !all && !release.is_built(&places(&folder)) {
-        println!(
-            "kops 1.36.0 is not built yet; PORTOLAN_TEST_KOPS=all builds it (4 minutes) and runs this test"
-        );
+    if !runs("1.36.0") {
         return;
     }
     let bench = Bench::start("1.36.0").await;

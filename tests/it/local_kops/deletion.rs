@@ -11,6 +11,9 @@ const CLUSTER: &str = "small.example.com";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_preview_of_a_deletion_is_a_set_of_types_and_ids_and_takes_nothing() {
+    if !super::runs("1.28.5") {
+        return;
+    }
     let lab = Lab::start(portolan::local::aws::Patience::default()).await;
     let folder = tempfile::tempdir().unwrap();
     let options = KopsOptions {

@@ -13,6 +13,9 @@ use crate::local_aws::lab::eventually;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kops_1_28_5_makes_a_cluster_whose_nodes_and_add_ons_live_here() {
+    if !super::runs("1.28.5") {
+        return;
+    }
     let bench = Bench::start("1.28.5").await;
     let state = bench.source.state();
     understood(state);

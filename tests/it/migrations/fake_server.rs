@@ -34,7 +34,7 @@ const KINDS: [(&str, &str, &str, bool); 17] = [
     ("storage.k8s.io/v1", "VolumeAttachment", "volumeattachments", false),
 ];
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct State {
     pub objects: BTreeMap<ResourceId, Value>,
     next: u64,
@@ -57,6 +57,14 @@ impl FakeServer {
             server.seed(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
         }
         server
+    }
+
+    /// Another server that holds the same.
+    pub fn fork(&self, wire: Wire) -> Self {
+        let state = Arc::new(Mutex::new(self.state().clone()));
+        let fork = Self { side: self.side, version: self.version, wire, state };
+        fork.report();
+        fork
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {

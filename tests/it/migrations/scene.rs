@@ -99,11 +99,34 @@ pub struct Scene {
 impl Scene {
     /// A source with a shop on it, and an empty target.
     pub fn new() -> Self {
+        Self::of(shop())
+    }
+
+    /// One of each that is treated in its own way: enough where a run is made for every write.
+    pub fn small() -> Self {
+        let more =
+            [("ConfigMap", "settings"), ("Role", "reader"), ("RoleBinding", "web"), ("Deployment", "api")];
+        let is_more = |object: &Value| {
+            more.iter().any(|(kind, name)| object["kind"] == *kind && object["metadata"]["name"] == *name)
+        };
+        Self::of(shop().into_iter().filter(|object| !is_more(object)).collect())
+    }
+
+    fn of(objects: Vec<Value>) -> Self {
         let wire = Wire::default();
         let source = FakeServer::new("source", "v1.24.17", wire.clone());
         let target = FakeServer::new("target", "v1.36.3", wire.clone());
-        shop().into_iter().for_each(|object| source.seed(object));
+        objects.into_iter().for_each(|object| source.seed(object));
         let store = Arc::new(MemoryStore { wire: wire.clone(), ..MemoryStore::default() });
+        Self { wire, source, target, store, told: Arc::default() }
+    }
+
+    /// The same on a wire of its own, on which nothing was written yet.
+    pub fn fork(&self) -> Self {
+        let wire = Wire::default();
+        let (source, target) = (self.source.fork(wire.clone()), self.target.fork(wire.clone()));
+        let migrations = Mutex::new(self.store.migrations.lock().unwrap().clone());
+        let store = Arc::new(MemoryStore { wire: wire.clone(), migrations, ..MemoryStore::default() });
         Self { wire, source, target, store, told: Arc::default() }
     }
 

@@ -2,10 +2,11 @@
 
 use super::scene::{Scene, document, settle, wanted};
 use portolan::engine::migrations::PassEnd;
+use portolan::migrate::stages::port::MADE_BY;
 use portolan::model::ResourceId;
 use portolan::model::event::What;
 use portolan::model::migration::Stage;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn id(group: &str, kind: &str, name: &str) -> ResourceId {
     ResourceId::new(group, kind, "shop", name)
@@ -179,12 +180,13 @@ async fn the_last_stage_gives_objects_away_after_an_approval_of_exactly_them() {
     let web = scene.target.get(&id("apps", "Deployment", "web")).unwrap();
     assert_eq!(web["metadata"]["managedFields"][0]["manager"], "portolan");
     let mut after = scene.target.snapshot();
-    // The marks of the migration's own namespaces are all that went.
+    // The migration's marks, on namespaces and on what says nothing else, are all that went.
     for (name, object) in &mut after {
-        let mark = before[name].pointer("/metadata/annotations").cloned();
-        if let (true, Some(mark)) = (name.starts_with("Namespace"), mark) {
-            object["metadata"]["annotations"] = mark;
-        }
+        let mark = |object: &Value| object.pointer("/metadata/annotations")?.get(MADE_BY).cloned();
+        let Some(was) = mark(&before[name]) else { continue };
+        // The journal stays where it is, and is no Application's.
+        assert!(mark(&*object).is_none() || name == "Namespace portolan", "{name} is still marked");
+        object["metadata"]["annotations"][MADE_BY] = was;
     }
     let journal = |name: &&String| !name.starts_with("Secret portolan/");
     for name in before.keys().filter(journal) {

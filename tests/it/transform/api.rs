@@ -46,7 +46,7 @@ impl Api {
             versions.extend(named.map(|version| (format!("/apis/{version}"), version.to_owned())));
         }
         for (path, version) in versions {
-            let Ok(list) = self.send("GET", &path, None).await else { continue };
+            let list = self.listed(&path).await;
             for resource in list["resources"].as_array().into_iter().flatten() {
                 let (name, kind) = (resource["name"].as_str().unwrap(), resource["kind"].as_str().unwrap());
                 if name.contains('/') {
@@ -57,6 +57,19 @@ impl Api {
                 let place = (name.to_owned(), resource["namespaced"] == true);
                 self.resources.insert(gvk.to_string(), place);
             }
+        }
+    }
+
+    /// What a version has. A server that has just come up, or a definition that has just come, may not answer yet.
+    async fn listed(&self, path: &str) -> Value {
+        let begun = std::time::Instant::now();
+        loop {
+            let list = self.send("GET", path, None).await;
+            match list {
+                Ok(list) if list["resources"].as_array().is_some_and(|all| !all.is_empty()) => return list,
+                other => assert!(begun.elapsed() < LIMIT, "{path}: {other:?}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 
@@ -96,14 +109,12 @@ impl Api {
     }
 
     async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
-        let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", "application/apply-patch+yaml")
-            .header("accept", "application/json")
-            .body(body)
-            .unwrap();
+        let mut request =
+            http::Request::builder().method(method).uri(path).header("accept", "application/json");
+        if body.is_some() {
+            request = request.header("content-type", "application/apply-patch+yaml");
+        }
+        let request = request.body(body.map(Value::to_string).unwrap_or_default().into_bytes()).unwrap();
         self.client.request::<Value>(request).await.map_err(|error| error.to_string())
     }
 
