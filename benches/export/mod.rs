@@ -100,7 +100,7 @@ fn application(namespace: &str, app: &str, nth: usize) -> Vec<Value> {
             "v1",
             "Service",
             app,
-            json!({"spec": {"type": if nth % 4 == 0 { "LoadBalancer" } else { "ClusterIP" },
+            json!({"spec": {"type": if nth.is_multiple_of(4) { "LoadBalancer" } else { "ClusterIP" },
             "clusterIP": format!("100.64.{}.{}", nth % 250, nth % 199 + 1), "selector": {"app": app}, "ports": [port]}}),
         ),
         object(

