@@ -76,24 +76,25 @@ fn wake_dependants(destination: &Destination, name: &str) {
 
 /// Computes a unit's record; notes it for writing when it changed. True when sync status or health changed.
 pub(crate) fn refresh(unit: &Arc<Unit>, records: &Records) -> bool {
-    // Held from the look to the note: of two refreshes at once, the one that looked first must not be noted last.
-    // What it has seen would undo what the other noted, a hook that is done among it.
-    let mut current = lock(&unit.record);
+    // Of two refreshes at once, the one that looked first must not be noted last: what it has seen would undo what the
+    // other noted, a hook that is done among it.
+    let _turn = lock(&unit.refreshing);
     let record = compute(unit);
-    if *current == record {
-        return false;
-    }
-    let before = (current.sync, current.health);
-    if record.health != current.health
-        && current.health != Health::Unknown
-        && record.health != Health::Unknown
-    {
-        let message = if record.health == Health::Healthy { String::new() } else { record.message.clone() };
-        unit.destination
-            .emit(&unit.name, What::HealthChanged { from: current.health, to: record.health, message });
-    }
     let after = (record.sync, record.health);
-    *current = record.clone();
+    let before = {
+        let mut current = lock(&unit.record);
+        if *current == record {
+            return false;
+        }
+        let before = (current.sync, current.health);
+        *current = record.clone();
+        before
+    };
+    let (from, to) = (before.1, after.1);
+    if from != to && from != Health::Unknown && to != Health::Unknown {
+        let message = if to == Health::Healthy { String::new() } else { record.message.clone() };
+        unit.destination.emit(&unit.name, What::HealthChanged { from, to, message });
+    }
     records.put(unit.key(), record);
     before != after
 }

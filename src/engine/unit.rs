@@ -132,6 +132,8 @@ pub(crate) struct Unit {
     pub status: watch::Sender<u64>,
     /// The last record computed.
     pub record: Mutex<ApplicationRecord>,
+    /// Whose turn it is to compute it. Taken before every other lock, and by nobody who holds one.
+    pub refreshing: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -161,6 +163,7 @@ impl Unit {
             generation: watch::Sender::new(0),
             status: watch::Sender::new(0),
             record: Mutex::new(record),
+            refreshing: Mutex::default(),
             state: Mutex::new(state),
         })
     }
