@@ -85,7 +85,7 @@ fn assessed(bodies: Vec<Value>) -> (f64, Context, Vec<Object>, BTreeMap<&'static
     let choices = choices.map(|(rule, way)| (rule.to_owned(), way.to_owned())).into();
     let assessment = assess(&state, &facts, &choices);
     let config = assessment.config.expect("a whole ClusterConfig");
-    let rules = rules_context(&state, &facts, &choices, &config);
+    let rules = rules_context(&state, &facts, &choices, Some(&config));
     lap("specs");
     let of_kind =
         |kind: &str| -> Vec<Value> { bodies.iter().filter(|body| body["kind"] == kind).cloned().collect() };

@@ -12,10 +12,10 @@ use super::defaults;
 use super::fieldset::{FieldSet, Node};
 use super::managed::{Entry, entries, owned_by_us};
 use super::path::{PathElement, agrees};
-use super::quantity;
 use super::scalar::{Scalar, same};
 use super::trail::{Step, Trail};
 use crate::model::Object;
+use crate::model::quantity;
 use serde_json::{Map, Value};
 
 /// What the literal comparison says.

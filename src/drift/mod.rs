@@ -30,7 +30,6 @@ mod managed;
 mod path;
 mod pointer;
 mod project;
-mod quantity;
 mod rivals;
 mod scalar;
 mod shown;

@@ -3,13 +3,14 @@
 //! It ends when its standard input closes (whoever started it is gone), unless it was told to stay, and on the usual
 //! signals.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::crew::log_tail;
 use super::error::Error;
+use super::places::Places;
 use super::process::{Identity, own_program};
 use super::progress::{Meter, Phase, Progress, Report};
 use super::spec::{DETACH, Event};
@@ -131,6 +133,64 @@ pub(crate) async fn end(process: &Identity, limit: Duration) {
         process.signal(Signal::SIGKILL);
         process.gone_within(LAST_LIMIT).await;
     }
+}
+
+/// What a background process leaves in its folder, so that others find it.
+pub(crate) trait Recorded: DeserializeOwned {
+    /// Its name.
+    fn name(&self) -> &str;
+    /// Its folder.
+    fn folder(&self) -> &Path;
+    /// The process that it ends with.
+    fn process(&self) -> &Identity;
+}
+
+/// Those below `root` that run, by name. What dead ones left is taken away; their control planes have ended with them.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(crate) fn running<T: Recorded>(root: &Path, record: &str) -> Result<Vec<T>, Error> {
+    let listing = match fs::read_dir(root) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(Error::io("list", root))?,
+    };
+    let mut found: Vec<T> = Vec::new();
+    for entry in listing.flatten() {
+        let text = fs::read(entry.path().join(record)).ok();
+        // One that only starts has no record yet, and is its maker's.
+        let Some(one) = text.and_then(|text| serde_json::from_slice::<T>(&text).ok()) else { continue };
+        if one.process().is_alive() {
+            found.push(one);
+        } else {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    found.sort_by(|a, b| a.name().cmp(b.name()));
+    Ok(found)
+}
+
+/// Takes the one of a name down and waits until nothing is left.
+///
+/// # Errors
+/// The outer one: of the sweep of its control planes. The inner one: none has the name, in words.
+pub(crate) async fn take_down<T: Recorded>(
+    places: &Places,
+    all: &[T],
+    name: &str,
+    limit: Duration,
+) -> Result<Result<(), String>, Error> {
+    let Some(one) = all.iter().find(|known| known.name() == name) else {
+        let known: Vec<_> = all.iter().map(Recorded::name).collect();
+        return Ok(Err(match known.as_slice() {
+            [] => "none is running".to_owned(),
+            known => format!("running: {}", known.join(", ")),
+        }));
+    };
+    end(one.process(), limit).await;
+    let _ = fs::remove_dir_all(one.folder());
+    // Control planes whose supervisor has not finished are swept.
+    super::instance::sweep(places).await?;
+    Ok(Ok(()))
 }
 
 /// Holds a name to what can be a folder and a label.

@@ -17,6 +17,7 @@ pub mod object;
 pub mod ownership;
 pub mod permissions;
 pub mod plan;
+pub mod quantity;
 pub mod resource;
 pub mod revision;
 pub mod trail;

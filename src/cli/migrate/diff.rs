@@ -41,8 +41,9 @@ impl Diff {
         let object = find(&inventory, &self.object)?;
         let rules = match inventory.kops() {
             Ok(kops) => {
-                let assessment = assess(&kops, &facts(&inventory, Some(&kops)), &choices);
-                overview::context(&inventory, &kops, &assessment)
+                let facts = facts(&inventory, Some(&kops));
+                let assessment = assess(&kops, &facts, &choices);
+                overview::context(&inventory, &kops, &facts, &choices, &assessment)
             }
             // Without specs the rules still tell what they do to any object.
             Err(_) => overview::context_of_objects(&inventory),

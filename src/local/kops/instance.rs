@@ -12,7 +12,7 @@ use super::example::Example;
 use super::release::KopsRelease;
 use super::source::{KopsSource, SourceOptions};
 use crate::local::aws::{Access, Connect, LocalAws, LocalAwsOptions};
-use crate::local::background;
+use crate::local::background::{self, Recorded};
 use crate::local::error::Error as LocalError;
 use crate::local::pki;
 use crate::local::places::Places;
@@ -51,6 +51,20 @@ pub struct KopsInstance {
     pub folder: PathBuf,
     /// The process that it ends with.
     process: Identity,
+}
+
+impl Recorded for KopsInstance {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn process(&self) -> &Identity {
+        &self.process
+    }
 }
 
 /// What somebody wants to have.
@@ -191,23 +205,7 @@ fn record(folder: &Path, wish: &Wish, aws: &LocalAws, source: &KopsSource) -> Re
 /// # Errors
 /// When the folder cannot be read.
 pub fn list(places: &Places) -> Result<Vec<KopsInstance>, Error> {
-    let root = root(places);
-    let listing = match fs::read_dir(&root) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(LocalError::io("list", &root))?,
-    };
-    let mut found: Vec<KopsInstance> = Vec::new();
-    for entry in listing.flatten() {
-        // One that only starts has no record yet, and is its maker's.
-        let Ok(instance) = read::<KopsInstance>(&entry.path().join(RECORD)) else { continue };
-        if instance.process.is_alive() {
-            found.push(instance);
-        } else {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+    Ok(background::running(&root(places), RECORD)?)
 }
 
 /// Takes one down with the AWS that it lies in and waits until nothing is left.
@@ -215,20 +213,9 @@ pub fn list(places: &Places) -> Result<Vec<KopsInstance>, Error> {
 /// # Errors
 /// There is none of the name.
 pub async fn down(places: &Places, name: &str) -> Result<(), Error> {
-    let all = list(places)?;
-    let Some(instance) = all.iter().find(|known| known.name == name) else {
-        let known: Vec<_> = all.iter().map(|known| known.name.as_str()).collect();
-        let known = if known.is_empty() {
-            "none is running".to_owned()
-        } else {
-            format!("running: {}", known.join(", "))
-        };
-        return Err(instance_error(format!("there is no kops cluster {name:?}; {known}.")));
-    };
-    background::end(&instance.process, STOP_LIMIT).await;
-    let _ = fs::remove_dir_all(&instance.folder);
-    // Control planes whose supervisor has not finished are swept.
-    Ok(crate::local::instance::sweep(places).await?)
+    background::take_down(places, &list(places)?, name, STOP_LIMIT)
+        .await?
+        .map_err(|known| instance_error(format!("there is no kops cluster {name:?}; {known}.")))
 }
 
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {

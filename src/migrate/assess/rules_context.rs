@@ -11,7 +11,7 @@ use super::translate::groups::label_value;
 use super::translate::identity::{minor, source_minor};
 use super::translate::instances::is_node_group;
 use super::translate::labels::{INSTANCE_GROUP, LabelFate, node_label};
-use super::translate::names::node_group_name;
+use super::translate::names::{cluster_name, node_group_name};
 use super::translate::{identity, network};
 use crate::model::cluster_config::ClusterConfig;
 use crate::model::kops::KopsState;
@@ -19,7 +19,7 @@ use crate::transform::{Context as Rules, Identity, Side};
 use std::collections::BTreeMap;
 
 /// What the rules on objects have to know of a move: `state`, `facts` and `choices` as they were assessed, and the
-/// ClusterConfig that came of them.
+/// ClusterConfig that came of them; none where Blockers stand before it, and then only its name is known of the target.
 ///
 /// Open for the caller: what stands still for now, mappings of images and classes, roles of service accounts (their ARNs
 /// are known once they are made), what the two API servers serve, and the names of the migration and its wave.
@@ -28,12 +28,13 @@ pub fn rules_context(
     state: &KopsState,
     facts: &Facts,
     choices: &BTreeMap<String, String>,
-    config: &ClusterConfig,
+    config: Option<&ClusterConfig>,
 ) -> Rules {
     let context = Context::new(state, facts, choices);
     Rules {
         source: source(&context),
-        target: target(config),
+        target: config
+            .map_or_else(|| Side { name: cluster_name(&state.cluster.name), ..Side::default() }, target),
         node_groups: node_groups(&context, config),
         node_labels: node_labels(&context),
         identities: identities(&context),
@@ -90,11 +91,12 @@ fn target(config: &ClusterConfig) -> Side {
 }
 
 /// Instance groups that became one node group. One that was split has two, and only the label below tells its nodes.
-fn node_groups(context: &Context<'_>, config: &ClusterConfig) -> BTreeMap<String, String> {
+fn node_groups(context: &Context<'_>, config: Option<&ClusterConfig>) -> BTreeMap<String, String> {
+    let groups = context.state.node_groups().map(|group| (group.name.clone(), node_group_name(&group.name)));
+    let Some(config) = config else { return groups.collect() };
     let managed = config.managed_node_groups.iter().map(|group| &group.base.name);
     let own = config.node_groups.iter().map(|group| &group.base.name);
     let made: Vec<&String> = managed.chain(own).collect();
-    let groups = context.state.node_groups().map(|group| (group.name.clone(), node_group_name(&group.name)));
     groups.filter(|(_, name)| made.contains(&name)).collect()
 }
 

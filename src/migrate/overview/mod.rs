@@ -106,7 +106,7 @@ pub fn overview(
         let moving = moving(inventory, &overview.objects);
         let target = super::assess::cluster_name(&kops.cluster.name);
         overview.owned = owners(&moving, &Sources { target, ..Sources::default() });
-        let context = moved::context(inventory, &kops, &assessment);
+        let context = moved::context(inventory, &kops, &facts, choices, &assessment);
         verdicts.extend(moved::verdicts(&overview.objects, &moving, &context));
         let graph = inventory.calls(&[]);
         overview.waves = waves::proposed(&graph, &moving);

@@ -1,6 +1,6 @@
 //! What the rules make of the objects that are carried over.
 
-use crate::migrate::assess::{Assessment, cluster_name, node_group_name};
+use crate::migrate::assess::{Assessment, Facts, rules_context};
 use crate::migrate::dump::Inventory;
 use crate::migrate::own::{Class, Classified};
 use crate::migrate::proof;
@@ -14,52 +14,31 @@ use std::collections::BTreeMap;
 /// The first minor that EKS has served to everybody at the time of writing, where nothing says which one it will be.
 const SOME_MINOR: u32 = 34;
 
-/// What the rules are told of the two clusters: what was read, and what the assessment proposes.
+/// What the rules are told of the two clusters: what the assessment proposes, and before it what was read of the source.
 #[must_use]
-pub fn context(inventory: &Inventory, kops: &KopsState, assessment: &Assessment) -> Context {
-    let config = assessment.config.as_ref();
-    let api = inventory.api.as_ref();
-    let text = |path: &str| kops.text(path).map(str::to_owned);
-    let source = Side {
-        name: kops.cluster.name.clone(),
-        minor: api
-            .and_then(|api| api.minor())
-            .or_else(|| minor(kops.text("kubernetesVersion")?))
-            .unwrap_or_default(),
-        served: api.map(|api| api.served()).unwrap_or_default(),
-        region: inventory.region.clone().unwrap_or_default(),
-        domain: text("clusterDNSDomain").unwrap_or_else(|| "cluster.local".into()),
-        dns_address: dns_address(inventory),
-        service_range: text("serviceClusterIPRange").or_else(|| text("networking.serviceClusterIPRange")),
-        pod_range: text("networking.podCIDR").or_else(|| text("networking.nonMasqueradeCIDR")),
-        ..Side::default()
-    };
-    let network = config.and_then(|config| config.kubernetes_network_config.as_ref());
-    let target = Side {
-        name: config.map_or_else(|| cluster_name(&kops.cluster.name), |config| config.metadata.name.clone()),
-        minor: config.and_then(|config| minor(config.metadata.version.as_deref()?)).unwrap_or(SOME_MINOR),
-        region: config.map(|config| config.metadata.region.clone()).unwrap_or_default(),
-        service_range: network.and_then(|network| network.service_ipv4_cidr.clone()),
-        ..Side::default()
-    };
-    let policies = config.is_some_and(|config| {
-        let cni = config.addons.iter().find(|addon| addon.name == "vpc-cni");
-        let values = cni.and_then(|addon| addon.configuration_values.as_deref()).unwrap_or_default();
-        values
-            .split_once("enableNetworkPolicy")
-            .is_some_and(|(_, rest)| rest.trim_start_matches(['"', '\'', ':', ' ', '\\']).starts_with("true"))
-    });
-    Context {
-        source,
-        target,
-        node_groups: kops
-            .node_groups()
-            .map(|group| (group.name.clone(), node_group_name(&group.name)))
-            .collect(),
-        network_policies: policies,
-        survey: Survey::of(inventory.objects.iter().map(Object::body)),
-        ..Context::default()
+pub fn context(
+    inventory: &Inventory,
+    kops: &KopsState,
+    facts: &Facts,
+    choices: &BTreeMap<String, String>,
+    assessment: &Assessment,
+) -> Context {
+    let mut context = rules_context(kops, facts, choices, assessment.config.as_ref());
+    let read = context_of_objects(inventory);
+    let source = &mut context.source;
+    if read.source.minor != 0 {
+        source.minor = read.source.minor;
     }
+    source.served = read.source.served;
+    source.dns_address = read.source.dns_address.or(source.dns_address.take());
+    if let Some(region) = &inventory.region {
+        source.region.clone_from(region);
+    }
+    if context.target.minor == 0 {
+        context.target.minor = SOME_MINOR;
+    }
+    context.survey = read.survey;
+    context
 }
 
 /// The same where no specs were read: only the objects and the server tell.
@@ -78,10 +57,6 @@ pub fn context_of_objects(inventory: &Inventory) -> Context {
         survey: Survey::of(inventory.objects.iter().map(Object::body)),
         ..Context::default()
     }
-}
-
-fn minor(version: &str) -> Option<u32> {
-    version.trim_start_matches('v').split('.').nth(1)?.parse().ok()
 }
 
 fn dns_address(inventory: &Inventory) -> Option<String> {

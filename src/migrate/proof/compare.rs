@@ -3,7 +3,7 @@
 use super::defaults::{Lines, TABLE};
 use super::forms::{Around, explains};
 use super::lists::{Pair, pairs};
-use super::quantity;
+use crate::model::quantity;
 use crate::transform::{pointer_at, pointer_key};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

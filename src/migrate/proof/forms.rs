@@ -2,7 +2,7 @@
 
 use super::defaults::{Form, Known, Line};
 use super::digest::is_digest;
-use super::quantity;
+use crate::model::quantity;
 use crate::transform::address_lies_in;
 use serde_json::Value;
 use std::net::IpAddr;

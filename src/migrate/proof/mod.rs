@@ -27,7 +27,6 @@ mod html;
 mod lists;
 mod pattern;
 mod prove;
-mod quantity;
 mod report;
 mod verdicts;
 

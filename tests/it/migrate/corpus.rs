@@ -157,7 +157,7 @@ fn with_choices_every_case_becomes_a_cluster_that_can_be_made() {
         );
         let nodes = state.node_groups().count();
         assert!(config.managed_node_groups.len() + config.node_groups.len() >= nodes, "{name}");
-        let rules = rules_context(&state, &facts, &choices, &config);
+        let rules = rules_context(&state, &facts, &choices, Some(&config));
         assert!(rules.problems().is_empty(), "{name}: {:?}", rules.problems());
         count += 1;
     }

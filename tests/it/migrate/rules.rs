@@ -16,7 +16,7 @@ fn moved(name: &str) -> (KopsState, ClusterConfig, Context) {
     let mut choices = account::choices(&first.verdicts);
     choices.insert("kops.access.group".into(), "rename".into());
     let config = assess(&state, &facts, &choices).config.unwrap();
-    let rules = rules_context(&state, &facts, &choices, &config);
+    let rules = rules_context(&state, &facts, &choices, Some(&config));
     assert!(rules.problems().is_empty(), "{:?}", rules.problems());
     (state, config, rules)
 }

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 /// Whether two JSON values (text or number) are quantities of one size. `false` as well for what is no quantity and
 /// for what is finer than a billionth, which the server rounds.
-pub(super) fn equal(left: &Value, right: &Value) -> bool {
+#[must_use]
+pub fn equal(left: &Value, right: &Value) -> bool {
     match (of_json(left), of_json(right)) {
         (Some(left), Some(right)) => left == right,
         _ => false,
@@ -21,8 +22,9 @@ fn of_json(value: &Value) -> Option<i128> {
     }
 }
 
-/// Size in billionths.
-fn nanos(text: &str) -> Option<i128> {
+/// Size in billionths; `None` for what is no quantity and for what is finer.
+#[must_use]
+pub fn nanos(text: &str) -> Option<i128> {
     let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let (number, negative) = match number.strip_prefix('-') {
