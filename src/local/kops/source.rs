@@ -15,6 +15,7 @@ use super::nodes::Nodes;
 use super::program::{Kops, KopsOptions, bucket_of, folder_in};
 use super::release::{KopsRelease, control_plane_for};
 use crate::local::aws::account::Account;
+use crate::local::aws::controllers::{Controllers, Distribution};
 use crate::local::aws::kubernetes::Api;
 use crate::local::aws::wire::Server;
 use crate::local::aws::{Connect, Error as AwsError, LocalAws};
@@ -118,7 +119,9 @@ impl KopsSource {
         })?;
         let cloud = connect.connect(aws.access()).await?;
         let account = Account::new(Arc::clone(&cloud), aws.provider(), aws.home().clone());
-        let nodes = Nodes::new(account, Api::new(server, service.token), &state, &version);
+        let api = Api::new(server, service.token);
+        let played = Controllers::new(api.clone(), account.clone(), &cluster, Distribution::Kops);
+        let nodes = Nodes::new(account, api, &state, &version);
         meter.show("nodes", report);
         all_ready(&nodes).await?;
         if let Some(channel) = &state.channel {
@@ -126,6 +129,7 @@ impl KopsSource {
         }
         let mut keeper = JoinSet::new();
         keeper.spawn(nodes.keep());
+        keeper.spawn(played.keep());
         Ok(KopsSource { cluster, kops, state, control_plane, keeper, _folder: folder })
     }
 
