@@ -106,7 +106,8 @@ impl LocalWorld {
         let mut keepers = JoinSet::new();
         keepers.spawn(nodes::keep(Arc::clone(&running)));
         keepers.spawn(fargate::keep(Arc::clone(&running)));
-        let played = Controllers::new(running.api.clone(), running.account.clone(), &running.name, Distribution::Eks);
+        let played =
+            Controllers::new(running.api.clone(), running.account.clone(), &running.name, Distribution::Eks);
         keepers.spawn(played.keep());
         locked(&self.clusters).insert(name, Held { running: Arc::clone(&running), keepers });
         if view["bootstrapSelfManagedAddons"] != false {

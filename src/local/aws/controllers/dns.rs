@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::dns_records::{Endpoint, Known, key, owner_of, same};
+use super::dns_records::{Endpoint, Known, key, owner_of, same, zone_of_balancer};
 use super::program::ExternalDns;
-use super::view::{View, shown};
+use super::view::{View, is_going, shown};
 use super::{Controllers, Failed};
 use crate::local::aws::account::{items, text};
 use crate::model::cloud::Service;
 
 const HOSTNAME: &str = "external-dns.alpha.kubernetes.io/hostname";
+const TARGET: &str = "external-dns.alpha.kubernetes.io/target";
 const TTL: &str = "external-dns.alpha.kubernetes.io/ttl";
 const IDENTIFIER: &str = "external-dns.alpha.kubernetes.io/set-identifier";
 const WEIGHT: &str = "external-dns.alpha.kubernetes.io/aws-weight";
@@ -29,7 +30,12 @@ pub(super) async fn pass(
 }
 
 async fn look(controllers: &Controllers, view: &View, program: &ExternalDns) -> Result<(), Failed> {
-    let endpoints = endpoints(controllers, view, program).await?;
+    let declared = declared(view, program);
+    let (about, digest) = (format!("external-dns {}", program.owner), format!("{program:?} {declared:?}"));
+    if controllers.is_settled(&about, &digest) {
+        return Ok(());
+    }
+    let endpoints = endpoints(program, declared);
     let account = &controllers.account;
     let zones = account.call(Service::Route53, "ListHostedZones", json!({})).await?;
     for zone in list(&zones, "HostedZones", "HostedZone") {
@@ -53,6 +59,7 @@ async fn look(controllers: &Controllers, view: &View, program: &ExternalDns) -> 
             account.call(Service::Route53, "ChangeResourceRecordSets", input).await?;
         }
     }
+    controllers.settle(&about, digest);
     Ok(())
 }
 
@@ -124,68 +131,72 @@ fn gone(program: &ExternalDns, declared: &BTreeSet<(String, String, String)>, kn
     gone.into_values().collect()
 }
 
-/// Names that objects declare, and that lead somewhere.
-async fn endpoints(
-    controllers: &Controllers,
-    view: &View,
-    program: &ExternalDns,
-) -> Result<Vec<Endpoint>, Failed> {
+/// A name that an object declares and that leads somewhere.
+#[derive(Debug)]
+struct Declared<'a> {
+    name: String,
+    host: String,
+    /// `ingress/shop/web`.
+    resource: String,
+    annotations: &'a Value,
+}
+
+/// Names that objects declare within the program's domains, each once, and only with somewhere to lead to.
+fn declared<'a>(view: &'a View, program: &ExternalDns) -> Vec<Declared<'a>> {
     let wants = |source: &str| program.sources.is_empty() || program.sources.iter().any(|own| own == source);
-    let mut declared: Vec<(&Value, &str, String)> = Vec::new();
+    let mut names: Vec<(&Value, &str, String)> = Vec::new();
     for service in view.services.iter().filter(|_| wants("service")) {
-        let names = service["metadata"]["annotations"][HOSTNAME].as_str().unwrap_or_default();
-        declared.extend(names.split(',').map(|name| (service, "service", name.trim().to_owned())));
+        let annotated = service["metadata"]["annotations"][HOSTNAME].as_str().unwrap_or_default();
+        names.extend(annotated.split(',').map(|name| (service, "service", name.to_owned())));
     }
     for ingress in view.ingresses.iter().filter(|_| wants("ingress")) {
         let hosts = items(&ingress["spec"], "rules").filter_map(|rule| rule["host"].as_str());
         let annotated = ingress["metadata"]["annotations"][HOSTNAME].as_str().unwrap_or_default();
-        let names =
-            hosts.chain(annotated.split(',')).map(|name| (ingress, "ingress", name.trim().to_owned()));
-        declared.extend(names);
+        names.extend(hosts.chain(annotated.split(',')).map(|name| (ingress, "ingress", name.to_owned())));
     }
-    let mut endpoints: Vec<Endpoint> = Vec::new();
-    for (object, kind, name) in declared {
-        let name = name.trim_end_matches('.').to_owned();
-        let allowed = program.domains.is_empty()
-            || program.domains.iter().any(|domain| {
-                name == *domain || name.ends_with(&format!(".{}", domain.trim_start_matches('.')))
-            });
-        let host = object["status"]["loadBalancer"]["ingress"][0]["hostname"].as_str();
-        let Some(host) = host.filter(|_| allowed && !name.is_empty()) else { continue };
-        if endpoints.iter().any(|other| other.name == name) {
+    let mut all: Vec<Declared<'a>> = Vec::new();
+    for (object, kind, name) in names {
+        let name = name.trim().trim_end_matches('.').to_owned();
+        let annotations = &object["metadata"]["annotations"];
+        let identifier = annotations[IDENTIFIER].as_str();
+        let host = annotations[TARGET]
+            .as_str()
+            .or_else(|| object["status"]["loadBalancer"]["ingress"][0]["hostname"].as_str());
+        let Some(host) = host else { continue };
+        let again = all
+            .iter()
+            .any(|other| other.name == name && other.annotations[IDENTIFIER].as_str() == identifier);
+        if name.is_empty() || is_going(object) || again || !is_of(&name, &program.domains) {
             continue;
         }
-        let annotations = &object["metadata"]["annotations"];
-        let number = |key: &str| annotations[key].as_str().and_then(|text| text.parse::<u64>().ok());
-        let alias_zone =
-            if program.prefer_cname { None } else { zone_of_balancer(controllers, host).await? };
-        endpoints.push(Endpoint {
-            name,
-            host: host.to_owned(),
-            alias_zone,
-            resource: format!("{kind}/{}", shown(object)),
-            ttl: number(TTL).unwrap_or(300),
-            weighted: annotations[IDENTIFIER]
-                .as_str()
-                .map(|id| (id.to_owned(), number(WEIGHT).unwrap_or_default())),
-        });
+        let resource = format!("{kind}/{}", shown(object));
+        all.push(Declared { name, host: host.to_owned(), resource, annotations });
     }
-    Ok(endpoints)
+    all
 }
 
-/// The hosted zone that an alias to a load balancer needs.
-async fn zone_of_balancer(controllers: &Controllers, host: &str) -> Result<Option<String>, Failed> {
-    for (service, list, member) in [
-        (Service::Elb, "LoadBalancerDescriptions", "CanonicalHostedZoneNameID"),
-        (Service::ElbV2, "LoadBalancers", "CanonicalHostedZoneId"),
-    ] {
-        let answer = controllers.account.call(service, "DescribeLoadBalancers", json!({})).await?;
-        let found = items(&answer, list).find(|one| text(one, "DNSName").eq_ignore_ascii_case(host));
-        if let Some(found) = found {
-            return Ok(Some(text(found, member)).filter(|zone| !zone.is_empty()));
+fn is_of(name: &str, domains: &[String]) -> bool {
+    let below = |domain: &String| name.ends_with(&format!(".{}", domain.trim_start_matches('.')));
+    domains.is_empty() || domains.iter().any(|domain| name == domain || below(domain))
+}
+
+/// Where the declared names lead: aliases of load balancers, canonical names of everything else.
+fn endpoints(program: &ExternalDns, declared: Vec<Declared<'_>>) -> Vec<Endpoint> {
+    let endpoint = |one: Declared<'_>| {
+        let number = |key: &str| one.annotations[key].as_str().and_then(|text| text.parse::<u64>().ok());
+        let zone = zone_of_balancer(&one.host).filter(|_| !program.prefer_cname);
+        Endpoint {
+            alias_zone: zone.map(str::to_owned),
+            ttl: number(TTL).unwrap_or(300),
+            weighted: one.annotations[IDENTIFIER]
+                .as_str()
+                .map(|id| (id.to_owned(), number(WEIGHT).unwrap_or_default())),
+            name: one.name,
+            host: one.host,
+            resource: one.resource,
         }
-    }
-    Ok(None)
+    };
+    declared.into_iter().map(endpoint).collect()
 }
 
 #[cfg(test)]

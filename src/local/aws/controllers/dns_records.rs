@@ -72,6 +72,35 @@ impl Endpoint {
     }
 }
 
+/// The hosted zones of load balancers' names by region: of classic and application ones, of network ones (AWS General
+/// Reference, Elastic Load Balancing endpoints). external-dns knows them by the name's end, too.
+const ZONES: [(&str, &str, &str); 12] = [
+    ("ap-northeast-1", "Z14GRHDCWA56QT", "Z31USIVHYNEOWT"),
+    ("ap-southeast-1", "Z1LMS91P8CMLE5", "ZKVM4W9LS7TM"),
+    ("ap-southeast-2", "Z1GM3OXH4ZPM65", "ZCT6FZBF4DROD"),
+    ("eu-central-1", "Z215JYRZR1TBD5", "Z3F0SRJ5LGBH90"),
+    ("eu-north-1", "Z23TAZ6LKFMNIO", "Z1UDT6IFJ4EJM"),
+    ("eu-west-1", "Z32O12XQLNTSW2", "Z2IFOLAFXWLO4F"),
+    ("eu-west-2", "ZHURV8PSTC4K8", "ZD4D7Y8KGAGGC"),
+    ("eu-west-3", "Z3Q77PNBQS71R4", "Z1CMS0P5QUZ6D5"),
+    ("us-east-1", "Z35SXDOTRQ7X7K", "Z26RNL4JYFTOTI"),
+    ("us-east-2", "Z3AADJGX6KTTL2", "ZLMOA37VPKANP"),
+    ("us-west-1", "Z368ELLRRE2KJ0", "Z24FKFUX50B4VW"),
+    ("us-west-2", "Z1H1FL5HABSF5", "Z18D5FSROUN65G"),
+];
+
+/// The hosted zone that an alias to a load balancer needs; `None`: it is none, or of a region that is not known here.
+pub(super) fn zone_of_balancer(host: &str) -> Option<&'static str> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    ZONES.iter().find_map(|(region, classic, network)| {
+        if host.ends_with(&format!(".{region}.elb.amazonaws.com")) {
+            Some(*classic)
+        } else {
+            host.ends_with(&format!(".elb.{region}.amazonaws.com")).then_some(*network)
+        }
+    })
+}
+
 /// What tells record sets apart: name, kind, identifier.
 pub(super) fn key(set: &Value) -> (String, String, String) {
     let text = |name: &str| set[name].as_str().unwrap_or_default().to_owned();
@@ -147,6 +176,17 @@ mod tests {
         // A TXT record cannot stand beside a CNAME of the same name.
         assert_eq!(names(&endpoint(false), ""), ["cname-shop.example.com."]);
         assert_eq!(names(&endpoint(false), "x-"), ["x-cname-shop.example.com.", "x-shop.example.com."]);
+    }
+
+    #[test]
+    fn load_balancers_are_known_by_their_names() {
+        for (host, zone) in [
+            ("a-1.eu-west-1.elb.amazonaws.com", Some("Z32O12XQLNTSW2")),
+            ("a-1.elb.eu-west-1.amazonaws.com.", Some("Z2IFOLAFXWLO4F")),
+            ("elb.example.com", None),
+        ] {
+            assert_eq!(zone_of_balancer(host), zone, "{host}");
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Network and Application Load Balancers, with their target groups.
+//! Network and Application Load Balancers, with their listeners and target groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::balancers::{Kind, Wanted, subnets};
+use super::balancers::subnets;
+use super::wanted::{Group, Kind, Target, Wanted};
 use super::{Controllers, Failed};
-use crate::local::aws::account::{items, tag_list, text};
+use crate::local::aws::account::{items, text};
 use crate::model::cloud::Service;
 use crate::ports::CloudFailure;
 
@@ -28,111 +29,144 @@ async fn named(
     }
 }
 
-/// Makes it where it is not there, and keeps its targets. Its name in DNS.
-pub(super) async fn make(
-    controllers: &Controllers,
-    wanted: &Wanted,
-    instances: &[String],
-) -> Result<String, Failed> {
-    let tags = tag_list(&wanted.tags);
+/// Makes it where it is not there, and keeps listeners and targets. Its name in DNS.
+pub(super) async fn make(controllers: &Controllers, wanted: &Wanted) -> Result<String, Failed> {
     let (subnets, vpc) = subnets(controllers, wanted.internal).await?;
-    let found = named(controllers, "DescribeLoadBalancers", "LoadBalancers", &wanted.name).await?;
-    let found = match found {
+    let find = || named(controllers, "DescribeLoadBalancers", "LoadBalancers", &wanted.name);
+    let found = match find().await? {
         Some(found) => found,
         None => {
             let input = json!({
-                "Name": wanted.name, "Subnets": subnets, "Tags": tags,
+                "Name": wanted.name, "Subnets": subnets, "Tags": wanted.tags_of("LoadBalancer"),
                 "Type": if wanted.kind == Kind::Application { "application" } else { "network" },
                 "Scheme": if wanted.internal { "internal" } else { "internet-facing" },
             });
             call(controllers, "CreateLoadBalancer", input).await?;
-            let made = named(controllers, "DescribeLoadBalancers", "LoadBalancers", &wanted.name).await?;
-            made.ok_or("it was made, and is not there")?
+            find().await?.ok_or("it was made, and is not there")?
         }
     };
     let arn = text(&found, "LoadBalancerArn");
-    let listeners = call(controllers, "DescribeListeners", json!({"LoadBalancerArn": arn})).await?;
-    let open: BTreeSet<String> = items(&listeners, "Listeners").map(|one| text(one, "Port")).collect();
-    for (port, node) in &wanted.ports {
-        let group = target_group(controllers, wanted, *node, &vpc, &tags).await?;
-        if !open.contains(&port.to_string()) {
-            let input = json!({
-                "LoadBalancerArn": arn, "Port": port, "Protocol": protocol(wanted.kind), "Tags": tags,
-                "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
-            });
-            call(controllers, "CreateListener", input).await?;
+    let mut groups = Vec::new();
+    for group in &wanted.groups {
+        let group_arn = target_group(controllers, wanted, group, &vpc).await?;
+        register(controllers, &group_arn, &group.targets, wanted.shared).await?;
+        groups.push(group_arn);
+    }
+    let open = listeners(controllers, &arn).await?;
+    for listener in &wanted.listeners {
+        let Some(group) = listener.group.and_then(|group| groups.get(group)) else { continue };
+        if open.contains_key(&listener.port) {
+            continue;
         }
-        register(controllers, &group, instances).await?;
+        let input = json!({
+            "LoadBalancerArn": arn, "Port": listener.port, "Protocol": listener.protocol,
+            "Tags": wanted.tags_of(&listener.port.to_string()),
+            "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
+        });
+        call(controllers, "CreateListener", input).await?;
+    }
+    let surplus = open.iter().filter(|(port, _)| !wanted.listeners.iter().any(|one| one.port == **port));
+    for (_, (listener, group)) in surplus {
+        call(controllers, "DeleteListener", json!({"ListenerArn": listener})).await?;
+        if !groups.contains(group) {
+            delete_group(controllers, group).await?;
+        }
     }
     Ok(text(&found, "DNSName"))
 }
 
-fn protocol(kind: Kind) -> &'static str {
-    if kind == Kind::Application { "HTTP" } else { "TCP" }
-}
-
-/// Names of target groups are as long as those of load balancers at most: the port stands for the rest.
-fn group_name(wanted: &Wanted, port: u16) -> String {
-    let room = 32 - 6;
-    let kept: String = wanted.name.chars().take(room).collect();
-    format!("{}-{port}", kept.trim_end_matches('-'))
+/// What it listens on: the listener and its target group, by port.
+async fn listeners(controllers: &Controllers, arn: &str) -> Result<BTreeMap<u16, (String, String)>, Failed> {
+    let answer = call(controllers, "DescribeListeners", json!({"LoadBalancerArn": arn})).await?;
+    let listeners = items(&answer, "Listeners").filter_map(|listener| {
+        let port =
+            text(listener, "Port").parse().ok().or_else(|| u16::try_from(listener["Port"].as_u64()?).ok())?;
+        let group = items(listener, "DefaultActions").next().map(|action| text(action, "TargetGroupArn"));
+        Some((port, (text(listener, "ListenerArn"), group.unwrap_or_default())))
+    });
+    Ok(listeners.collect())
 }
 
 async fn target_group(
     controllers: &Controllers,
     wanted: &Wanted,
-    port: u16,
+    group: &Group,
     vpc: &str,
-    tags: &[Value],
 ) -> Result<String, Failed> {
-    let name = group_name(wanted, port);
-    if let Some(found) = named(controllers, "DescribeTargetGroups", "TargetGroups", &name).await? {
+    if let Some(found) = named(controllers, "DescribeTargetGroups", "TargetGroups", &group.name).await? {
         return Ok(text(&found, "TargetGroupArn"));
     }
+    let udp =
+        wanted.listeners.iter().any(|listener| listener.protocol == "UDP" && listener.node == group.port);
+    let protocol = match wanted.kind {
+        Kind::Application => "HTTP",
+        Kind::Network | Kind::Classic if udp => "UDP",
+        Kind::Network | Kind::Classic => "TCP",
+    };
     let input = json!({
-        "Name": name, "Protocol": protocol(wanted.kind), "Port": port, "VpcId": vpc, "TargetType": "instance", "Tags": tags,
+        "Name": group.name, "Protocol": protocol, "Port": group.port, "VpcId": vpc,
+        "TargetType": if wanted.by_address { "ip" } else { "instance" }, "Tags": wanted.tags_of(&group.resource),
     });
     let answer = call(controllers, "CreateTargetGroup", input).await?;
     let made = items(&answer, "TargetGroups").next().map(|group| text(group, "TargetGroupArn"));
     made.ok_or_else(|| "it was made, and is not there".into())
 }
 
-/// Adds instances that are missing and takes away those that are no nodes any more. Targets of other clusters stay only
-/// where the group is shared, which these are not.
-async fn register(controllers: &Controllers, group: &str, instances: &[String]) -> Result<(), Failed> {
+/// Adds targets that are missing and takes away those that are none any more. In a shared group only those that were
+/// registered here are ever taken away: the real controller notes them in a ConfigMap, this one in memory.
+pub(super) async fn register(
+    controllers: &Controllers,
+    group: &str,
+    wanted: &BTreeSet<Target>,
+    shared: bool,
+) -> Result<(), Failed> {
     let health = call(controllers, "DescribeTargetHealth", json!({"TargetGroupArn": group})).await?;
-    let listed: BTreeSet<String> =
-        items(&health, "TargetHealthDescriptions").map(|one| text(&one["Target"], "Id")).collect();
-    let all: BTreeSet<String> = instances.iter().cloned().collect();
-    for (operation, difference) in [
-        ("RegisterTargets", all.difference(&listed).collect::<Vec<_>>()),
-        ("DeregisterTargets", listed.difference(&all).collect()),
-    ] {
-        if !difference.is_empty() {
-            let targets: Vec<Value> = difference.iter().map(|id| json!({"Id": id})).collect();
+    let listed: BTreeSet<Target> = items(&health, "TargetHealthDescriptions")
+        .map(|one| {
+            let target = &one["Target"];
+            let port = target["Port"].as_u64().or_else(|| target["Port"].as_str()?.parse().ok());
+            (text(target, "Id"), port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default())
+        })
+        .collect();
+    let own = controllers.registered(group, wanted);
+    let missing: Vec<&Target> = wanted.difference(&listed).collect();
+    let surplus: Vec<&Target> =
+        listed.difference(wanted).filter(|target| !shared || own.contains(*target)).collect();
+    for (operation, targets) in [("RegisterTargets", missing), ("DeregisterTargets", surplus)] {
+        if !targets.is_empty() {
+            let targets: Vec<Value> =
+                targets.iter().map(|(id, port)| json!({"Id": id, "Port": port})).collect();
             call(controllers, operation, json!({"TargetGroupArn": group, "Targets": targets})).await?;
         }
     }
     Ok(())
 }
 
+async fn delete_group(controllers: &Controllers, arn: &str) -> Result<(), Failed> {
+    match call(controllers, "DeleteTargetGroup", json!({"TargetGroupArn": arn})).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.code.contains("NotFound") => Ok(()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
 /// Takes it away, with its listeners and target groups.
 pub(super) async fn remove(controllers: &Controllers, wanted: &Wanted) -> Result<(), Failed> {
+    let mut groups = BTreeSet::new();
+    for group in &wanted.groups {
+        let found = named(controllers, "DescribeTargetGroups", "TargetGroups", &group.name).await?;
+        groups.extend(found.map(|found| text(&found, "TargetGroupArn")));
+    }
     if let Some(found) = named(controllers, "DescribeLoadBalancers", "LoadBalancers", &wanted.name).await? {
         let arn = text(&found, "LoadBalancerArn");
-        let listeners = call(controllers, "DescribeListeners", json!({"LoadBalancerArn": arn})).await?;
-        for listener in items(&listeners, "Listeners") {
-            call(controllers, "DeleteListener", json!({"ListenerArn": text(listener, "ListenerArn")}))
-                .await?;
+        for (listener, group) in listeners(controllers, &arn).await?.into_values() {
+            groups.insert(group);
+            call(controllers, "DeleteListener", json!({"ListenerArn": listener})).await?;
         }
         call(controllers, "DeleteLoadBalancer", json!({"LoadBalancerArn": arn})).await?;
     }
-    for (_, node) in &wanted.ports {
-        let name = group_name(wanted, *node);
-        if let Some(found) = named(controllers, "DescribeTargetGroups", "TargetGroups", &name).await? {
-            call(controllers, "DeleteTargetGroup", json!({"TargetGroupArn": text(&found, "TargetGroupArn")}))
-                .await?;
-        }
+    for group in groups.iter().filter(|group| !group.is_empty()) {
+        delete_group(controllers, group).await?;
     }
     Ok(())
 }

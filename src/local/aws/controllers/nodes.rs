@@ -12,6 +12,9 @@ pub(super) const DRIVER: &str = "ebs.csi.aws.com";
 pub(super) const ZONE: &str = "topology.ebs.csi.aws.com/zone";
 /// By it the controller-manager knows that volumes of the in-tree plugin go to the driver (CSI migration, KEP-625).
 const MIGRATED: &str = "storage.alpha.kubernetes.io/migrated-plugins";
+/// The kubelet's: without it the controller-manager attaches nothing (kubernetes `pkg/volume/util`,
+/// `ControllerManagedAttachAnnotation`).
+const ATTACHED_BY_CONTROLLER: &str = "volumes.kubernetes.io/controller-managed-attach-detach";
 /// How many volumes a Nitro instance takes beside its own (EC2, volume limits).
 const LIMIT: u64 = 25;
 
@@ -22,8 +25,10 @@ pub(super) async fn register(controllers: &Controllers, view: &View) -> Result<(
         if !instance.starts_with("i-") || zone.is_empty() {
             continue;
         }
-        if node["metadata"]["labels"][ZONE] != zone.as_str() {
-            let patch = json!({"metadata": {"labels": {ZONE: zone}}});
+        let is_marked = node["metadata"]["labels"][ZONE] == zone.as_str()
+            && node["metadata"]["annotations"][ATTACHED_BY_CONTROLLER] == "true";
+        if !is_marked {
+            let patch = json!({"metadata": {"labels": {ZONE: zone}, "annotations": {ATTACHED_BY_CONTROLLER: "true"}}});
             controllers.api.merge(&format!("/api/v1/nodes/{name}"), &patch).await?;
         }
         if View::named(&view.driver_nodes, &name).is_some() {

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Distribution;
 use super::view::View;
 use crate::local::aws::account::{items, text};
 
-/// The EBS driver's controller.
+/// Who makes, attaches and deletes volumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct EbsDriver {
     /// `--k8s-tag-cluster-id`.
     pub(super) cluster_id: Option<String>,
     /// `--extra-tags`.
     pub(super) extra_tags: BTreeMap<String, String>,
+    /// It is the cloud provider of a cluster that has no driver: volumes have its tags only.
+    pub(super) in_tree: bool,
 }
 
 /// An external-dns.
@@ -27,20 +30,31 @@ pub(super) struct ExternalDns {
     pub(super) prefer_cname: bool,
 }
 
-/// The EBS driver, where it runs.
-pub(super) fn ebs_driver(view: &View) -> Option<EbsDriver> {
-    let words = running(view, &["aws-ebs-csi-driver"]).into_iter().find(|words| !words.is_node_part)?;
-    let tags = words.flag("extra-tags").unwrap_or_default();
-    let pairs = tags.split(',').filter_map(|pair| pair.split_once('='));
-    Some(EbsDriver {
-        cluster_id: words.flag("k8s-tag-cluster-id"),
-        extra_tags: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+/// Who keeps volumes: the driver while its controller has a replica, or, where there is none at all, the provider within
+/// a kops cluster's own controller-manager.
+pub(super) fn volume_keeper(view: &View, cluster: &str, distribution: Distribution) -> Option<EbsDriver> {
+    let image = ["aws-ebs-csi-driver"];
+    if let Some(words) = running(view, &image).into_iter().find(|words| !words.is_node_part) {
+        let tags = words.flag("extra-tags").unwrap_or_default();
+        let pairs = tags.split(',').filter_map(|pair| pair.split_once('='));
+        return Some(EbsDriver {
+            cluster_id: words.flag("k8s-tag-cluster-id"),
+            extra_tags: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            in_tree: false,
+        });
+    }
+    let paused = view.deployments.iter().any(|one| !containers(one, &image).is_empty());
+    (!paused && distribution == Distribution::Kops).then(|| EbsDriver {
+        cluster_id: Some(cluster.to_owned()),
+        extra_tags: BTreeMap::new(),
+        in_tree: true,
     })
 }
 
-/// Whether the AWS Load Balancer Controller runs.
-pub(super) fn has_balancer_controller(view: &View) -> bool {
-    !running(view, &["aws-load-balancer-controller", "aws-alb-ingress-controller"]).is_empty()
+/// The AWS Load Balancer Controller, where it runs: the name by which it knows the cluster, if its flags tell.
+pub(super) fn balancer_controller(view: &View) -> Option<Option<String>> {
+    let found = running(view, &["aws-load-balancer-controller", "aws-alb-ingress-controller"]);
+    found.into_iter().next().map(|words| words.flag("cluster-name"))
 }
 
 /// Every external-dns that runs.
@@ -113,27 +127,27 @@ mod tests {
     fn view(image: &str, args: &[&str], replicas: u64) -> View {
         let deployment = json!({"spec": {"replicas": replicas, "template": {"spec": {"containers":
             [{"image": image, "args": args}]}}}});
-        View {
-            deployments: vec![deployment],
-            nodes: Vec::new(),
-            driver_nodes: Vec::new(),
-            claims: Vec::new(),
-            volumes: Vec::new(),
-            classes: Vec::new(),
-            attachments: Vec::new(),
-            services: Vec::new(),
-            ingresses: Vec::new(),
-        }
+        View { deployments: vec![deployment], ..View::default() }
     }
 
     #[test]
     fn a_controller_is_there_while_it_has_a_replica() {
         let args = ["controller", "--k8s-tag-cluster-id=old.example.com", "--extra-tags=a=b,c=d"];
-        let driver = ebs_driver(&view("registry.example.com/aws-ebs-csi-driver:v1.20.0", &args, 1)).unwrap();
+        let keeper = |image: &str, replicas: u64, distribution| {
+            volume_keeper(
+                &view(&format!("registry.example.com/{image}"), &args, replicas),
+                "old",
+                distribution,
+            )
+        };
+        let driver = keeper("aws-ebs-csi-driver:v1.20.0", 1, Distribution::Kops).unwrap();
         assert_eq!(driver.cluster_id.as_deref(), Some("old.example.com"));
         assert_eq!(driver.extra_tags["c"], "d");
-        assert_eq!(ebs_driver(&view("registry.example.com/aws-ebs-csi-driver:v1.20.0", &args, 0)), None);
-        assert_eq!(ebs_driver(&view("registry.example.com/nginx:1", &args, 1)), None);
+        assert_eq!(keeper("aws-ebs-csi-driver:v1.20.0", 0, Distribution::Kops), None);
+        assert_eq!(keeper("nginx:1", 1, Distribution::Eks), None);
+        // The provider of old, where nobody has ever installed a driver.
+        let provider = keeper("nginx:1", 1, Distribution::Kops).unwrap();
+        assert_eq!((provider.in_tree, provider.cluster_id.as_deref()), (true, Some("old")));
     }
 
     #[test]

@@ -107,7 +107,7 @@ async fn provision(
     let name = format!("pvc-{}", text(metadata, "uid"));
     let zone = zone_for(view, claim, class)?;
     let size = gibibytes(claim["spec"]["resources"]["requests"]["storage"].as_str().unwrap_or("1Gi"));
-    let volume = match find(controllers, &name).await? {
+    let volume = match find(controllers, driver, &name).await? {
         Some(id) => id,
         None => create(controllers, driver, claim, class, &name, &zone, size).await?,
     };
@@ -156,10 +156,34 @@ async fn provision(
 }
 
 /// The volume that was made for a name: the driver asks with it as its token.
-async fn find(controllers: &Controllers, name: &str) -> Result<Option<String>, Failed> {
-    let filter = json!([{"Name": "tag:CSIVolumeName", "Values": [name]}]);
+async fn find(controllers: &Controllers, driver: &EbsDriver, name: &str) -> Result<Option<String>, Failed> {
+    let key = if driver.in_tree { "tag:kubernetes.io/created-for/pv/name" } else { "tag:CSIVolumeName" };
+    let filter = json!([{"Name": key, "Values": [name]}]);
     let answer = controllers.account.ec2("DescribeVolumes", json!({"Filters": filter})).await?;
     Ok(items(&answer, "volumeSet").next().map(|volume| text(volume, "volumeId")))
+}
+
+/// Tags of a new volume (aws-ebs-csi-driver docs/tagging.md; cloud-provider-aws `CreateDisk`).
+fn tags_for(driver: &EbsDriver, claim: &Value, name: &str) -> BTreeMap<String, String> {
+    let metadata = &claim["metadata"];
+    let mut tags = BTreeMap::from([
+        ("kubernetes.io/created-for/pv/name".to_owned(), name.to_owned()),
+        ("kubernetes.io/created-for/pvc/name".to_owned(), text(metadata, "name")),
+        ("kubernetes.io/created-for/pvc/namespace".to_owned(), text(metadata, "namespace")),
+    ]);
+    if !driver.in_tree {
+        tags.insert("CSIVolumeName".to_owned(), name.to_owned());
+        tags.insert("ebs.csi.aws.com/cluster".to_owned(), "true".to_owned());
+    }
+    if let Some(cluster) = &driver.cluster_id {
+        tags.extend([
+            (format!("kubernetes.io/cluster/{cluster}"), "owned".to_owned()),
+            ("KubernetesCluster".to_owned(), cluster.clone()),
+            ("Name".to_owned(), format!("{cluster}-dynamic-{name}")),
+        ]);
+    }
+    tags.extend(driver.extra_tags.clone());
+    tags
 }
 
 async fn create(
@@ -171,22 +195,7 @@ async fn create(
     zone: &str,
     size: u64,
 ) -> Result<String, Failed> {
-    let metadata = &claim["metadata"];
-    let mut tags = BTreeMap::from([
-        ("CSIVolumeName".to_owned(), name.to_owned()),
-        ("ebs.csi.aws.com/cluster".to_owned(), "true".to_owned()),
-        ("kubernetes.io/created-for/pv/name".to_owned(), name.to_owned()),
-        ("kubernetes.io/created-for/pvc/name".to_owned(), text(metadata, "name")),
-        ("kubernetes.io/created-for/pvc/namespace".to_owned(), text(metadata, "namespace")),
-    ]);
-    if let Some(cluster) = &driver.cluster_id {
-        tags.extend([
-            (format!("kubernetes.io/cluster/{cluster}"), "owned".to_owned()),
-            ("KubernetesCluster".to_owned(), cluster.clone()),
-            ("Name".to_owned(), format!("{cluster}-dynamic-{name}")),
-        ]);
-    }
-    tags.extend(driver.extra_tags.clone());
+    let tags = tags_for(driver, claim, name);
     let parameters = &class["parameters"];
     let kind = parameters["type"].as_str().unwrap_or("gp3");
     let mut input = json!({
@@ -270,6 +279,21 @@ mod tests {
         {
             assert_eq!(gibibytes(quantity), size, "{quantity}");
         }
+    }
+
+    #[test]
+    fn tags_are_those_of_the_maker() {
+        let claim = json!({"metadata": {"name": "data", "namespace": "shop"}});
+        let of = |in_tree| {
+            let driver = EbsDriver { cluster_id: Some("old".into()), in_tree, ..EbsDriver::default() };
+            tags_for(&driver, &claim, "pvc-1")
+        };
+        let (own, driver) = (of(true), of(false));
+        assert_eq!(own["Name"], "old-dynamic-pvc-1");
+        assert_eq!(own["kubernetes.io/cluster/old"], "owned");
+        assert_eq!(own["kubernetes.io/created-for/pvc/namespace"], "shop");
+        let more: Vec<&String> = driver.keys().filter(|key| !own.contains_key(*key)).collect();
+        assert_eq!(more, ["CSIVolumeName", "ebs.csi.aws.com/cluster"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a pass looks at, read once.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Failed;
@@ -7,6 +9,7 @@ use crate::local::aws::account::text;
 use crate::local::aws::kubernetes::{Api, Refusal};
 
 /// Objects of a cluster, by kind.
+#[derive(Default)]
 pub(super) struct View {
     pub(super) deployments: Vec<Value>,
     pub(super) nodes: Vec<Value>,
@@ -17,6 +20,9 @@ pub(super) struct View {
     pub(super) attachments: Vec<Value>,
     pub(super) services: Vec<Value>,
     pub(super) ingresses: Vec<Value>,
+    pub(super) slices: Vec<Value>,
+    /// TargetGroupBindings, where the cluster has the kind.
+    pub(super) bindings: Vec<Value>,
 }
 
 impl View {
@@ -32,6 +38,11 @@ impl View {
             attachments: list(api, "/apis/storage.k8s.io/v1/volumeattachments").await?,
             services: list(api, "/api/v1/services").await?,
             ingresses: list(api, "/apis/networking.k8s.io/v1/ingresses").await?,
+            slices: list(api, "/apis/discovery.k8s.io/v1/endpointslices").await?,
+            bindings: match list(api, "/apis/elbv2.k8s.aws/v1beta1/targetgroupbindings").await {
+                Err(Refusal { status: 404, .. }) => Vec::new(),
+                other => other?,
+            },
         })
     }
 
@@ -41,7 +52,7 @@ impl View {
     }
 
     /// Ids of the instances behind the nodes that take traffic.
-    pub(super) fn instances(&self) -> Vec<String> {
+    pub(super) fn instances(&self) -> BTreeSet<String> {
         let nodes = self.nodes.iter().filter(|node| {
             let labels = &node["metadata"]["labels"];
             labels.get("node.kubernetes.io/exclude-from-external-load-balancers").is_none()
