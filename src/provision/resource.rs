@@ -76,6 +76,25 @@ impl Key {
     pub fn output(&self, output: &str) -> Value {
         json!({"$output": {"kind": self.kind, "name": self.name, "output": output}})
     }
+
+    /// The key of a second thing that is this resource too: a create without an answer that was made again. Nobody
+    /// declares such a name. `id` is the second thing's physical id.
+    #[must_use]
+    pub fn duplicate(&self, id: &str) -> Self {
+        Self::new(self.kind, format!("{}#{id}", self.original().name))
+    }
+
+    /// Whether this is the key of a duplicate.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        self.name.contains('#')
+    }
+
+    /// The key of the resource that this is a duplicate of; of anything else, its own.
+    #[must_use]
+    pub fn original(&self) -> Self {
+        Self::new(self.kind, self.name.split('#').next().unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Key {

@@ -222,7 +222,7 @@ pub fn keep(into: &mut Snapshot, found: Live, in_use: fn(&Live) -> bool) {
     if worse.state == State::Deleting || worse.owner != Owner::Ours {
         return;
     }
-    worse.key = Key::new(key.kind, format!("{}#{}", key.name, worse.id));
+    worse.key = key.duplicate(&worse.id);
     into.live.insert(worse.key.clone(), worse);
 }
 
