@@ -2,8 +2,10 @@
 
 mod api_server;
 mod approvals;
+mod auto_mode;
 mod aws;
 mod aws_scene;
+mod by_tags;
 mod commands;
 mod console;
 mod converge;
@@ -22,4 +24,5 @@ mod real_api;
 mod sabotage;
 mod scene;
 mod service_accounts;
+mod trail;
 mod whole;
