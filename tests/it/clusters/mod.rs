@@ -2,8 +2,10 @@
 
 mod api_server;
 mod approvals;
+mod auto_mode;
 mod aws;
 mod aws_scene;
+mod by_tags;
 mod commands;
 mod console;
 mod converge;
@@ -24,4 +26,5 @@ mod sabotage;
 mod scene;
 mod service_accounts;
 mod throughout;
+mod trail;
 mod whole;
