@@ -47,7 +47,7 @@ pub use pointer::{at as pointer_at, unescape as pointer_key};
 pub use psp::{PodLevel, PodSecurity};
 pub use rule::Rule;
 pub use rules::{RULES, rule};
-pub use run::{transform, transform_all};
+pub use run::{rescheduled, transform, transform_all};
 pub use served::{Served, VersionToRead, served_by_minor, version_to_read};
 pub use survey::{Survey, identity};
 pub use templates::{pod_specs, pod_templates};

@@ -112,7 +112,7 @@ pub fn overview(
         overview.waves = waves::proposed(&graph, &moving);
         verdicts.extend(waves::verdicts(&graph, &overview.waves));
         if let Some(config) = &assessment.config {
-            let placed = places::pack(inventory, &overview.objects, config, &facts);
+            let placed = places::pack(inventory, &overview.objects, config, &facts, &context);
             verdicts.extend(placed.verdicts);
             overview.packing = placed.packing;
         }

@@ -11,7 +11,7 @@ use crate::migrate::assess::translate::identity::unfit_tag;
 use crate::migrate::assess::translate::instances::{
     self, Capacity, IMAGE, MANAGER, MIXED, capacity, family_of_image, volume_type,
 };
-use crate::migrate::assess::translate::labels::{LabelFate, node_label};
+use crate::migrate::assess::translate::labels::{LabelFate, node_label, node_label_value};
 use crate::migrate::assess::translate::{groups, subnets};
 use crate::migrate::verdict::Level;
 use crate::model::kops::Kind::InstanceGroup;
@@ -161,11 +161,18 @@ pub(super) const RULES: &[Rule] = &[
             None => Ruling::as_written(),
         }
     }),
-    mapped("kops.group.labels", &["spec.nodeLabels.*"], "EKS API, CreateNodegroup.labels; eksctl#4007", "the same label").of(InstanceGroup).to("managedNodeGroups[].labels").by(|_, set| {
-        match node_label(set.field.path.last_key()) {
-            LabelFate::Keep if set.field.path.last_key().len() > 63 => Ruling::warning("EKS takes keys of up to 63 characters; it is left out"),
-            LabelFate::Keep => Ruling::as_written(),
-            LabelFate::Rewrite(key) => Ruling::warning(format!("EKS refuses labels of Kubernetes' own domains; the label is `{key}`, and selectors are rewritten")),
+    mapped("kops.group.labels", &["spec.nodeLabels.*"], "EKS API, CreateNodegroup.labels; eksctl#4007", "the same label").of(InstanceGroup).to("managedNodeGroups[].labels").by(|context, set| {
+        let key = set.field.path.last_key();
+        let empty = set.field.text().is_empty().then(|| {
+            let all = groups::values_of(context, key);
+            node_label_value("", all.iter().map(String::as_str)).into_owned()
+        });
+        let value = |key: &str| empty.as_ref().map_or_else(|| format!("`{key}`"), |value| format!("`{key}={value}`, since EKS takes no empty value"));
+        match node_label(key) {
+            LabelFate::Keep if empty.is_none() => Ruling::as_written(),
+            LabelFate::Keep => Ruling::warning(format!("the label is {}; selectors are rewritten", value(key))),
+            LabelFate::Rewrite(new) if key.len() > 63 => Ruling::warning(format!("EKS takes keys of up to 63 characters; the label is {}, and selectors are rewritten", value(&new))),
+            LabelFate::Rewrite(new) => Ruling::warning(format!("EKS refuses labels of Kubernetes' own domains; the label is {}, and selectors are rewritten", value(&new))),
             LabelFate::Drop(because) => Ruling::irrelevant(because),
         }
     }),
