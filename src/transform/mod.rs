@@ -39,7 +39,7 @@ mod work;
 
 pub use address::lies_in as address_lies_in;
 pub use context::{Balancer, Context, Identity, Jobs, Quiesce, RoleMeans, Scheme, Side, Volumes};
-pub use diff::{Shape, diff};
+pub use diff::{Shape, diff, shown};
 pub use edit::{Dropped, Edit, Remark, SENSITIVE, Transformed, Weight};
 pub use order::{Phase, apply_order, phase};
 pub use owners::{OwnerClass, Relink, owner_class, owner_classes};

@@ -1,6 +1,7 @@
 //! `portolan migrate`: a kops cluster on its way to EKS.
 
 mod assess;
+mod beside;
 mod choices;
 mod diff;
 mod dump;

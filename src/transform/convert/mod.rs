@@ -11,6 +11,8 @@ mod definitions;
 mod ingress;
 mod small;
 
+pub use definitions::structural;
+
 use super::work::Work;
 use crate::model::Gvk;
 

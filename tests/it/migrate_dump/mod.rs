@@ -4,6 +4,7 @@ mod command;
 mod form;
 mod moto;
 mod source;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::path::Path;

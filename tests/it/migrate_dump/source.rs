@@ -1,7 +1,7 @@
 //! The source's API server: a real v1.24.17, with an aggregated API whose backend is down.
 
 use super::{NAME, SECRET, SECRET_BASE64, no_secret, store_folder};
-use crate::support::control_plane::{kubectl_ok, kubectl_ok_with, options, places, start};
+use crate::support::control_plane::{kubectl_ok, kubectl_ok_with, options, places, runs, start};
 use portolan::engine::inventory::{Reading, read_cluster, read_store};
 use portolan::host::Folder;
 use portolan::k8s::{self, ConnectOptions, Source};
@@ -100,6 +100,9 @@ async fn source(folder: &tempfile::TempDir) -> ControlPlane {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_object_is_read_in_the_version_that_the_target_serves() {
+    if !runs("1.24") {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let old = source(&folder).await;
     let from = Source::KubeconfigFile { path: old.kubeconfig().into(), context: None };
@@ -175,6 +178,9 @@ fn portolan(arguments: &[&str]) -> (i32, String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_of_the_program_is_assessed_without_the_cluster() {
+    if !runs("1.24") {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let old = source(&folder).await;
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -215,7 +221,15 @@ async fn a_dump_of_the_program_is_assessed_without_the_cluster() {
 
     let (code, said, errors) = portolan(&["migrate", "diff", "--dump", &out, "shop/Deployment/web"]);
     assert_eq!(code, 0, "{said}{errors}");
-    assert!(said.contains("eks.amazonaws.com/nodegroup"), "{said}");
+    for words in [
+        "kops.migrated.portolan.dev/instancegroup: nodes",
+        "--- source",
+        "+++ target",
+        "class port",
+        "nobody declares it",
+    ] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
     let (code, said, errors) = portolan(&["migrate", "diff", "--dump", &out, "shop/Secret/db", "--whole"]);
     assert!(code == 0 && said.contains("(sensitive)") && !said.contains("hmac"), "{said}{errors}");
     let (code, _, errors) = portolan(&["migrate", "diff", "--dump", &out, "shop/Deployment/wob"]);

@@ -211,7 +211,7 @@ fn labels(context: &Context<'_>, group: &Spec) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([(INSTANCE_GROUP.to_owned(), label_value(&group.name))]);
     for (key, value) in declared_labels(group) {
         let all = values_of(context, key);
-        let value = node_label_value(&value, all.iter().map(String::as_str)).into_owned();
+        let value = node_label_value(&value, all.iter().map(String::as_str)).to_owned();
         match node_label(key) {
             LabelFate::Keep => labels.insert(key.to_owned(), value),
             LabelFate::Rewrite(key) => labels.insert(key, value),
@@ -337,7 +337,12 @@ fn place(context: &Context<'_>, group: &Spec, base: &mut NodeGroupBase) {
         }
         return;
     }
-    base.subnets = of_group.iter().map(|subnet| subnet.name.clone()).collect();
+    // EKS makes no managed nodes in local zones; where a group has other subnets, it does without these.
+    let is_regional = |subnet: &&&Planned| !identity::is_local_zone(&subnet.zone);
+    let regional: Vec<String> =
+        of_group.iter().filter(is_regional).map(|subnet| subnet.name.clone()).collect();
+    let all = || of_group.iter().map(|subnet| subnet.name.clone()).collect();
+    base.subnets = if regional.is_empty() { all() } else { regional };
 }
 
 /// Subnets of a group: those that it names, by name or (as once) by zone; where it names none, those for nodes.

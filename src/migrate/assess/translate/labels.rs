@@ -1,7 +1,6 @@
 //! Node labels: which a node group may have, and what becomes of the others.
 
 use crate::migrate::digest;
-use std::borrow::Cow;
 
 /// The domain under which labels of Kubernetes' and kops' own domains go on. EKS refuses those on managed node groups
 /// (eksctl#4007), and a kubelet that is told to set them does not join (containers-roadmap#2465).
@@ -43,12 +42,12 @@ fn shortened(key: &str) -> String {
 /// and EKS does not (`labelValue` of its model has one character at least). `all` are the values that the key has on any
 /// group: what is not empty stays apart from what was.
 #[must_use]
-pub fn node_label_value<'v>(value: &'v str, all: impl IntoIterator<Item = &'v str>) -> Cow<'v, str> {
+pub fn node_label_value<'v>(value: &'v str, all: impl IntoIterator<Item = &'v str>) -> &'v str {
     if !value.is_empty() {
-        return Cow::Borrowed(value);
+        return value;
     }
     let is_taken = all.into_iter().any(|other| other == "true");
-    Cow::Borrowed(if is_taken { "empty" } else { "true" })
+    if is_taken { "empty" } else { "true" }
 }
 
 fn by_domain(key: &str) -> LabelFate {
