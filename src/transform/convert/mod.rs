@@ -12,6 +12,7 @@ mod ingress;
 mod small;
 
 pub use definitions::structural;
+pub use ingress::ingress as ingress_form;
 
 use super::work::Work;
 use crate::model::Gvk;

@@ -86,6 +86,8 @@ spec:
 
 async fn source(folder: &tempfile::TempDir) -> ControlPlane {
     let old = start(&places(folder), Options { version: "v1.24.17".into(), nodes: 2, ..options() }).await;
+    // As kops does.
+    kubectl_ok(&old, &["label", "nodes", "--all", "kops.k8s.io/instancegroup=nodes"]).await;
     kubectl_ok_with(&old, &["apply", "-f", "-"], OBJECTS).await;
     kubectl_ok(
         &old,

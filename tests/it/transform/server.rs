@@ -44,7 +44,8 @@ async fn tried(target: &mut Api, transformed: &[Transformed]) -> Taken {
             continue;
         }
         let blocker = done.remarks.iter().find(|remark| remark.weight == Weight::Blocker);
-        for object in &done.objects {
+        // What has no name is no object of anybody's.
+        for object in done.objects.iter().filter(|object| identity(object).is_some()) {
             let id = identity(object).map_or_else(|| object.to_string(), |id| id.to_string());
             match (target.dry_run(object).await, blocker) {
                 (Ok(_), _) => taken.accepted += 1,
