@@ -30,7 +30,7 @@ pub struct Migrate {
     command: Command,
 }
 
-/// Each command's own words are its help: a comment here would take their place.
+// Each command's own words are its help: a comment of documentation here would take their place.
 #[derive(Subcommand)]
 enum Command {
     Dump(dump::Dump),
