@@ -10,6 +10,9 @@ use super::work::is_hidden;
 use serde_json::Value;
 use std::fmt::Write as _;
 
+/// The whole object once more, in one line.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// How much is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
@@ -110,6 +113,10 @@ pub fn shown(object: &Value) -> Value {
     let mut shown = object.clone();
     if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
+        let noted = metadata.get_mut("annotations").and_then(|all| all.get_mut(LAST_APPLIED));
+        if let Some(noted) = noted {
+            *noted = Value::from("(not shown)");
+        }
     }
     if shown["apiVersion"] == "v1" && shown["kind"] == "Secret" {
         redact(&mut shown);

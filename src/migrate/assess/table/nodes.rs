@@ -123,13 +123,21 @@ pub(super) const RULES: &[Rule] = &[
     irrelevant("kops.node.update-drain", &["spec.rollingUpdate", "spec.rollingUpdate.drainAndTerminate"], "EKS User Guide, managed node update behaviour", "EKS drains nodes before it takes them away"),
 ];
 
-fn user_data(_: &super::super::context::Context<'_>, set: &Set<'_>) -> Ruling {
+fn user_data(_: &Context<'_>, set: &Set<'_>) -> Ruling {
     let path = set.field.path.to_string();
-    if path.ends_with("enabled") && set.field.text() == "false" {
-        return Ruling::irrelevant("the hook was off");
+    let nth = set.field.path.first_index().unwrap_or_default();
+    let list = ["hooks", "fileAssets"].into_iter().find(|list| path.starts_with(&format!("spec.{list}[")));
+    if let Some(item) = list.and_then(|list| set.spec.items(list).get(nth)) {
+        if item["enabled"] == false {
+            return Ruling::irrelevant("the hook was off");
+        }
+        let mut roles =
+            item["roles"].as_array().into_iter().flatten().filter_map(|role| role.as_str()).peekable();
+        if roles.peek().is_some() && !roles.any(|role| role == "Node") {
+            return Ruling::irrelevant("it was for instances that EKS has none of");
+        }
     }
-    let roles = path.contains(".roles[");
-    if roles {
+    if path.contains(".roles[") {
         return Ruling::irrelevant("which instances it is for; EKS has nodes alone");
     }
     Ruling::as_written()
