@@ -58,12 +58,12 @@ fn log() -> Vec<Change> {
     ]
 }
 
-/// A daemon that keeps a cluster, every half of a day.
+/// A daemon that keeps a cluster, and looks at it again after a month.
 async fn daemon(policy: DriftPolicy) -> (Scene, Arc<Kept>, watch::Sender<bool>) {
     let mut scene = Scene::new();
     scene.clock = Arc::new(Passing(Instant::now()));
     scene.policy.drift = policy;
-    scene.policy.schedule = portolan::schedule::Schedule::every(Interval::from_secs(12 * 3600)).ok();
+    scene.policy.schedule = portolan::schedule::Schedule::every(Interval::from_secs(30 * 24 * 3600)).ok();
     let kept = scene.start(&shop("1.35", 2)).await;
     settle(&kept).await;
     let (stop, stopped) = watch::channel(false);

@@ -186,6 +186,10 @@ impl Eks {
                 "addonName": input["addonName"], "addonVersion": input["addonVersion"], "configurationSchema": "{}",
             })),
             "TagResource" | "UntagResource" => self.tag(input),
+            "ListAccessPolicies" => {
+                let arn = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy";
+                Ok(json!({"accessPolicies": [{"name": "AmazonEKSViewPolicy", "arn": arn}]}))
+            }
             "AssociateAccessPolicy" => {
                 let policies = self.policies.entry(text(input, "principalArn")).or_default();
                 policies.insert(text(input, "policyArn"), input["accessScope"].clone());
