@@ -21,6 +21,7 @@ from moto.iam.exceptions import IAMException
 from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
 
+import records
 import trail
 
 # moto finds a service's error shapes by the module of the exception.
@@ -321,6 +322,7 @@ def answered(service, name):
 
 
 def install():
+    records.install()
     remember_versions()
     # moto's mark for a group without a version of its own.
     FakeAutoScalingGroup.launch_template_version = "$Default"

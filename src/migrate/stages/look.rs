@@ -2,6 +2,7 @@
 
 use super::desired::Intent;
 use super::patch::patched;
+use super::seam::Guarding;
 use super::sight::Sight;
 use crate::migrate::own::{self, Class, Classified, Index};
 use crate::migrate::proof::{Answers, Key};
@@ -37,8 +38,8 @@ pub struct Look<'a> {
     pub answers: Option<&'a (Answers, Answers)>,
     /// Answers of AWS, as [`super::seam::Concern::reads`] has them.
     pub reads: &'a BTreeMap<String, Value>,
-    /// What stands against deleting the old cluster; `None`: it is not known.
-    pub guard: Option<Result<String, String>>,
+    /// What the guard of the last stage decides by; asked for only there. The error is a sentence for a person.
+    pub guard: Option<Result<&'a Guarding, String>>,
     /// The key of this run for digests of Secrets.
     pub key: &'a Key,
     /// Digests that a person approved.

@@ -19,7 +19,7 @@
 //! | HandOver | fence the source, volumes, open the target, start | workloads are ready | stop, fence the target, volumes, open the source |
 //! | Shift | traffic | all of it is on the target | traffic goes back |
 //! | Soak | - | the time is over | - |
-//! | Decommission | objects are given to their Applications | none is kept, the guard holds | none |
+//! | Decommission | what the target uses is spared, objects are given to their Applications, records settled | none is kept, the guard holds | none |
 //!
 //! Pure: values in, values out.
 
@@ -39,5 +39,5 @@ mod whole;
 
 pub use look::{Known, Look};
 pub use permitted::{NotPermitted, permitted};
-pub use plan::{Held, PartPlan, Plan, plan};
+pub use plan::{Held, PartPlan, Plan, plan, reads};
 pub use sight::Sight;
