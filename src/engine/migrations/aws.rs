@@ -55,15 +55,15 @@ impl<'a> Accounts<'a> {
     /// # Errors
     /// A read that fails, in words; what concerns one thing alone is `null` instead.
     pub async fn guarding(&self, kops: Option<&Kops>, target_name: &str) -> Result<Guarding, String> {
-        let mut guarding =
-            Guarding { cluster: kops.map(|kops| kops.cluster.clone()), ..Guarding::default() };
+        let mut guarding = Guarding { cluster: kops.map(|kops| kops.cluster.clone()), ..Guarding::default() };
         for _ in 0..MOST_ROUNDS {
             let round = guard_reads(&guarding, target_name);
             if round.is_empty() {
                 return Ok(guarding);
             }
             for (asked, answer) in self.ask(&round).await? {
-                let one = asked.call.operation.starts_with("Get") || asked.call.operation.starts_with("DescribePod");
+                let one = asked.call.operation.starts_with("Get")
+                    || asked.call.operation.starts_with("DescribePod");
                 let answer = answer.or_else(|failure| match failure.kind {
                     CloudFailureKind::NotFound => Ok(Value::Null),
                     CloudFailureKind::Denied if one => Ok(Value::Null),

@@ -4,11 +4,14 @@ use super::access;
 use super::aws::Accounts;
 use super::kept::{Mover, Wanted};
 use super::kops::Kops;
+use super::packing::packed;
 use super::sights::{Reads, Side};
 use crate::migrate::own::Index;
 use crate::migrate::proof::{Answers, Key};
 use crate::migrate::stages::seam::Guarding;
-use crate::migrate::stages::{Known, Look, Plan, Sight, plan, reads, verify};
+use crate::migrate::stages::{Known, Look, Places, Plan, Sight, plan, reads, verify};
+use crate::migrate::verdict::Verdict;
+use crate::model::cluster_config::ClusterConfig;
 use crate::model::migration::{Gate, Stage};
 use crate::model::migration_journal::{Journal, WHOLE};
 use crate::ports::{ApiFailure, Approval};
@@ -36,6 +39,9 @@ pub(super) struct Considered {
 #[derive(Default)]
 struct More {
     reads: Reads,
+    /// The config of the target, where it is planned and a source to pack is known.
+    planned: Option<ClusterConfig>,
+    places: Option<Result<Vec<Verdict>, String>>,
     guard: Option<Result<Guarding, String>>,
     answers: Option<(Answers, Answers)>,
 }
@@ -65,6 +71,12 @@ impl Seen<'_> {
             applications: &self.applications,
             answers: more.answers.as_ref(),
             reads: &more.reads,
+            places: match (&more.planned, &more.places) {
+                (None, _) => Places::Unknown,
+                (Some(_), None) => Places::Due,
+                (Some(_), Some(Ok(verdicts))) => Places::Told(verdicts),
+                (Some(_), Some(Err(words))) => Places::Unread(words),
+            },
             guard: more.guard.as_ref().map(|guard| guard.as_ref().map_err(Clone::clone)),
             key: &self.key,
             approved: self.approved,
@@ -90,14 +102,25 @@ pub(super) async fn consider(of: Considering<'_>) -> Result<Considered, String> 
     };
     let accounts = Accounts::of(mover, wanted);
     let mut more = More::default();
+    if of.kops.is_some() {
+        more.planned = mover.context.sides.planned(&wanted.spec);
+    }
     let mut made = plan(&seen.look(&more));
+    if let (Some(kops), Some(config), true) =
+        (of.kops, more.planned.clone(), stands_at(&made, Stage::Preflight))
+    {
+        let classes = Known::of(&seen.look(&more)).classes.into_values().collect();
+        more.places = Some(packed(mover, wanted, kops, &config, (of.source.1, classes)).await);
+        made = plan(&seen.look(&more));
+    }
     let asked = reads(&seen.look(&more), &made);
     if !asked.is_empty() {
         more.reads = accounts.read(&asked).await?;
         made = plan(&seen.look(&more));
     }
-    let whole = made.parts.get(WHOLE).map(|part| part.position.stage);
-    if whole == Some(Stage::Decommission) && wanted.spec.source.kops.is_some() {
+    if made.parts.get(WHOLE).is_some_and(|whole| whole.position.stage == Stage::Decommission)
+        && wanted.spec.source.kops.is_some()
+    {
         more.guard = Some(accounts.guarding(of.kops, of.target_name).await);
         made = plan(&seen.look(&more));
     }
@@ -115,6 +138,11 @@ pub(super) async fn consider(of: Considering<'_>) -> Result<Considered, String> 
         // A wave that is proven goes on to its hand-over: what that needs is asked for in the next pass.
     }
     Ok(Considered { plan: made, reads: more.reads })
+}
+
+/// Whether the move as a whole is under way at a stage.
+fn stands_at(plan: &Plan, stage: Stage) -> bool {
+    plan.parts.get(WHOLE).is_some_and(|whole| whole.position.stage == stage && !whole.position.complete)
 }
 
 /// Whether an approval is one of this migration's: it names no application.

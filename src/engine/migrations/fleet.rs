@@ -1,12 +1,13 @@
 //! All migrations that documents describe: from documents to tasks.
 
+use super::holds;
 use super::keep::keep;
 use super::kept::{Context, Mover, Sides, Target, Wanted};
 use crate::engine::destination::lock;
 use crate::engine::inventory::Bucket;
 use crate::engine::world::World;
-use crate::model::application::Destination;
 use crate::model::cluster::ClusterSpec;
+use crate::model::cluster_config::ClusterConfig;
 use crate::model::document::{DocumentKind, Documents};
 use crate::model::migration::{Gate, Side, Stage};
 use crate::model::migration_document::MigrationSpec;
@@ -24,18 +25,10 @@ pub(crate) struct Movers {
     known: Mutex<Known>,
 }
 
-/// What documents say of clusters and applications.
+/// What documents say of clusters.
 #[derive(Default)]
 struct Known {
     clusters: BTreeMap<String, ClusterSpec>,
-    applications: Vec<Delivery>,
-}
-
-/// An application that is not suspended, and where it goes.
-struct Delivery {
-    name: String,
-    namespace: String,
-    destination: Destination,
 }
 
 impl Movers {
@@ -58,6 +51,11 @@ impl Movers {
     /// A migration that is kept.
     pub fn get(&self, name: &str) -> Option<Arc<Mover>> {
         lock(&self.kept).get(name).cloned()
+    }
+
+    /// Every migration that is kept.
+    pub fn all(&self) -> Vec<Arc<Mover>> {
+        lock(&self.kept).values().cloned().collect()
     }
 
     /// Every migration's record, as it is now.
@@ -116,18 +114,6 @@ impl Movers {
             .iter()
             .map(|document| (document.name.clone(), document.spec.clone()))
             .collect();
-        known.applications = documents
-            .applications
-            .iter()
-            .filter(|document| !document.spec.suspend)
-            .filter_map(|document| {
-                Some(Delivery {
-                    name: format!("Application {}", document.name),
-                    namespace: document.spec.namespace.clone()?,
-                    destination: document.spec.destination.clone(),
-                })
-            })
-            .collect();
     }
 
     /// Keeps a migration for as long as the daemon runs.
@@ -159,7 +145,8 @@ impl Neighbours {
         if let Some(known) = accounts.get(&access) {
             return Ok(known.clone());
         }
-        let cloud = self.world()?.adapters.clouds.open(&access).await.map_err(|failure| failure.to_string())?;
+        let cloud =
+            self.world()?.adapters.clouds.open(&access).await.map_err(|failure| failure.to_string())?;
         accounts.insert(access, cloud.clone());
         Ok(cloud)
     }
@@ -203,21 +190,12 @@ impl Sides for Neighbours {
         let (Some(world), Some(source)) = (self.world.upgrade(), spec.source.cluster.as_deref()) else {
             return BTreeMap::new();
         };
-        let known = lock(&world.migrations.known);
-        let only = known.clusters.len() <= 1;
-        let mut by_namespace: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for delivery in &known.applications {
-            let goes = match (&delivery.destination.cluster, &delivery.destination.selector) {
-                (Some(cluster), _) => cluster == source,
-                // What labels of the source match is not asked here: it may.
-                (None, Some(_)) => true,
-                (None, None) => only,
-            };
-            if goes {
-                by_namespace.entry(delivery.namespace.clone()).or_default().push(delivery.name.clone());
-            }
-        }
-        by_namespace
+        let destinations: Vec<_> = world.destinations().values().cloned().collect();
+        let units: Vec<_> = destinations
+            .iter()
+            .flat_map(|destination| destination.units().values().cloned().collect::<Vec<_>>())
+            .collect();
+        holds::delivering(&world.migrations, &units, source)
     }
 
     async fn account(&self, side: Side, spec: &MigrationSpec) -> Result<Option<Arc<dyn Cloud>>, String> {
@@ -234,6 +212,11 @@ impl Sides for Neighbours {
         }
     }
 
+    fn planned(&self, spec: &MigrationSpec) -> Option<ClusterConfig> {
+        let kept = self.world.upgrade()?.clusters.get(&spec.target.cluster)?;
+        kept.wanted()?.blueprint.config().cloned()
+    }
+
     async fn state_store(&self, spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {
         let Some(kops) = &spec.source.kops else { return Ok(None) };
         let store = kops.state_store.as_str();
@@ -243,7 +226,9 @@ impl Sides for Neighbours {
             return Ok(Some(Box::new(bucket)));
         }
         if store.contains("://") {
-            return Err(format!("the state store {store} is in another cloud; stores in S3 and in folders are read"));
+            return Err(format!(
+                "the state store {store} is in another cloud; stores in S3 and in folders are read"
+            ));
         }
         Ok(Some(self.world()?.adapters.folders.open(store)))
     }

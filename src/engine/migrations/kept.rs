@@ -3,6 +3,7 @@
 use super::kops::Kops;
 use crate::engine::clusters::Pace;
 use crate::engine::destination::lock;
+use crate::model::cluster_config::ClusterConfig;
 use crate::model::event::{Event, Subject, What};
 use crate::model::migration::{Gate, Side};
 use crate::model::migration_document::MigrationSpec;
@@ -48,11 +49,16 @@ pub trait Sides: Send + Sync + 'static {
     async fn source(&self, migration: &str, spec: &MigrationSpec) -> Result<Arc<dyn Cluster>, String>;
     /// The target, or what it waits for.
     async fn target(&self, spec: &MigrationSpec) -> Result<Target, Gate>;
-    /// Applications that deliver to the source and are not suspended, by namespace.
+    /// Applications that deliver to the source, and stand still neither by their document nor by the migration, by
+    /// namespace.
     fn applications(&self, spec: &MigrationSpec) -> BTreeMap<String, Vec<String>>;
     /// The account of a side; `None` where the document names none. The error is a sentence for a person.
     async fn account(&self, _side: Side, _spec: &MigrationSpec) -> Result<Option<Arc<dyn Cloud>>, String> {
         Ok(None)
+    }
+    /// The ClusterConfig that the target is made from; `None` where it is not made by this daemon.
+    fn planned(&self, _spec: &MigrationSpec) -> Option<ClusterConfig> {
+        None
     }
     /// The state store of kops; `None` where the document names none. The error is a sentence for a person.
     async fn state_store(&self, _spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {

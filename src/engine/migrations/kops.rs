@@ -3,7 +3,7 @@
 use super::kept::{Mover, Wanted};
 use crate::engine::inventory::{Reading, read_store};
 use crate::migrate::decommission::Cluster;
-use crate::migrate::dump::cluster_of;
+use crate::migrate::dump::{Inventory, cluster_of};
 use crate::migrate::own::Index;
 use crate::model::migration_document::KopsRef;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub(crate) struct Kops {
     /// Where it was read.
     of: KopsRef,
+    /// What was read, without anything of AWS.
+    pub inventory: Inventory,
     /// The objects of its bootstrap channel.
     pub index: Index,
     /// The cluster that would be deleted.
@@ -34,7 +36,8 @@ pub(super) async fn read(mover: &Mover, wanted: &Wanted) -> Result<Option<Arc<Ko
         .map_err(|failure| format!("the state store of kops cannot be read: {failure}"))?;
     let state = reading.inventory.kops().map_err(|failure| failure.to_string())?;
     let index = reading.inventory.index(Some(&state));
-    let kops = Arc::new(Kops { of: of.clone(), index, cluster: cluster_of(&state) });
+    let kops =
+        Arc::new(Kops { of: of.clone(), index, cluster: cluster_of(&state), inventory: reading.inventory });
     mover.state().kops = Some(kops.clone());
     Ok(Some(kops))
 }

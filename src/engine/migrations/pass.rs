@@ -227,10 +227,13 @@ fn tell(mover: &Mover, wanted: &Wanted, before: &Journal, plan: &Plan) {
         let old = before.position(name);
         if (old.stage, old.complete) != (part.position.stage, part.position.complete) {
             let state = if part.position.complete { "complete" } else { "begun" };
+            let took = part.position.since.saturating_sub(old.since);
+            let seconds = if part.position.complete && old.stage == part.position.stage { took } else { 0 };
             mover.emit(What::StageReached {
                 part: shown(name),
                 stage: part.position.stage.to_string(),
                 state: state.into(),
+                seconds: u64::try_from(seconds).unwrap_or_default(),
                 revision: wanted.revision.clone(),
             });
         }

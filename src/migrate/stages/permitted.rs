@@ -130,7 +130,8 @@ fn is_listed(call: &Call) -> bool {
     match (call.service, call.operation.as_str()) {
         // Without any tag EC2 takes all of them away.
         (Service::Ec2, "CreateTags" | "DeleteTags") => {
-            !tags().is_empty() && tags().iter().all(|tag| tag["Key"].as_str().is_some_and(|key| !key.is_empty()))
+            !tags().is_empty()
+                && tags().iter().all(|tag| tag["Key"].as_str().is_some_and(|key| !key.is_empty()))
         }
         (Service::Route53, "ChangeResourceRecordSets") => is_exchange(&call.input["ChangeBatch"]["Changes"]),
         (service, operation) => CALLS.contains(&(service, operation)),
@@ -174,9 +175,7 @@ mod tests {
     }
 
     fn records(changes: &[(&str, &str)]) -> Effect {
-        let change = |(action, name): &(&str, &str)| {
-            json!({"Action": action, "ResourceRecordSet": {"Name": name, "Type": "A"}})
-        };
+        let change = |(action, name): &(&str, &str)| json!({"Action": action, "ResourceRecordSet": {"Name": name, "Type": "A"}});
         let changes: Vec<Value> = changes.iter().map(change).collect();
         call(Service::Route53, "ChangeResourceRecordSets", json!({"ChangeBatch": {"Changes": changes}}))
     }
@@ -200,9 +199,17 @@ mod tests {
                 side: Side::Source,
                 object: json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": FENCE, "namespace": "a"}}),
             },
-            call(Service::Ec2, "CreateTags", json!({"Resources": ["vol-1"], "Tags": [{"Key": "a", "Value": "b"}]})),
+            call(
+                Service::Ec2,
+                "CreateTags",
+                json!({"Resources": ["vol-1"], "Tags": [{"Key": "a", "Value": "b"}]}),
+            ),
             call(Service::Ec2, "CreateSnapshot", json!({"VolumeId": "vol-1"})),
-            records(&[("DELETE", "a.example.com."), ("CREATE", "a.example.com."), ("CREATE", "a.example.com.")]),
+            records(&[
+                ("DELETE", "a.example.com."),
+                ("CREATE", "a.example.com."),
+                ("CREATE", "a.example.com."),
+            ]),
         ];
         for effect in allowed {
             assert_eq!(permitted(&effect), Ok(()), "{effect:?}");

@@ -55,7 +55,9 @@ pub(super) fn stage(
         return given_away().into();
     }
     let goes_back = way == Way::Back && stage >= Stage::HandOver;
-    if let Some(unwilling) = known.look.target.filter(|_| goes_back).and_then(|target| wave.is_unwilling(target)) {
+    if let Some(unwilling) =
+        known.look.target.filter(|_| goes_back).and_then(|target| wave.is_unwilling(target))
+    {
         return unwilling;
     }
     with_target(known, |target| match (way, stage) {
@@ -222,9 +224,10 @@ impl Wave<'_> {
             .applications
             .iter()
             .find(|(namespace, names)| self.namespaces.contains(*namespace) && !names.is_empty())?;
-        Some(Gate::Blocked {
-            what: format!("{} deliver to {namespace} of the source", names.join(", ")),
-            way_out: "set `suspend: true` in their documents, in the commit that hands the wave over".into(),
+        // The daemon holds its own from the moment that the hand-over is noted, and a pass that is under way ends first.
+        Some(Gate::Waiting {
+            what: format!("{} still deliver to {namespace} of the source", names.join(", ")),
+            limit_seconds: limit(self.known, Stage::HandOver),
         })
     }
 

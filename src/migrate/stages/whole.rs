@@ -1,17 +1,17 @@
 //! The stages of the move as a whole: what lives in no namespace, and what comes before and after all waves.
 
 use super::desired::{Level, Part};
-use super::look::Known;
+use super::look::{Known, Places};
 use super::owned::entry;
-use super::plan::{StageOutcome, Way, waits};
 use super::patch::outstanding;
+use super::plan::{StageOutcome, Way, waits};
 use super::port::{Port, handed_over};
 use super::seam::{self, Concern};
 use super::sight::{Sight, is};
 use super::verify;
 use crate::migrate::calls::{Declared, Graph, cut, verdicts};
 use crate::migrate::own::{Class, Whose};
-use crate::migrate::verdict::Level as Urgency;
+use crate::migrate::verdict::{Level as Urgency, Verdict};
 use crate::model::Object;
 use crate::model::migration::{Effect, Gate, Outcome, Side, Stage, Step};
 use crate::model::migration_document::{OWN_NAMESPACES, WaveSpec};
@@ -32,7 +32,8 @@ pub(super) fn stage(known: &Known<'_>, position: Position, way: Way) -> StageOut
 /// Controllers of records that were paused run again once no wave is at `Shift` any more, nor on its way there.
 fn lifted(known: &Known<'_>) -> (Vec<Step>, Vec<String>) {
     let (spec, journal) = (known.look.spec, &known.look.journal);
-    let shifts = |wave: &WaveSpec| journal.position(&wave.name).stage.max(spec.stage_of(wave)) >= Stage::Shift;
+    let shifts =
+        |wave: &WaveSpec| journal.position(&wave.name).stage.max(spec.stage_of(wave)) >= Stage::Shift;
     if spec.waves.iter().any(shifts) {
         return Default::default();
     }
@@ -81,10 +82,8 @@ fn of_stage(known: &Known<'_>, position: Position, way: Way) -> StageOutcome {
         (Way::Back, Stage::Configure) => with_target(known, |target| {
             let begun = |name: &str| known.look.journal.position(name).stage >= Stage::Configure;
             match known.look.spec.waves.iter().find(|wave| begun(&wave.name)) {
-                Some(wave) => {
-                    waits(format!("wave {} goes back first", wave.name), limit(known, Stage::Configure))
-                        .into()
-                }
+                // What it waits for, and how long, the wave says: it may be a word of a person.
+                Some(wave) => waits(format!("wave {} goes back first", wave.name), 0).into(),
                 None => port(known, target, Stage::Configure).away(None, |_| true).into(),
             }
         }),
@@ -177,15 +176,36 @@ fn preflight(known: &Known<'_>) -> Outcome {
         spec.edges.iter().map(|edge| Declared { from: edge.from.clone(), to: edge.to.clone() }).collect();
     let waves: Vec<BTreeSet<String>> =
         spec.waves.iter().map(|wave| wave.namespaces.iter().cloned().collect()).collect();
-    for verdict in verdicts(&cut(&Graph::of(&objects, &declared), &waves), &BTreeSet::new()) {
-        let keys = [format!("{}@{}", verdict.rule, verdict.subject), verdict.rule.clone()];
-        let accepted = keys.iter().any(|key| spec.choices.get(key).is_some_and(|choice| choice == "accept"));
-        if verdict.level == Urgency::Blocker && !accepted {
-            let way_out = format!("move both in one wave, or record `{}: accept` in `spec.choices`", keys[0]);
-            gates.push(Gate::Blocked { what: verdict.says, way_out });
+    let cut = verdicts(&cut(&Graph::of(&objects, &declared), &waves), &BTreeSet::new());
+    gates.extend(cut.iter().filter_map(|verdict| barred(known, verdict, "move both in one wave")));
+    match known.look.places {
+        Places::Unknown => {}
+        Places::Due => gates.push(Gate::Waiting {
+            what: "whether everything has a place on the target has not been asked".into(),
+            limit_seconds: limit(known, Stage::Preflight),
+        }),
+        Places::Unread(words) => gates.push(blocked(
+            format!("whether everything has a place on the target is not known: {words}"),
+            "see that the account of the kops cluster can be read",
+        )),
+        Places::Told(verdicts) => {
+            gates.extend(
+                verdicts.iter().filter_map(|verdict| barred(known, verdict, "change the ClusterConfig")),
+            );
         }
     }
     Outcome { steps: Vec::new(), gates }
+}
+
+/// A Blocker that nobody has accepted.
+fn barred(known: &Known<'_>, verdict: &Verdict, way_out: &str) -> Option<Gate> {
+    let keys = [format!("{}@{}", verdict.rule, verdict.subject), verdict.rule.clone()];
+    let accepts = |key: &String| known.look.spec.choices.get(key).is_some_and(|choice| choice == "accept");
+    if verdict.level != Urgency::Blocker || keys.iter().any(accepts) {
+        return None;
+    }
+    let way_out = format!("{way_out}, or record `{}: accept` in `spec.choices`", keys[0]);
+    Some(Gate::Blocked { what: verdict.says.clone(), way_out })
 }
 
 fn provision(known: &Known<'_>) -> Outcome {
@@ -267,8 +287,7 @@ fn decommission(known: &Known<'_>) -> StageOutcome {
             outcome.steps.extend(guarded.last);
             for wave in &known.look.spec.waves {
                 let namespaces: BTreeSet<String> = wave.namespaces.iter().cloned().collect();
-                let concern =
-                    Concern::of(known, (&wave.name, Stage::Decommission), &namespaces, &[], target);
+                let concern = Concern::of(known, (&wave.name, Stage::Decommission), &namespaces, &[], target);
                 let settled = seam::settled(&concern);
                 outcome.steps.extend(settled.steps);
                 outcome.gates.extend(settled.gates);

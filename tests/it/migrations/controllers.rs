@@ -94,9 +94,9 @@ impl State {
                         "uid": object["metadata"]["uid"], "controller": true});
                     let metadata = json!({"name": pod.name, "namespace": namespace, "ownerReferences": [owner],
                         "labels": object.pointer("/spec/template/metadata/labels")});
-                    let volumes = claim.map(|claim| {
-                        json!([{"name": "data", "persistentVolumeClaim": {"claimName": claim}}])
-                    });
+                    let volumes = claim.map(
+                        |claim| json!([{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]),
+                    );
                     self.put(
                         pod,
                         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
@@ -146,16 +146,20 @@ impl State {
     fn attach(&mut self) {
         let mut used = BTreeSet::new();
         for (id, pod) in self.of_kind("Pod") {
-            let claim = pod.pointer("/spec/volumes/0/persistentVolumeClaim/claimName").and_then(Value::as_str);
+            let claim =
+                pod.pointer("/spec/volumes/0/persistentVolumeClaim/claimName").and_then(Value::as_str);
             let Some(claim) = claim else { continue };
             let claim = ResourceId::new("", "PersistentVolumeClaim", id.namespace.as_deref().unwrap(), claim);
-            if let Some(volume) = self.objects.get(&claim).and_then(|claim| claim["spec"]["volumeName"].as_str()) {
+            if let Some(volume) =
+                self.objects.get(&claim).and_then(|claim| claim["spec"]["volumeName"].as_str())
+            {
                 used.insert(volume.to_owned());
             }
         }
         let Some(account) = self.account.clone() else { return };
         for (id, volume) in self.of_kind("PersistentVolume") {
-            let attachment = ResourceId::new("storage.k8s.io", "VolumeAttachment", "", &format!("csi-{}", id.name));
+            let attachment =
+                ResourceId::new("storage.k8s.io", "VolumeAttachment", "", &format!("csi-{}", id.name));
             let Some(disk) = disk_of(&volume) else { continue };
             if used.contains(&id.name) {
                 account.attach(&disk, self.side);
@@ -180,14 +184,16 @@ impl State {
             let namespace = id.namespace.clone().unwrap_or_default();
             let selector = service["spec"]["selector"].as_object().cloned().unwrap_or_default();
             let matches = |pod: &Value| {
-                !selector.is_empty() && selector.iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value)
+                !selector.is_empty()
+                    && selector.iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value)
             };
             let pods = self.of_kind("Pod").into_iter().filter(|(own, _)| own.namespace == id.namespace);
             let endpoints: Vec<Value> = pods
                 .filter(|(_, pod)| matches(pod))
                 .map(|_| json!({"addresses": ["10.0.0.1"], "conditions": {"ready": true}}))
                 .collect();
-            let slice = ResourceId::new("discovery.k8s.io", "EndpointSlice", &namespace, &format!("{}-1", id.name));
+            let slice =
+                ResourceId::new("discovery.k8s.io", "EndpointSlice", &namespace, &format!("{}-1", id.name));
             let metadata = json!({"name": slice.name, "namespace": namespace, "labels": {
                 "kubernetes.io/service-name": id.name, "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}});
             let body = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata,
@@ -201,7 +207,8 @@ impl State {
                 if let Some(account) = &self.account {
                     account.balancer(&host);
                 }
-                self.objects.get_mut(&id).unwrap()["status"]["loadBalancer"] = json!({"ingress": [{"hostname": host}]});
+                self.objects.get_mut(&id).unwrap()["status"]["loadBalancer"] =
+                    json!({"ingress": [{"hostname": host}]});
             }
         }
         // Endpoints go with their Service.

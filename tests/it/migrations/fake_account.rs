@@ -135,6 +135,11 @@ impl State {
                 });
                 json!({"LoadBalancerDescriptions": balancers.collect::<Vec<_>>()})
             }
+            (Service::Elb, "DescribeTags") => {
+                let names = call.input["LoadBalancerNames"].as_array().cloned().unwrap_or_default();
+                let tags = names.iter().map(|name| json!({"LoadBalancerName": name, "Tags": []}));
+                json!({"TagDescriptions": tags.collect::<Vec<_>>()})
+            }
             (Service::Route53, "ListResourceRecordSets") => json!({"ResourceRecordSets": self.records}),
             (Service::Route53, "GetChange") => {
                 json!({"ChangeInfo": {"Id": call.input["Id"], "Status": "INSYNC"}})

@@ -1,8 +1,8 @@
 //! What stands against `kops delete cluster`, and what of it the target uses.
 
 use super::super::sight::{Sight, is, name, namespace};
-use super::volumes::of_target;
 use super::Asked;
+use super::volumes::of_target;
 use crate::migrate::decommission::{
     AwsReads, Cluster, InUse, Refused, Spare, guard, list, member, sparing, text,
 };
@@ -161,7 +161,8 @@ fn balancers<'a>(guarding: &'a Guarding, host: &str) -> Vec<&'a str> {
     for reads in [&guarding.source, &guarding.target] {
         for (service, names, id) in places {
             let all = reads.of(service, "DescribeLoadBalancers").flat_map(|read| list(&read.output, names));
-            let own = all.filter(|one| text(one, "DNSName").is_some_and(|dns| dns.to_ascii_lowercase() == host));
+            let own =
+                all.filter(|one| text(one, "DNSName").is_some_and(|dns| dns.to_ascii_lowercase() == host));
             found.extend(own.filter_map(|one| text(one, id)));
         }
     }

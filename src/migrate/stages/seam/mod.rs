@@ -123,7 +123,10 @@ impl<'a> Concern<'a> {
         let missing = asked.iter().find(|asked| self.answer(asked).is_none())?;
         Some(if self.spec.source.kops.is_none() {
             Gate::Blocked {
-                what: format!("{} has to be asked, and the account of the kops cluster is not known", missing.call),
+                what: format!(
+                    "{} has to be asked, and the account of the kops cluster is not known",
+                    missing.call
+                ),
                 way_out: "set `spec.source.kops`, or leave volumes and records to yourself: \
                           `spec.volumes.method: Provision`, no `spec.traffic.records`"
                     .into(),
@@ -167,7 +170,8 @@ pub fn in_sync(journal: &Journal, reads: &BTreeMap<String, Value>) -> BTreeSet<S
 
 /// Objects of kinds that a planner looks at.
 fn of_kinds(values: &[Value], kinds: &[&str]) -> Vec<Object> {
-    let wanted = values.iter().filter(|object| object["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)));
+    let wanted =
+        values.iter().filter(|object| object["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)));
     wanted.filter_map(|object| Object::new(object.clone()).ok()).collect()
 }
 

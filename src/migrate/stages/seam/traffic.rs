@@ -59,7 +59,8 @@ pub(super) fn reads(concern: &Concern<'_>) -> Vec<Asked> {
     let mut all: Vec<Asked> = zones.into_iter().map(zone_read).collect();
     all.extend(balancers());
     let pending = concern.originals.values().filter(|entry| entry.wave.as_deref() == Some(concern.wave));
-    let pending: BTreeSet<&str> = pending.map(|entry| entry.pending.as_str()).filter(|id| !id.is_empty()).collect();
+    let pending: BTreeSet<&str> =
+        pending.map(|entry| entry.pending.as_str()).filter(|id| !id.is_empty()).collect();
     all.extend(pending.into_iter().map(change_read));
     all
 }
@@ -140,7 +141,9 @@ fn planned(concern: &Concern<'_>, towards: Towards) -> Outcome {
     let controllers: Vec<ExternalDns> = [(Side::Source, concern.source), (Side::Target, concern.target)]
         .into_iter()
         .flat_map(|(side, objects)| {
-            of_kinds(objects, &["Deployment"]).into_iter().filter_map(move |one| ExternalDns::read(side, &one))
+            of_kinds(objects, &["Deployment"])
+                .into_iter()
+                .filter_map(move |one| ExternalDns::read(side, &one))
         })
         .collect();
     let steps = concern.spec.traffic.steps.iter().map(|step| Share {
@@ -149,7 +152,13 @@ fn planned(concern: &Concern<'_>, towards: Towards) -> Outcome {
     });
     let setting = Setting {
         migration: concern.migration.into(),
-        source_cluster: concern.spec.source.kops.as_ref().map(|kops| kops.cluster_name.clone()).unwrap_or_default(),
+        source_cluster: concern
+            .spec
+            .source
+            .kops
+            .as_ref()
+            .map(|kops| kops.cluster_name.clone())
+            .unwrap_or_default(),
         steps: steps.collect(),
         ttl: concern.spec.traffic.ttl.duration().as_secs(),
     };
@@ -187,7 +196,8 @@ fn found<'a>(concern: &Concern<'a>, target: &str) -> Option<&'a Value> {
 fn endpoint(concern: &Concern<'_>, target: &str) -> Result<Endpoint, Gate> {
     let waits = |what: String| Gate::Waiting { what, limit_seconds: BALANCER_LIMIT };
     let object = found(concern, target).ok_or_else(|| waits(format!("{target} is not on the target")))?;
-    let ingress = object.pointer("/status/loadBalancer/ingress").and_then(Value::as_array).into_iter().flatten();
+    let ingress =
+        object.pointer("/status/loadBalancer/ingress").and_then(Value::as_array).into_iter().flatten();
     let of = |field: &'static str| ingress.clone().filter_map(move |one| one[field].as_str());
     if let Some(host) = of("hostname").next() {
         return Ok(Endpoint::Host { name: host.into(), zone: zone_of_host(concern, host) });
@@ -226,7 +236,8 @@ fn health_of(concern: &Concern<'_>, target: &str) -> Health {
     } else {
         backends(&object["spec"], &mut services);
     }
-    let dead: Vec<&str> = services.into_iter().filter(|service| !has_endpoint(concern, of, service)).collect();
+    let dead: Vec<&str> =
+        services.into_iter().filter(|service| !has_endpoint(concern, of, service)).collect();
     match dead.first() {
         None => Health::Healthy,
         Some(first) => Health::Failing(format!("Service {of}/{first} has no ready endpoint")),

@@ -72,7 +72,12 @@ fn with<T>(concern: &Concern<'_>, towards: Towards, ask: impl FnOnce(&Input<'_>)
     let given = Given {
         setting: Setting {
             migration: concern.migration.into(),
-            source_cluster: spec.source.kops.as_ref().map(|kops| kops.cluster_name.clone()).unwrap_or_default(),
+            source_cluster: spec
+                .source
+                .kops
+                .as_ref()
+                .map(|kops| kops.cluster_name.clone())
+                .unwrap_or_default(),
             target_zones: zones(concern.target),
             run: concern.run.into(),
             snapshot: spec.volumes.snapshot,
@@ -154,7 +159,8 @@ pub fn watched(concern: &Concern<'_>) -> (Vec<String>, Outcome) {
         return (Vec::new(), Outcome::default());
     }
     let (findings, outcome) = with(concern, Towards::Target, volumes::watch);
-    let note = |finding: volumes::TagFinding| format!("tag {} of {}: {}", finding.tag, finding.volume, finding.says);
+    let note =
+        |finding: volumes::TagFinding| format!("tag {} of {}: {}", finding.tag, finding.volume, finding.says);
     (findings.into_iter().map(note).collect(), outcome)
 }
 
