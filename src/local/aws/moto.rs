@@ -32,6 +32,7 @@ const PROGRAM: [(&str, &str); 5] = [
     ("records.py", include_str!("../../../deploy/local/aws/records.py")),
     ("trail.py", include_str!("../../../deploy/local/aws/trail.py")),
     ("ground.py", include_str!("../../../deploy/local/aws/ground.py")),
+    ("tokens.py", include_str!("../../../deploy/local/aws/tokens.py")),
 ];
 /// How long it may take to listen. It loads half a hundred modules; a loaded machine is slow.
 const START_LIMIT: Duration = Duration::from_secs(90);

@@ -1,6 +1,6 @@
 //! What an assessment amounts to, as documents that one commits.
 
-use super::{Overview, Wave};
+use super::{Given, Overview, Wave};
 use crate::migrate::dump::Inventory;
 use crate::model::application::API_VERSION;
 use serde_json::{Value, json};
@@ -23,12 +23,7 @@ pub struct Documents {
 /// The ClusterConfig, the Cluster document that keeps it, and the skeleton of the Migration. Without a ClusterConfig
 /// there is nothing to commit: Blockers have to go first.
 #[must_use]
-pub fn documents(
-    overview: &Overview,
-    inventory: &Inventory,
-    names: &Names,
-    choices: &BTreeMap<String, String>,
-) -> Documents {
+pub fn documents(overview: &Overview, inventory: &Inventory, names: &Names, given: &Given) -> Documents {
     let Some(config) = &overview.assessment.config else { return Documents::default() };
     let name = &config.metadata.name;
     let label = dns_label(name);
@@ -40,7 +35,7 @@ pub fn documents(
         "metadata": {"name": label},
         "spec": {"eks": {"name": name, "region": region}, "clusterConfig": path},
     });
-    let migration = migration(overview, inventory, names, choices, &label, &region);
+    let migration = migration(overview, inventory, names, given, &label, &region);
     let config = serde_json::to_value(config).expect("a ClusterConfig is plain data");
     Documents {
         files: BTreeMap::from([
@@ -56,7 +51,7 @@ fn migration(
     overview: &Overview,
     inventory: &Inventory,
     names: &Names,
-    choices: &BTreeMap<String, String>,
+    given: &Given,
     target: &str,
     region: &str,
 ) -> Value {
@@ -67,6 +62,9 @@ fn migration(
             "stateStore": store.place, "clusterName": overview.assessment.cluster, "region": region,
         });
     }
+    let calls: Vec<Value> =
+        given.calls.iter().map(|call| json!({"from": call.from, "to": call.to})).collect();
+    let mapping = serde_json::to_value(super::mapping::mapping(&overview.rules)).expect("a mapping is texts");
     let wave = |wave: &Wave| json!({"name": wave.name, "namespaces": wave.namespaces});
     json!({
         "apiVersion": API_VERSION,
@@ -77,13 +75,16 @@ fn migration(
             "target": {"cluster": target},
             "stage": "Inventory",
             "waves": overview.waves.iter().map(wave).collect::<Vec<_>>(),
-            "choices": choices,
+            "mapping": mapping,
+            "edges": calls,
+            "choices": given.choices,
         },
     })
 }
 
 /// A name of EKS as documents take it: lower case, digits and hyphens, 63 characters at most (RFC 1123).
-fn dns_label(name: &str) -> String {
+#[must_use]
+pub fn dns_label(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let plain: String =
         lower.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();

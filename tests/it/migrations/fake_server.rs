@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 /// `apiVersion kind plural namespaced`.
-const KINDS: [(&str, &str, &str, bool); 21] = [
+const KINDS: [(&str, &str, &str, bool); 22] = [
     ("v1", "Node", "nodes", false),
     ("v1", "PersistentVolume", "persistentvolumes", false),
     ("apps/v1", "StatefulSet", "statefulsets", true),
@@ -37,6 +37,7 @@ const KINDS: [(&str, &str, &str, bool); 21] = [
     ("networking.k8s.io/v1", "Ingress", "ingresses", true),
     ("argoproj.io/v1alpha1", "Application", "applications", true),
     ("storage.k8s.io/v1", "VolumeAttachment", "volumeattachments", false),
+    ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true),
 ];
 
 #[derive(Clone, Default)]
