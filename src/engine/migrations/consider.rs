@@ -109,8 +109,12 @@ pub(super) async fn consider(of: Considering<'_>) -> Result<Considered, String> 
     if let (Some(kops), Some(config), true) =
         (of.kops, more.planned.clone(), stands_at(&made, Stage::Preflight))
     {
-        let classes = Known::of(&seen.look(&more)).classes.into_values().collect();
-        more.places = Some(packed(mover, wanted, kops, &config, (of.source.1, classes)).await);
+        let ported = {
+            let look = seen.look(&more);
+            let known = Known::of(&look);
+            (known.classes.into_values().collect::<Vec<_>>(), known.context)
+        };
+        more.places = Some(packed(mover, wanted, kops, &config, of.source.1, ported).await);
         made = plan(&seen.look(&more));
     }
     let asked = reads(&seen.look(&more), &made);

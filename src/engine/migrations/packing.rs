@@ -12,6 +12,7 @@ use crate::migrate::verdict::Verdict;
 use crate::model::Object;
 use crate::model::cluster_config::ClusterConfig;
 use crate::model::migration::Side;
+use crate::transform::Context;
 
 /// Verdicts on where the source's pods would run.
 ///
@@ -22,7 +23,8 @@ pub(super) async fn packed(
     wanted: &Wanted,
     kops: &Kops,
     config: &ClusterConfig,
-    (source, classes): (&Sight, Vec<Classified>),
+    source: &Sight,
+    (classes, rules): (Vec<Classified>, Context),
 ) -> Result<Vec<Verdict>, String> {
     let mut reading = Reading::new(mover.context.salt);
     reading.inventory = kops.inventory.clone();
@@ -36,5 +38,5 @@ pub(super) async fn packed(
     inventory.objects = objects.collect();
     let state = inventory.kops().map_err(|failure| failure.to_string())?;
     let facts = facts(&inventory, Some(&state));
-    Ok(places(&inventory, &classes, config, &facts))
+    Ok(places(&inventory, &classes, config, &facts, &rules))
 }

@@ -187,15 +187,16 @@ fn moving(inventory: &Inventory, classified: &[Classified]) -> Vec<Object> {
 }
 
 /// Where the pods of a source would run on the groups of a config, as verdicts: what has no place is a Blocker with the
-/// smallest change that would give it one.
+/// smallest change that would give it one. `rules` are those that pods are carried over by.
 #[must_use]
 pub fn places(
     inventory: &Inventory,
     classified: &[Classified],
     config: &ClusterConfig,
     facts: &Facts,
+    rules: &Context,
 ) -> Vec<Verdict> {
-    places::pack(inventory, classified, config, facts).verdicts
+    places::pack(inventory, classified, config, facts, rules).verdicts
 }
 
 /// Whether an object is one of the users'.
