@@ -10,7 +10,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::git::{
     self, CredentialSource, FetchLimits, Mirror, MirroredRepository, RepositoryAddress, TreeLimits,
 };
-use crate::host::{FolderStore, ProcessRunner, SystemClock};
+use crate::host::{FolderStore, HostFolders, ProcessRunner, SystemClock};
 use crate::k8s::{self, ClusterStateStore, ConnectOptions, RequestObserver, Source};
 use crate::model::ClusterSpec;
 use crate::ports::{Clouds, Cluster, Sink, StateStore};
@@ -155,6 +155,7 @@ pub async fn compose_with(
             clouds: cloud.clouds.clone(),
         }),
         clouds: cloud.clouds,
+        folders: Arc::new(HostFolders),
         renderer: Arc::new(renderer),
         state: state_store(config, surroundings.observer.clone()).await?,
         clock: Arc::new(SystemClock),

@@ -137,6 +137,7 @@ fn responsible(destination: &Destination, id: &ResourceId) -> Option<(Arc<Unit>,
         kept && !destination.read_only
             && spec.drift.policy == DriftPolicy::Correct
             && !spec.suspend
+            && !state.held
             && !state.removed
     };
     Some((unit, mend))

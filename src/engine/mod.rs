@@ -38,7 +38,7 @@ use crate::model::event::What;
 use crate::model::{ClusterSpec, Permissions};
 use crate::ports::state::ApplicationRecord;
 use crate::ports::{
-    Clock, Clouds, Cluster, ClusterRecord, MigrationRecord, Renderer, Repository, Sink, StateStore,
+    Clock, Clouds, Cluster, ClusterRecord, Folders, MigrationRecord, Renderer, Repository, Sink, StateStore,
 };
 use async_trait::async_trait;
 use coordinate::Coordinator;
@@ -111,6 +111,8 @@ pub struct Adapters {
     pub connect: Arc<dyn Connect>,
     /// Opens cloud accounts.
     pub clouds: Arc<dyn Clouds>,
+    /// Opens folders with state stores of kops.
+    pub folders: Arc<dyn Folders>,
     /// Renders.
     pub renderer: Arc<dyn Renderer>,
     /// Remembers.

@@ -62,7 +62,13 @@ pub(crate) struct Progress {
 impl<'a> Pass<'a> {
     /// Begins a pass, when there is something to make one with.
     pub fn begin(unit: &'a Arc<Unit>, world: &'a World) -> Option<Self> {
+        let held = world.migrations.holds(unit);
         let mut state = unit.state();
+        state.held = held.is_some();
+        if let Some(words) = held {
+            state.phase = Phase::WaitsFor(words);
+            return None;
+        }
         let spec = state.spec.clone()?;
         let prepared = state.prepared.clone()?;
         if spec.application.suspend && !state.removed {

@@ -96,6 +96,8 @@ pub(crate) struct State {
     pub phase: Phase,
     /// The document is gone.
     pub removed: bool,
+    /// A migration holds it still.
+    pub held: bool,
     /// A person asked for a sync.
     pub asked: bool,
     /// What an earlier pass was asked for and did not bring about.

@@ -1,6 +1,6 @@
 //! A folder of this machine, or a single file, as files by key.
 
-use crate::ports::{Files, FilesFailure};
+use crate::ports::{Files, FilesFailure, Folders};
 use async_trait::async_trait;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,16 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 pub struct Folder {
     path: PathBuf,
     shown: String,
+}
+
+/// Opens folders of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostFolders;
+
+impl Folders for HostFolders {
+    fn open(&self, path: &str) -> Box<dyn Files> {
+        Box::new(Folder::new(Path::new(path)))
+    }
 }
 
 impl Folder {

@@ -8,7 +8,7 @@ mod process;
 mod random;
 
 pub use clock::SystemClock;
-pub use folder::Folder;
+pub use folder::{Folder, HostFolders};
 pub use folder_store::FolderStore;
 pub use open_files::raise_open_files_limit;
 pub use process::ProcessRunner;

@@ -238,6 +238,8 @@ pub enum What {
         stage: String,
         /// `begun` or `complete`.
         state: String,
+        /// How long a stage that is complete took, in seconds; 0 for one that is begun.
+        seconds: u64,
         /// Revision that asks for it.
         revision: String,
     },

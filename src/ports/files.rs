@@ -19,6 +19,12 @@ pub trait Files: Send + Sync {
     async fn read(&self, key: &str) -> Result<Vec<u8>, FilesFailure>;
 }
 
+/// Opens folders of this machine.
+pub trait Folders: Send + Sync {
+    /// The folder as files. Nothing is read yet.
+    fn open(&self, path: &str) -> Box<dyn Files>;
+}
+
 /// Why files could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {reason}")]

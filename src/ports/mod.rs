@@ -20,7 +20,7 @@ pub use cluster::{
     Discovery, Evidence, Impersonation, ServedKind, WatchEvent, WatchGuard,
 };
 pub use cluster_record::{ClusterMemory, ClusterRecord, DriftedField, UnderWay};
-pub use files::{Files, FilesFailure};
+pub use files::{Files, FilesFailure, Folders};
 pub use migration_record::{MigrationRecord, PartRecord, Stored};
 pub use observer::{CallObserver, ObservedRequest, RequestObserver};
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};

@@ -97,8 +97,8 @@ impl Sink for LogSink {
                 let fields = shown(fields);
                 warn!(destination, resource, fields, mending, "drifted");
             }
-            What::StageReached { part, stage, state, revision } => {
-                info!(destination, part, stage, state, revision, "stage");
+            What::StageReached { part, stage, state, seconds, revision } => {
+                info!(destination, part, stage, state, seconds, revision, "stage");
             }
             What::ResourceTraced { resource, fields } => {
                 let fields = shown(fields);

@@ -37,6 +37,19 @@ struct RequestLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StageLabels {
+    migration: String,
+    part: String,
+    stage: String,
+    state: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DurationLabels {
+    stage: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StateLabels {
     sync: String,
     health: String,
@@ -53,7 +66,12 @@ pub struct Metrics {
     repository_failures: Family<RepositoryLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
     applications: Family<StateLabels, Gauge>,
+    stages: Family<StageLabels, Counter>,
+    stage_durations: Family<DurationLabels, Histogram>,
 }
+
+/// Seconds: from a stage that had nothing to do to one that took a day.
+const STAGE_BUCKETS: [f64; 9] = [1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0, 86_400.0];
 
 /// Seconds: from a mend of a few milliseconds to a sync of minutes.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -71,6 +89,8 @@ impl Default for Metrics {
             repository_failures: Family::default(),
             requests: Family::default(),
             applications: Family::default(),
+            stages: Family::default(),
+            stage_durations: Family::new_with_constructor(|| Histogram::new(STAGE_BUCKETS)),
         };
         let registry = &mut metrics.registry;
         registry.register("changes", "Objects changed, by action and result", metrics.changes.clone());
@@ -89,6 +109,16 @@ impl Default for Metrics {
         );
         registry.register("kubernetes_requests", "Requests to API servers", metrics.requests.clone());
         registry.register("applications", "Applications by state", metrics.applications.clone());
+        registry.register(
+            "migration_stages",
+            "Stages of migrations that were begun or completed, by part",
+            metrics.stages.clone(),
+        );
+        registry.register(
+            "migration_stage_duration_seconds",
+            "From the beginning of a stage to its end",
+            metrics.stage_durations.clone(),
+        );
         metrics
     }
 }
@@ -146,6 +176,21 @@ impl Sink for Metrics {
             }
             What::Synced { millis, .. } => self.syncs.observe(seconds(*millis)),
             What::Rendered { millis, .. } => self.renders.observe(seconds(*millis)),
+            What::StageReached { part, stage, state, seconds, .. } => {
+                let labels = StageLabels {
+                    migration: event.subject.destination.clone(),
+                    part: part.clone(),
+                    stage: stage.clone(),
+                    state: state.clone(),
+                };
+                self.stages.get_or_create(&labels).inc();
+                if state == "complete" {
+                    let labels = DurationLabels { stage: stage.clone() };
+                    // Whole seconds are all that the journal has.
+                    let seconds = std::time::Duration::from_secs(*seconds).as_secs_f64();
+                    self.stage_durations.get_or_create(&labels).observe(seconds);
+                }
+            }
             What::RepositoryFailed { repository, .. } => {
                 self.repository_failures
                     .get_or_create(&RepositoryLabels { repository: repository.clone() })

@@ -24,6 +24,7 @@ from moto.iam.exceptions import IAMException
 from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
 
+import records
 import trail
 
 # moto finds a service's error shapes by the module of the exception.
@@ -342,6 +343,7 @@ def answered(service, name):
 
 
 def install():
+    records.install()
     remember_versions()
     read_user_data()
     # moto's mark for a group without a version of its own.

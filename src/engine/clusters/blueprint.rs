@@ -21,6 +21,11 @@ pub trait Blueprint: Send + Sync + 'static {
     /// What is wrong with what is declared, in view of what was read.
     fn problems(&self, scope: &Scope, declared: &[Resource], known: &Snapshot) -> Vec<Problem>;
 
+    /// The ClusterConfig, where it is one's.
+    fn config(&self) -> Option<&ClusterConfig> {
+        None
+    }
+
     /// The versions that its resources shall have in this pass.
     fn stage(&self, resources: &[Resource], snapshot: &Snapshot, facts: UpgradeFacts<'_>) -> Staged {
         upgrade::stage(resources, snapshot, facts)
@@ -46,6 +51,10 @@ pub struct Described {
 }
 
 impl Blueprint for Described {
+    fn config(&self) -> Option<&ClusterConfig> {
+        Some(&self.config)
+    }
+
     fn drivers(&self) -> Vec<&'static dyn Driver> {
         drivers()
     }

@@ -35,8 +35,12 @@ pub async fn read_account(
             break;
         }
         let (total, mut done) = (round.len(), 0);
-        let mut answers =
-            stream::iter(&round).map(|one| async move { (one, ask(cloud, one).await) }).buffered(AT_ONCE);
+        // No closure around the futures: a task that is spawned could not await it.
+        let mut due = Vec::new();
+        for one in &round {
+            due.push(async move { (one, ask(cloud, one).await) });
+        }
+        let mut answers = stream::iter(due).buffered(AT_ONCE);
         while let Some((one, answer)) = answers.next().await {
             done += 1;
             progress(&format!("read {done} of {total} things of AWS ({}:{})", one.service, one.operation));

@@ -112,9 +112,12 @@ pub async fn read_specs(
 
 /// Reads files; one that cannot be read is named.
 async fn fill(files: &dyn Files, keys: &[&str], kops: &mut KopsFiles, into: &mut Reading) {
-    let mut reads = stream::iter(keys.iter().copied())
-        .map(|key| async move { (key, files.read(key).await) })
-        .buffered(AT_ONCE);
+    // No closure around the futures: a task that is spawned could not await it.
+    let mut due = Vec::new();
+    for key in keys.iter().copied() {
+        due.push(async move { (key, files.read(key).await) });
+    }
+    let mut reads = stream::iter(due).buffered(AT_ONCE);
     while let Some((key, bytes)) = reads.next().await {
         let done = match bytes {
             Ok(bytes) => kops.add(key, bytes, &into.key),

@@ -29,10 +29,20 @@ pub(super) struct Execution<'a> {
 /// What became of steps.
 #[derive(Debug, Default)]
 pub(super) struct Made {
-    /// Keys of steps that were made, with their words.
-    pub done: Vec<(String, String)>,
+    /// Steps that were made.
+    pub done: Vec<Done>,
     /// What failed, by key; transient failures are told apart.
     pub failed: BTreeMap<String, Failed>,
+}
+
+/// A step that was made.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub key: String,
+    /// The step's words.
+    pub says: String,
+    /// The change that Route 53 made of it.
+    pub change: String,
 }
 
 /// Why a step was not made.
@@ -59,11 +69,13 @@ impl Execution<'_> {
             for step in now {
                 works.push(async move { (step, self.step(step).await) });
             }
-            let ends: Vec<(&Step, Result<(), Failed>)> =
+            let ends: Vec<(&Step, Result<String, Failed>)> =
                 futures::stream::iter(works).buffered(self.at_once.max(1)).collect().await;
             for (step, end) in ends {
                 match end {
-                    Ok(()) => made.done.push((step.key.clone(), step.says.clone())),
+                    Ok(change) => {
+                        made.done.push(Done { key: step.key.clone(), says: step.says.clone(), change });
+                    }
                     Err(failed) => drop(made.failed.insert(step.key.clone(), failed)),
                 }
             }
@@ -75,17 +87,19 @@ impl Execution<'_> {
         made
     }
 
-    async fn step(&self, step: &Step) -> Result<(), Failed> {
+    /// Makes one; gives the id of the change that Route 53 made of it.
+    async fn step(&self, step: &Step) -> Result<String, Failed> {
         if let Err(refused) = permitted(&step.effect) {
             return Err(Failed { message: refused.to_string(), passes: false });
         }
+        let none = |()| String::new();
         match &step.effect {
-            Effect::Apply { side, object } => self.apply(*side, object).await,
+            Effect::Apply { side, object } => self.apply(*side, object).await.map(none),
             Effect::Patch { side, id, version, operations } => {
                 let (side, kind) = self.kind(*side, id, version)?;
                 let patch = Value::Array(operations.clone());
                 let patched = side.cluster.json_patch(kind, id, &patch, None).await;
-                patched.map(drop).map_err(|failure| api_failed(&failure))
+                patched.map(|_| String::new()).map_err(|failure| api_failed(&failure))
             }
             Effect::Delete { side, id, version, uid, resource_version } => {
                 let (side, kind) = self.kind(*side, id, version)?;
@@ -98,7 +112,7 @@ impl Execution<'_> {
                     impersonate: None,
                     dry_run: false,
                 };
-                side.cluster.delete(&request).await.map_err(|failure| api_failed(&failure))
+                side.cluster.delete(&request).await.map(none).map_err(|failure| api_failed(&failure))
             }
             Effect::Call { call, .. } => self.call(&step.key, call).await,
         }
@@ -125,7 +139,7 @@ impl Execution<'_> {
         applied.map(drop).map_err(|failure| api_failed(&failure))
     }
 
-    async fn call(&self, key: &str, call: &Call) -> Result<(), Failed> {
+    async fn call(&self, key: &str, call: &Call) -> Result<String, Failed> {
         let Some(cloud) = self.cloud else {
             let message =
                 format!("{call}: the account of the kops cluster is not known: set `spec.source.kops`");
@@ -134,12 +148,18 @@ impl Execution<'_> {
         let token = self.journal.entries.get(key).map(|entry| entry.token.as_str()).unwrap_or_default();
         let due = Call { input: with_token(&call.input, token), ..call.clone() };
         match cloud.call(&due).await {
-            Ok(_) => Ok(()),
+            Ok(answer) => {
+                let change = answer.pointer("/ChangeInfo/Id").and_then(Value::as_str);
+                Ok(change.unwrap_or_default().to_owned())
+            }
             Err(failure) => {
-                let passes = !matches!(
+                // A batch for records that are not as they were seen is refused as a whole: they are looked at again.
+                let stale = failure.code == "InvalidChangeBatch";
+                let lasting = matches!(
                     failure.kind,
                     CloudFailureKind::Invalid | CloudFailureKind::Denied | CloudFailureKind::LimitExceeded
                 );
+                let passes = stale || !lasting;
                 Err(Failed { message: failure.to_string(), passes })
             }
         }

@@ -1,15 +1,17 @@
 //! All migrations that documents describe: from documents to tasks.
 
+use super::holds;
 use super::keep::keep;
 use super::kept::{Context, Mover, Sides, Target, Wanted};
 use crate::engine::destination::lock;
+use crate::engine::inventory::Bucket;
 use crate::engine::world::World;
-use crate::model::application::Destination;
 use crate::model::cluster::ClusterSpec;
+use crate::model::cluster_config::ClusterConfig;
 use crate::model::document::{DocumentKind, Documents};
-use crate::model::migration::{Gate, Stage};
+use crate::model::migration::{Gate, Side, Stage};
 use crate::model::migration_document::MigrationSpec;
-use crate::ports::{Cluster, MigrationRecord};
+use crate::ports::{Cloud, CloudAccess, Cluster, Files, MigrationRecord};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -23,18 +25,10 @@ pub(crate) struct Movers {
     known: Mutex<Known>,
 }
 
-/// What documents say of clusters and applications.
+/// What documents say of clusters.
 #[derive(Default)]
 struct Known {
     clusters: BTreeMap<String, ClusterSpec>,
-    applications: Vec<Delivery>,
-}
-
-/// An application that is not suspended, and where it goes.
-struct Delivery {
-    name: String,
-    namespace: String,
-    destination: Destination,
 }
 
 impl Movers {
@@ -49,7 +43,7 @@ impl Movers {
                 read_only: world.settings.read_only,
                 salt: world.settings.salt,
                 namespace: world.settings.namespace.clone(),
-                sides: Arc::new(Neighbours(Arc::downgrade(world))),
+                sides: Arc::new(Neighbours { world: Arc::downgrade(world), accounts: Default::default() }),
             })
         });
     }
@@ -57,6 +51,11 @@ impl Movers {
     /// A migration that is kept.
     pub fn get(&self, name: &str) -> Option<Arc<Mover>> {
         lock(&self.kept).get(name).cloned()
+    }
+
+    /// Every migration that is kept.
+    pub fn all(&self) -> Vec<Arc<Mover>> {
+        lock(&self.kept).values().cloned().collect()
     }
 
     /// Every migration's record, as it is now.
@@ -115,18 +114,6 @@ impl Movers {
             .iter()
             .map(|document| (document.name.clone(), document.spec.clone()))
             .collect();
-        known.applications = documents
-            .applications
-            .iter()
-            .filter(|document| !document.spec.suspend)
-            .filter_map(|document| {
-                Some(Delivery {
-                    name: format!("Application {}", document.name),
-                    namespace: document.spec.namespace.clone()?,
-                    destination: document.spec.destination.clone(),
-                })
-            })
-            .collect();
     }
 
     /// Keeps a migration for as long as the daemon runs.
@@ -142,11 +129,30 @@ impl Movers {
 }
 
 /// The daemon's destinations, as migrations see them.
-struct Neighbours(Weak<World>);
+struct Neighbours {
+    world: Weak<World>,
+    /// Accounts that were opened before.
+    accounts: tokio::sync::Mutex<BTreeMap<CloudAccess, Arc<dyn Cloud>>>,
+}
 
 impl Neighbours {
+    fn world(&self) -> Result<Arc<World>, String> {
+        self.world.upgrade().ok_or_else(|| "the daemon is ending".into())
+    }
+
+    async fn opened(&self, access: CloudAccess) -> Result<Arc<dyn Cloud>, String> {
+        let mut accounts = self.accounts.lock().await;
+        if let Some(known) = accounts.get(&access) {
+            return Ok(known.clone());
+        }
+        let cloud =
+            self.world()?.adapters.clouds.open(&access).await.map_err(|failure| failure.to_string())?;
+        accounts.insert(access, cloud.clone());
+        Ok(cloud)
+    }
+
     async fn connected(&self, name: &str) -> Result<(Arc<dyn Cluster>, ClusterSpec), String> {
-        let world = self.0.upgrade().ok_or("the daemon is ending")?;
+        let world = self.world()?;
         let spec =
             world.migrations.spec_of(name).ok_or_else(|| format!("there is no Cluster document {name}"))?;
         if let Some(words) = world.clusters.waits(name) {
@@ -163,7 +169,7 @@ impl Sides for Neighbours {
         if let Some(name) = &spec.source.cluster {
             return Ok(self.connected(name).await?.0);
         }
-        let world = self.0.upgrade().ok_or("the daemon is ending")?;
+        let world = self.world()?;
         let of = ClusterSpec { kubeconfig: spec.source.kubeconfig.clone(), ..ClusterSpec::default() };
         world.adapters.connect.connect(&format!("{migration}-source"), &of).await
     }
@@ -181,23 +187,53 @@ impl Sides for Neighbours {
     }
 
     fn applications(&self, spec: &MigrationSpec) -> BTreeMap<String, Vec<String>> {
-        let (Some(world), Some(source)) = (self.0.upgrade(), spec.source.cluster.as_deref()) else {
+        let (Some(world), Some(source)) = (self.world.upgrade(), spec.source.cluster.as_deref()) else {
             return BTreeMap::new();
         };
-        let known = lock(&world.migrations.known);
-        let only = known.clusters.len() <= 1;
-        let mut by_namespace: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for delivery in &known.applications {
-            let goes = match (&delivery.destination.cluster, &delivery.destination.selector) {
-                (Some(cluster), _) => cluster == source,
-                // What labels of the source match is not asked here: it may.
-                (None, Some(_)) => true,
-                (None, None) => only,
-            };
-            if goes {
-                by_namespace.entry(delivery.namespace.clone()).or_default().push(delivery.name.clone());
-            }
-        }
-        by_namespace
+        let destinations: Vec<_> = world.destinations().values().cloned().collect();
+        let units: Vec<_> = destinations
+            .iter()
+            .flat_map(|destination| destination.units().values().cloned().collect::<Vec<_>>())
+            .collect();
+        holds::delivering(&world.migrations, &units, source)
     }
+
+    async fn account(&self, side: Side, spec: &MigrationSpec) -> Result<Option<Arc<dyn Cloud>>, String> {
+        let access = match side {
+            Side::Source => spec.source.kops.as_ref().map(|kops| (&kops.region, &kops.role_arn)).map(access),
+            Side::Target => {
+                let of = self.world()?.migrations.spec_of(&spec.target.cluster);
+                of.and_then(|of| of.eks).map(|eks| access((&eks.region, &eks.role_arn)))
+            }
+        };
+        match access {
+            Some(access) => self.opened(access).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn planned(&self, spec: &MigrationSpec) -> Option<ClusterConfig> {
+        let kept = self.world.upgrade()?.clusters.get(&spec.target.cluster)?;
+        kept.wanted()?.blueprint.config().cloned()
+    }
+
+    async fn state_store(&self, spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {
+        let Some(kops) = &spec.source.kops else { return Ok(None) };
+        let store = kops.state_store.as_str();
+        if store.starts_with("s3://") {
+            let cloud = self.opened(access((&kops.region, &kops.role_arn))).await?;
+            let bucket = Bucket::at(store, cloud).ok_or_else(|| format!("{store} names no bucket"))?;
+            return Ok(Some(Box::new(bucket)));
+        }
+        if store.contains("://") {
+            return Err(format!(
+                "the state store {store} is in another cloud; stores in S3 and in folders are read"
+            ));
+        }
+        Ok(Some(self.world()?.adapters.folders.open(store)))
+    }
+}
+
+fn access((region, role): (&String, &Option<String>)) -> CloudAccess {
+    CloudAccess { region: region.clone(), role_arn: role.clone() }
 }

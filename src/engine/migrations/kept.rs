@@ -1,12 +1,14 @@
 //! One migration while the daemon runs.
 
+use super::kops::Kops;
 use crate::engine::clusters::Pace;
 use crate::engine::destination::lock;
+use crate::model::cluster_config::ClusterConfig;
 use crate::model::event::{Event, Subject, What};
-use crate::model::migration::Gate;
+use crate::model::migration::{Gate, Side};
 use crate::model::migration_document::MigrationSpec;
-use crate::model::migration_journal::Journal;
-use crate::ports::{Clock, Cluster, MigrationRecord, Sink, StateFailure, StateStore, Stored};
+use crate::model::migration_journal::{Answered, Journal};
+use crate::ports::{Clock, Cloud, Cluster, Files, MigrationRecord, Sink, StateFailure, StateStore, Stored};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -47,8 +49,21 @@ pub trait Sides: Send + Sync + 'static {
     async fn source(&self, migration: &str, spec: &MigrationSpec) -> Result<Arc<dyn Cluster>, String>;
     /// The target, or what it waits for.
     async fn target(&self, spec: &MigrationSpec) -> Result<Target, Gate>;
-    /// Applications that deliver to the source and are not suspended, by namespace.
+    /// Applications that deliver to the source, and stand still neither by their document nor by the migration, by
+    /// namespace.
     fn applications(&self, spec: &MigrationSpec) -> BTreeMap<String, Vec<String>>;
+    /// The account of a side; `None` where the document names none. The error is a sentence for a person.
+    async fn account(&self, _side: Side, _spec: &MigrationSpec) -> Result<Option<Arc<dyn Cloud>>, String> {
+        Ok(None)
+    }
+    /// The ClusterConfig that the target is made from; `None` where it is not made by this daemon.
+    fn planned(&self, _spec: &MigrationSpec) -> Option<ClusterConfig> {
+        None
+    }
+    /// The state store of kops; `None` where the document names none. The error is a sentence for a person.
+    async fn state_store(&self, _spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {
+        Ok(None)
+    }
 }
 
 /// What a migration shall be.
@@ -82,8 +97,10 @@ pub(crate) struct State {
     pub told: BTreeSet<String>,
     /// How often a step was made in a row, by its key.
     pub attempts: BTreeMap<String, u32>,
-    /// When steps of the last pass were answered, by their keys: the next journal has it.
-    pub made: BTreeMap<String, i64>,
+    /// Steps that were answered since the journal was stored, by their keys: the next one has it.
+    pub answered: BTreeMap<String, Answered>,
+    /// The kops state store, as it was read.
+    pub kops: Option<Arc<Kops>>,
     /// Failures of the last pass, by step.
     pub failures: BTreeMap<String, String>,
 }

@@ -11,11 +11,17 @@
 //! found by looking; what cannot be seen any more is in the journal, which is written before anything is changed.
 
 mod access;
+mod aws;
+mod consider;
 mod execute;
 mod fleet;
+mod holds;
 mod journal;
 pub mod keep;
 pub mod kept;
+mod kops;
+mod noted;
+mod packing;
 pub mod pass;
 mod report;
 mod sights;

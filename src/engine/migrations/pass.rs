@@ -1,19 +1,18 @@
 //! One pass of one migration: look at both sides, plan, write the journal, act, tell.
 
-use super::access;
+use super::aws::Accounts;
+use super::consider::{Considered, Considering, consider, is_for};
 use super::execute::{Execution, Made};
-use super::journal;
 use super::kept::{Mover, Wanted};
+use super::noted::noted;
 use super::report::{self, OFTEN, shown};
-use super::sights::{Reads, Side};
-use crate::migrate::own::Index;
-use crate::migrate::proof::{Answers, Key};
-use crate::migrate::stages::{Known, Look, Plan, Sight, plan, verify};
+use super::sights::Side;
+use super::{journal, kops};
+use crate::migrate::stages::Plan;
 use crate::model::event::What;
-use crate::model::migration::{Gate, Stage, Step};
-use crate::model::migration_journal::Journal;
-use crate::model::plan::digest_of;
-use crate::ports::{Approval, Cluster};
+use crate::model::migration::{Gate, Side as Which, Stage, Step};
+use crate::model::migration_journal::{Answered, Journal};
+use crate::ports::Cluster;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -85,13 +84,17 @@ async fn look_and_act(
         },
         None => None,
     };
-    let journal = journal::load(mover, there.as_ref()).await?;
+    let stored = journal::load(mover, there.as_ref()).await?;
+    let answered = mover.state().answered.clone();
+    let mut journal = stored.clone();
+    journal.take_back(&answered);
+    let kops = kops::read(mover, wanted).await?;
     let source_sight = source.look(there.as_ref(), at_once).await.map_err(words("the source"))?;
     let target_sight = match &there {
         Some(side) => Some(side.look(None, at_once).await.map_err(words("the target"))?),
         None => None,
     };
-    let plan = consider(Considering {
+    let Considered { plan, reads } = consider(Considering {
         mover,
         wanted,
         journal: &journal,
@@ -99,6 +102,7 @@ async fn look_and_act(
         target: there.as_ref().zip(target_sight.as_ref()),
         provision,
         target_name: target.as_ref().map(|target| target.eks_name.as_str()).unwrap_or_default(),
+        kops: kops.as_deref(),
     })
     .await?;
     if !is_current() {
@@ -114,7 +118,7 @@ async fn look_and_act(
             .map_err(|failure| failure.to_string())?;
         return Ok(PassEnd::Blocked);
     }
-    let next = noted(mover, &journal, &plan);
+    let next = noted(mover, &stored, journal, &answered, (&plan, &reads));
     // Before anything is changed: how it is taken back, and how far everything is.
     let own = journal::save(mover, there.as_ref(), &next).await?;
     let record = report::record(mover, wanted, &plan, own.clone(), None);
@@ -123,13 +127,16 @@ async fn look_and_act(
         .await
         .map_err(|failure| format!("nothing is changed while the state cannot be stored: {failure}"))?;
     journal::tidy(mover, there.as_ref(), &next).await?;
-    tell(mover, wanted, &journal, &plan);
+    mover.state().answered.clear();
+    tell(mover, wanted, &stored, &plan);
     use_up_approvals(mover, &plan).await;
 
+    let calls = plan.parts.values().flat_map(|part| &part.outcome.steps).any(is_call);
+    let cloud = if calls { Accounts::of(mover, wanted).open(Which::Source).await? } else { None };
     let execution = Execution {
         source: &source,
         target: there.as_ref(),
-        cloud: None,
+        cloud: cloud.as_deref(),
         journal: &next,
         is_current,
         at_once,
@@ -138,102 +145,11 @@ async fn look_and_act(
     take(mover, &made);
     // What was written before suffices to go on from; this is for those who look on.
     let _ = mover.put(report::record(mover, wanted, &plan, own, Some(&made))).await;
-    Ok(end(&plan, &made, journal.positions != next.positions))
+    Ok(end(&plan, &made, stored.positions != next.positions))
 }
 
-/// What a plan is made from.
-struct Considering<'a> {
-    mover: &'a Mover,
-    wanted: &'a Wanted,
-    journal: &'a Journal,
-    source: (&'a Side<'a>, &'a Sight),
-    target: Option<(&'a Side<'a>, &'a Sight)>,
-    provision: Option<Gate>,
-    target_name: &'a str,
-}
-
-/// Plans; asks for approvals, and who may do what, only when something waits for them.
-async fn consider(of: Considering<'_>) -> Result<Plan, String> {
-    let Considering { mover, wanted, journal, source, target, provision, target_name } = of;
-    let applications = mover.context.sides.applications(&wanted.spec);
-    let (index, reads) = (Index::default(), Reads::new());
-    let key = Key::new(mover.context.salt);
-    let approvals = mover.context.store.approvals().await.map_err(|failure| failure.to_string())?;
-    let approved =
-        |digest: &str| approvals.iter().any(|approval| is_for(mover, approval) && approval.digest == digest);
-    let look = |answers| Look {
-        name: &mover.name,
-        spec: &wanted.spec,
-        journal,
-        source: source.1,
-        target: target.map(|(_, sight)| sight),
-        provision: provision.clone(),
-        target_name,
-        index: &index,
-        applications: &applications,
-        answers,
-        reads: &reads,
-        guard: None,
-        key: &key,
-        approved: &approved,
-        now: mover.context.clock.now().as_second(),
-    };
-    let first = plan(&look(None));
-    let verifies = first.parts.values().any(|part| {
-        part.position.stage == Stage::Verify && !part.position.complete && part.outcome.steps.is_empty()
-    });
-    let (true, Some((target, _))) = (verifies, target) else { return Ok(first) };
-    let (there, here) = verify::asked(&Known::of(&look(None)));
-    let failed = |failure: crate::ports::ApiFailure| format!("who may do what is not answered: {failure}");
-    let at_once = mover.context.pace.at_once;
-    let before: Answers = access::ask(source.0.cluster, &there, at_once).await.map_err(failed)?;
-    let after: Answers = access::ask(target.cluster, &here, at_once).await.map_err(failed)?;
-    Ok(plan(&look(Some(&(before, after)))))
-}
-
-/// Whether an approval is one of this migration's: it names no application.
-fn is_for(mover: &Mover, approval: &Approval) -> bool {
-    approval.application.is_empty() && *approval.destination == *mover.name
-}
-
-/// The journal as it has to be before the plan is executed.
-fn noted(mover: &Mover, journal: &Journal, plan: &Plan) -> Journal {
-    let mut next = journal.clone();
-    for (name, part) in &plan.parts {
-        next.positions.insert(name.clone(), part.position.clone());
-        for key in &part.forget {
-            next.entries.remove(key);
-        }
-        let seed = (mover.context.salt, next.sequence);
-        next.note(&part.outcome.steps, |key, number| digest_of(&(seed, key, number)));
-    }
-    for (namespace, policies) in &plan.admitted {
-        next.admitted.entry(namespace.clone()).or_default().extend(policies.iter().cloned());
-    }
-    next.granted.extend(plan.granted.iter().cloned());
-    let due: BTreeSet<&String> =
-        plan.parts.values().flat_map(|part| part.outcome.steps.iter().map(|step| &step.key)).collect();
-    let now = mover.context.clock.now().as_second();
-    let answered = std::mem::take(&mut mover.state().made);
-    for (key, entry) in
-        next.entries.iter_mut().filter(|(key, entry)| entry.made.is_none() && !due.contains(key))
-    {
-        entry.made = Some(answered.get(key).copied().unwrap_or(now));
-    }
-    // Where the target's fence is taken away, something may start at once.
-    for (name, part) in &plan.parts {
-        let opens =
-            part.outcome.steps.iter().any(|step| step.key.starts_with(&format!("target/{name}/unfence/")));
-        if opens && part.position.stage == Stage::HandOver {
-            next.started.insert(name.clone());
-        } else if part.position.stage < Stage::HandOver {
-            next.started.remove(name);
-        }
-    }
-    if next != *journal {
-        next.sequence += 1;
-    }
-    next
+fn is_call(step: &Step) -> bool {
+    matches!(step.effect, crate::model::migration::Effect::Call { .. })
 }
 
 /// Makes the steps of every part, one part after the other. A step that was made too often is left alone.
@@ -249,8 +165,8 @@ async fn act(mover: &Mover, execution: &Execution<'_>, plan: &Plan) -> Made {
             continue;
         }
         let made = execution.execute(&due).await;
-        for (_, says) in &made.done {
-            let (action, resource) = ("step".into(), format!("{}: {says}", shown(name)));
+        for done in &made.done {
+            let (action, resource) = ("step".into(), format!("{}: {}", shown(name), done.says));
             mover.emit(What::ResourceDone { action, resource, millis: 0 });
         }
         for (key, failed) in &made.failed {
@@ -269,8 +185,10 @@ async fn act(mover: &Mover, execution: &Execution<'_>, plan: &Plan) -> Made {
 fn take(mover: &Mover, made: &Made) {
     let mut state = mover.state();
     let now = mover.context.clock.now().as_second();
-    state.made.extend(made.done.iter().map(|(key, _)| (key.clone(), now)));
-    let keys: BTreeSet<&String> = made.done.iter().map(|(key, _)| key).collect();
+    let answered = made.done.iter().filter(|done| !made.failed.contains_key(&done.key));
+    let answered = answered.map(|done| (done.key.clone(), Answered { at: now, change: done.change.clone() }));
+    state.answered.extend(answered);
+    let keys: BTreeSet<&String> = made.done.iter().map(|done| &done.key).collect();
     // A step that is no longer made has had its effect.
     state.attempts.retain(|key, count| keys.contains(key) || *count >= OFTEN);
     for key in keys {
@@ -309,10 +227,13 @@ fn tell(mover: &Mover, wanted: &Wanted, before: &Journal, plan: &Plan) {
         let old = before.position(name);
         if (old.stage, old.complete) != (part.position.stage, part.position.complete) {
             let state = if part.position.complete { "complete" } else { "begun" };
+            let took = part.position.since.saturating_sub(old.since);
+            let seconds = if part.position.complete && old.stage == part.position.stage { took } else { 0 };
             mover.emit(What::StageReached {
                 part: shown(name),
                 stage: part.position.stage.to_string(),
                 state: state.into(),
+                seconds: u64::try_from(seconds).unwrap_or_default(),
                 revision: wanted.revision.clone(),
             });
         }

@@ -26,9 +26,10 @@ use crate::local::progress::Report;
 use crate::local::release::RELEASES;
 
 /// The program: moto, stricter where we rely on refusals, with what it lacks. The first one is run.
-const PROGRAM: [(&str, &str); 5] = [
+const PROGRAM: [(&str, &str); 6] = [
     ("server.py", include_str!("../../../deploy/local/aws/server.py")),
     ("operations.py", include_str!("../../../deploy/local/aws/operations.py")),
+    ("records.py", include_str!("../../../deploy/local/aws/records.py")),
     ("trail.py", include_str!("../../../deploy/local/aws/trail.py")),
     ("ground.py", include_str!("../../../deploy/local/aws/ground.py")),
     ("tokens.py", include_str!("../../../deploy/local/aws/tokens.py")),

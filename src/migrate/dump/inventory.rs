@@ -211,7 +211,7 @@ impl Inventory {
 
 /// The cluster as `kops delete cluster` would be told of it.
 #[must_use]
-pub(super) fn cluster_of(kops: &KopsState) -> Cluster {
+pub fn cluster_of(kops: &KopsState) -> Cluster {
     Cluster {
         name: kops.cluster.name.clone(),
         without_dns: kops.text("networking.topology.dns") == Some("None"),

@@ -25,7 +25,7 @@ pub use content::{Content, Malformed, read, write};
 pub use drift::{Drifted, Side, drift};
 pub use facts::facts;
 pub use format::{FORMAT, FileEntry, MANIFEST, Manifest};
-pub use inventory::{Api, ApiKind, Inventory, SecretCall, Unread};
+pub use inventory::{Api, ApiKind, Inventory, SecretCall, Unread, cluster_of};
 pub use kinds::{Target, versions_to_read};
 pub use kops_files::{KopsFiles, Wants, wants};
 pub use redact::{hidden, hidden_objects};

@@ -33,6 +33,7 @@ use super::own::{Classified, Whose, classify};
 use super::owner::{Owned, OwnerClass, Sources, owners};
 use super::verdict::{Level, Verdict};
 use crate::model::Object;
+use crate::model::cluster_config::ClusterConfig;
 use crate::model::kops::{KopsState, ReadError};
 use crate::transform::Context;
 use serde::Serialize;
@@ -183,6 +184,19 @@ fn moving(inventory: &Inventory, classified: &[Classified]) -> Vec<Object> {
     let ported: BTreeSet<_> =
         classified.iter().filter(|one| one.class.name() == "port").map(|one| &one.id).collect();
     inventory.objects.iter().filter(|object| ported.contains(&object.id())).cloned().collect()
+}
+
+/// Where the pods of a source would run on the groups of a config, as verdicts: what has no place is a Blocker with the
+/// smallest change that would give it one. `rules` are those that pods are carried over by.
+#[must_use]
+pub fn places(
+    inventory: &Inventory,
+    classified: &[Classified],
+    config: &ClusterConfig,
+    facts: &Facts,
+    rules: &Context,
+) -> Vec<Verdict> {
+    places::pack(inventory, classified, config, facts, rules).verdicts
 }
 
 /// Whether an object is one of the users'.

@@ -2,9 +2,11 @@
 
 use super::desired::Intent;
 use super::patch::patched;
+use super::seam::Guarding;
 use super::sight::Sight;
 use crate::migrate::own::{self, Class, Classified, Index};
 use crate::migrate::proof::{Answers, Key};
+use crate::migrate::verdict::Verdict;
 use crate::model::migration::{Effect, Gate, Side};
 use crate::model::migration_document::{MigrationSpec, VolumeMethod};
 use crate::model::migration_journal::{Entry, Journal};
@@ -31,20 +33,35 @@ pub struct Look<'a> {
     pub target_name: &'a str,
     /// What kops' bootstrap channel says.
     pub index: &'a Index,
-    /// Applications of this daemon that deliver to the source and are not suspended, by namespace.
+    /// Applications of this daemon that deliver to the source and do not stand still, by namespace.
     pub applications: &'a BTreeMap<String, Vec<String>>,
     /// Answers of both sides to what the source's RBAC names; asked for only while something is verified.
     pub answers: Option<&'a (Answers, Answers)>,
     /// Answers of AWS, as [`super::seam::Concern::reads`] has them.
     pub reads: &'a BTreeMap<String, Value>,
-    /// What stands against deleting the old cluster; `None`: it is not known.
-    pub guard: Option<Result<String, String>>,
+    /// Whether everything has a place on the target that is planned; asked for only at `Preflight`.
+    pub places: Places<'a>,
+    /// What the guard of the last stage decides by; asked for only there. The error is a sentence for a person.
+    pub guard: Option<Result<&'a Guarding, String>>,
     /// The key of this run for digests of Secrets.
     pub key: &'a Key,
     /// Digests that a person approved.
     pub approved: &'a (dyn Fn(&str) -> bool + Sync),
     /// Now, in seconds since 1970.
     pub now: i64,
+}
+
+/// What is known of the places of pods on a target that is planned.
+#[derive(Clone, Copy, Debug)]
+pub enum Places<'a> {
+    /// Nothing: no ClusterConfig says what the target will be, or no kops cluster is named.
+    Unknown,
+    /// It has to be asked.
+    Due,
+    /// It cannot be told, in words.
+    Unread(&'a str),
+    /// Verdicts of a packing.
+    Told(&'a [Verdict]),
 }
 
 /// What follows from a look for every part.

@@ -11,7 +11,7 @@
 //! | stage | forward | gate out | back |
 //! |---|---|---|---|
 //! | Inventory | the source is read | something was read | - |
-//! | Preflight | - | no Blocker: choices, mappings, calls that waves cut | - |
+//! | Preflight | - | no Blocker: choices, mappings, calls that waves cut, places of pods | - |
 //! | Provision | the Cluster document's cluster is awaited | it is connected | - (the cluster is its own document's) |
 //! | Configure | definitions, access, classes; of a wave the namespaces, settings, limits, behind a fence | as desired | they go, in the reverse order |
 //! | Sync | workloads at rest; the source's changes flow | as desired | they go |
@@ -19,7 +19,7 @@
 //! | HandOver | fence the source, volumes, open the target, start | workloads are ready | stop, fence the target, volumes, open the source |
 //! | Shift | traffic | all of it is on the target | traffic goes back |
 //! | Soak | - | the time is over | - |
-//! | Decommission | objects are given to their Applications | none is kept, the guard holds | none |
+//! | Decommission | what the target uses is spared, objects are given to their Applications, records settled | none is kept, the guard holds | none |
 //!
 //! Pure: values in, values out.
 
@@ -38,7 +38,7 @@ pub mod verify;
 mod wave;
 mod whole;
 
-pub use look::{Known, Look};
+pub use look::{Known, Look, Places};
 pub use permitted::{NotPermitted, permitted};
-pub use plan::{Held, PartPlan, Plan, plan};
+pub use plan::{Held, PartPlan, Plan, plan, reads};
 pub use sight::Sight;

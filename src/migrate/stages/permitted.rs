@@ -8,13 +8,17 @@
 //! | suspend | patch `/spec/suspend` of CronJobs, Jobs and Flux objects; `/spec/syncPolicy/automated` of Argo CD |
 //! | reclaim policy | patch `/spec/persistentVolumeReclaimPolicy` of PersistentVolumes |
 //! | annotations | patch those of `portolan.dev/` |
-//! | AWS | tags, snapshots, records, targets and listeners of load balancers; never a delete of anything but tags |
+//! | claims' retention | patch `/spec/persistentVolumeClaimRetentionPolicy` of StatefulSets |
+//! | tags | set on things of EC2, IAM, ELB and Auto Scaling, and taken away by key, with their value where EC2 asks for it |
+//! | snapshots | taken of volumes, with the migration's tag; never deleted |
+//! | records | batches in which every name that loses a record gets one |
 
 use super::fence::{AT_REST, FENCE};
 use crate::model::ResourceId;
 use crate::model::cloud::{Call, Service};
 use crate::model::migration::{Effect, Side};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A write that is not on the list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,21 +30,22 @@ pub struct NotPermitted {
     pub what: String,
 }
 
-/// Calls of AWS that a migration makes. Nothing in it deletes more than a tag or a rule of its own.
+/// Calls of AWS that a migration makes beside those of records and tags of EC2, which are looked into: tags of what the
+/// target uses, and nothing else.
 const CALLS: &[(Service, &str)] = &[
-    (Service::Ec2, "CreateTags"),
-    (Service::Ec2, "DeleteTags"),
     (Service::Ec2, "CreateSnapshot"),
-    (Service::ElbV2, "RegisterTargets"),
-    (Service::ElbV2, "DeregisterTargets"),
-    (Service::ElbV2, "ModifyListener"),
-    (Service::ElbV2, "ModifyRule"),
-    (Service::ElbV2, "AddTags"),
-    (Service::ElbV2, "RemoveTags"),
+    (Service::AutoScaling, "CreateOrUpdateTags"),
+    (Service::AutoScaling, "DeleteTags"),
     (Service::Elb, "AddTags"),
     (Service::Elb, "RemoveTags"),
+    (Service::ElbV2, "AddTags"),
+    (Service::ElbV2, "RemoveTags"),
     (Service::Iam, "TagRole"),
     (Service::Iam, "UntagRole"),
+    (Service::Iam, "TagInstanceProfile"),
+    (Service::Iam, "UntagInstanceProfile"),
+    (Service::Iam, "TagOpenIDConnectProvider"),
+    (Service::Iam, "UntagOpenIDConnectProvider"),
 ];
 
 /// Holds an effect against the list.
@@ -107,6 +112,7 @@ fn is_allowed(id: &ResourceId, operation: &Value) -> bool {
         | ("", "ReplicationController", "/spec/replicas")
         | ("batch", "CronJob" | "Job", "/spec/suspend")
         | ("argoproj.io", "Application", "/spec/syncPolicy/automated")
+        | ("apps", "StatefulSet", "/spec/persistentVolumeClaimRetentionPolicy")
         | ("", "PersistentVolume", "/spec/persistentVolumeReclaimPolicy") => true,
         ("apps", "DaemonSet", path) if path == selector => match operation.get("value") {
             // The whole map is written only where there was none.
@@ -120,9 +126,31 @@ fn is_allowed(id: &ResourceId, operation: &Value) -> bool {
 }
 
 fn is_listed(call: &Call) -> bool {
-    // Route 53 is told by its name: the service joined the list of services later than this one.
-    call.to_string() == "route53:ChangeResourceRecordSets"
-        || CALLS.iter().any(|(service, operation)| *service == call.service && *operation == call.operation)
+    let tags = || call.input["Tags"].as_array().map_or(&[][..], Vec::as_slice);
+    match (call.service, call.operation.as_str()) {
+        // Without any tag EC2 takes all of them away.
+        (Service::Ec2, "CreateTags" | "DeleteTags") => {
+            !tags().is_empty()
+                && tags().iter().all(|tag| tag["Key"].as_str().is_some_and(|key| !key.is_empty()))
+        }
+        (Service::Route53, "ChangeResourceRecordSets") => is_exchange(&call.input["ChangeBatch"]["Changes"]),
+        (service, operation) => CALLS.contains(&(service, operation)),
+    }
+}
+
+/// Whether a batch of changes leaves no name without a record: what is deleted is made in another form, in the same batch.
+fn is_exchange(changes: &Value) -> bool {
+    let Some(changes) = changes.as_array().filter(|changes| !changes.is_empty()) else { return false };
+    let names = |action: &str| -> BTreeSet<(&str, &str)> {
+        let of = changes.iter().filter(|change| change["Action"] == action);
+        of.filter_map(|change| {
+            let set = &change["ResourceRecordSet"];
+            Some((set["Name"].as_str()?, set["Type"].as_str()?))
+        })
+        .collect()
+    };
+    let known = |change: &Value| matches!(change["Action"].as_str(), Some("DELETE" | "CREATE"));
+    changes.iter().all(known) && names("DELETE").is_subset(&names("CREATE"))
 }
 
 #[cfg(test)]
@@ -140,6 +168,16 @@ mod tests {
                 json!({"op": "replace", "path": path, "value": value}),
             ],
         }
+    }
+
+    fn call(service: Service, operation: &str, input: Value) -> Effect {
+        Effect::Call { call: Call::new(service, operation, input), token: None }
+    }
+
+    fn records(changes: &[(&str, &str)]) -> Effect {
+        let change = |(action, name): &(&str, &str)| json!({"Action": action, "ResourceRecordSet": {"Name": name, "Type": "A"}});
+        let changes: Vec<Value> = changes.iter().map(change).collect();
+        call(Service::Route53, "ChangeResourceRecordSets", json!({"ChangeBatch": {"Changes": changes}}))
     }
 
     #[test]
@@ -161,7 +199,17 @@ mod tests {
                 side: Side::Source,
                 object: json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": FENCE, "namespace": "a"}}),
             },
-            Effect::Call { call: Call::new(Service::Ec2, "CreateTags", json!({})), token: None },
+            call(
+                Service::Ec2,
+                "CreateTags",
+                json!({"Resources": ["vol-1"], "Tags": [{"Key": "a", "Value": "b"}]}),
+            ),
+            call(Service::Ec2, "CreateSnapshot", json!({"VolumeId": "vol-1"})),
+            records(&[
+                ("DELETE", "a.example.com."),
+                ("CREATE", "a.example.com."),
+                ("CREATE", "a.example.com."),
+            ]),
         ];
         for effect in allowed {
             assert_eq!(permitted(&effect), Ok(()), "{effect:?}");
@@ -182,7 +230,14 @@ mod tests {
                 uid: "1".into(),
                 resource_version: "1".into(),
             },
-            Effect::Call { call: Call::new(Service::Ec2, "DeleteVolume", json!({})), token: None },
+            call(Service::Ec2, "DeleteVolume", json!({"VolumeId": "vol-1"})),
+            call(Service::Ec2, "DeleteSnapshot", json!({"SnapshotId": "snap-1"})),
+            call(Service::Ec2, "DeleteTags", json!({"Resources": ["vol-1"]})),
+            call(Service::Ec2, "DetachVolume", json!({"VolumeId": "vol-1"})),
+            call(Service::Route53, "DeleteHostedZone", json!({"Id": "Z1"})),
+            records(&[("DELETE", "a.example.com.")]),
+            records(&[("DELETE", "a.example.com."), ("CREATE", "b.example.com.")]),
+            records(&[("UPSERT", "a.example.com.")]),
         ];
         for effect in refused {
             assert!(permitted(&effect).is_err(), "{effect:?}");

@@ -5,6 +5,7 @@
 //! inverse. What a stage has to be is computed from what is seen, so it makes no difference how the part got there.
 
 use super::look::{Known, Look};
+use super::seam::Asked;
 use super::{wave, whole};
 use crate::migrate::proof::Proof;
 use crate::model::migration::{Gate, Outcome, Stage, Step};
@@ -70,6 +71,8 @@ pub struct StageOutcome {
     pub forget: Vec<String>,
     /// The proof, where it was made.
     pub proof: Option<Proof>,
+    /// What an approval is asked for, where the stage asks for one itself.
+    pub held: Option<Held>,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -93,6 +96,28 @@ pub fn plan(look: &Look<'_>) -> Plan {
         plan.parts.insert(name, part);
     }
     plan
+}
+
+/// What has to be read in AWS, and in whose account, before a plan can say what volumes and records need: `first` is the
+/// plan that was made without.
+#[must_use]
+pub fn reads(look: &Look<'_>, first: &Plan) -> Vec<Asked> {
+    let concerned = |name: &str| {
+        let planned = first.parts.get(name).map(|part| part.position.stage).unwrap_or_default();
+        planned.max(look.journal.position(name).stage) >= Stage::HandOver
+    };
+    let waves: Vec<_> = look.spec.waves.iter().filter(|wave| concerned(&wave.name)).collect();
+    if waves.is_empty() {
+        return Vec::new();
+    }
+    let known = Known::of(look);
+    let mut all: Vec<Asked> = Vec::new();
+    for asked in waves.into_iter().flat_map(|wave| wave::reads(&known, wave)) {
+        if !all.contains(&asked) {
+            all.push(asked);
+        }
+    }
+    all
 }
 
 /// The next stage in order; the last has none.
@@ -130,7 +155,7 @@ fn part(known: &Known<'_>, name: &str, goal: Stage, granted: &mut Vec<String>) -
         plan.forget.extend(made.forget);
         plan.proof = made.proof.or(plan.proof.take());
         plan.notes.extend(made.notes);
-        plan.held = hold(&mut plan.outcome, look, granted);
+        plan.held = hold(&mut plan.outcome, look, granted).or(made.held);
         if !plan.outcome.is_done() {
             return plan;
         }

@@ -10,6 +10,7 @@ use super::seam::{self, Concern};
 use super::sight::{Sight, is, is_in, name, namespace};
 use super::whole::{limit, proven, with_target};
 use crate::model::migration::{Gate, Outcome, Side, Stage};
+use crate::model::migration_document::WaveSpec;
 use crate::model::migration_journal::{Position, WHOLE};
 use crate::transform::Phase;
 use serde_json::Value;
@@ -50,14 +51,23 @@ pub(super) fn stage(
         )
         .into();
     }
+    if way == Way::Back && !known.look.journal.granted.is_empty() {
+        return given_away().into();
+    }
+    let goes_back = way == Way::Back && stage >= Stage::HandOver;
+    if let Some(unwilling) =
+        known.look.target.filter(|_| goes_back).and_then(|target| wave.is_unwilling(target))
+    {
+        return unwilling;
+    }
     with_target(known, |target| match (way, stage) {
         (Way::Forward, Stage::Configure) => wave.held(target, Level::Basis).into(),
         (Way::Forward, Stage::Sync) => wave.held(target, Level::Rest).into(),
         (Way::Forward, Stage::Verify) => wave.verify(target, complete),
         (Way::Forward, Stage::HandOver) if !complete => wave.hand_over(target).into(),
-        (Way::Forward, Stage::Shift) => wave.after_hand_over(seam::traffic(&wave.concern(target))).into(),
-        (Way::Forward, Stage::Soak) if !complete => wave.soak().into(),
-        (Way::Forward, _) => wave.after_hand_over(Outcome::default()).into(),
+        (Way::Forward, Stage::Shift) => wave.after_hand_over(target, seam::traffic(&wave.concern(target))),
+        (Way::Forward, Stage::Soak) if !complete => wave.soak(target),
+        (Way::Forward, _) => wave.after_hand_over(target, Outcome::default()),
         (Way::Back, Stage::Shift) => seam::traffic(&wave.concern(target)).into(),
         (Way::Back, Stage::HandOver) => wave.hand_back(target),
         (Way::Back, Stage::Sync) => {
@@ -114,24 +124,23 @@ impl Wave<'_> {
     }
 
     fn concern<'t>(&'t self, target: &'t Sight) -> Concern<'t> {
-        Concern {
-            migration: self.known.look.name,
-            prepared: &self.prepared,
-            started: self.known.look.journal.started.contains(self.name),
-            approved: self.known.look.approved,
-            wave: self.name,
-            namespaces: &self.namespaces,
-            goal: self.goal,
-            spec: self.known.look.spec,
-            target_name: self.known.look.target_name,
-            source: &self.known.look.source.objects,
-            source_before: &self.known.before,
-            target: &target.objects,
-            reads: self.known.look.reads,
-            originals: &self.known.look.journal.entries,
-            since: self.position.since,
-            now: self.known.look.now,
+        Concern::of(self.known, (self.name, self.goal), &self.namespaces, &self.prepared, target)
+    }
+
+    /// What keeps a way back past the hand-over from being begun: nothing is stopped before a person has agreed to what
+    /// the source gets.
+    fn is_unwilling(&self, target: &Sight) -> Option<StageOutcome> {
+        if self.goal >= Stage::HandOver {
+            return None;
         }
+        let concern = self.concern(target);
+        if let Some(gate) = seam::not_read(&concern) {
+            return Some(Outcome { steps: Vec::new(), gates: vec![gate] }.into());
+        }
+        let held = seam::consent(&concern)?;
+        let gates = vec![Gate::Approval { digest: held.digest.clone() }];
+        let outcome = Outcome { steps: Vec::new(), gates };
+        Some(StageOutcome { outcome, held: Some(held), ..StageOutcome::default() })
     }
 
     fn part(&self) -> Part<'_> {
@@ -215,9 +224,10 @@ impl Wave<'_> {
             .applications
             .iter()
             .find(|(namespace, names)| self.namespaces.contains(*namespace) && !names.is_empty())?;
-        Some(Gate::Blocked {
-            what: format!("{} deliver to {namespace} of the source", names.join(", ")),
-            way_out: "set `suspend: true` in their documents, in the commit that hands the wave over".into(),
+        // The daemon holds its own from the moment that the hand-over is noted, and a pass that is under way ends first.
+        Some(Gate::Waiting {
+            what: format!("{} still deliver to {namespace} of the source", names.join(", ")),
+            limit_seconds: limit(self.known, Stage::HandOver),
         })
     }
 
@@ -250,14 +260,20 @@ impl Wave<'_> {
         })
     }
 
-    /// After the hand-over the target is its own; of the source only the fence is kept.
-    fn after_hand_over(&self, outcome: Outcome) -> Outcome {
+    /// After the hand-over the target is its own; of the source only the fence is kept, and of the volumes their tags.
+    fn after_hand_over(&self, target: &Sight, outcome: Outcome) -> StageOutcome {
         let fence = self.fence(Side::Source, self.known.look.source).raise();
-        let steps = fence.steps.into_iter().chain(outcome.steps).collect();
-        Outcome { steps, gates: outcome.gates }
+        // From the last stage on the tags are what the guard makes them.
+        let (notes, tags) = match self.known.look.journal.position(WHOLE).stage {
+            Stage::Decommission => Default::default(),
+            _ => seam::watched(&self.concern(target)),
+        };
+        let steps = fence.steps.into_iter().chain(tags.steps).chain(outcome.steps).collect();
+        let outcome = Outcome { steps, gates: outcome.gates };
+        StageOutcome { outcome, notes, ..StageOutcome::default() }
     }
 
-    fn soak(&self) -> Outcome {
+    fn soak(&self, target: &Sight) -> StageOutcome {
         let until =
             self.position.since + i64::try_from(limit(self.known, Stage::Soak)).unwrap_or(i64::MAX / 2);
         let left = until - self.known.look.now;
@@ -266,7 +282,7 @@ impl Wave<'_> {
         } else {
             Outcome::default()
         };
-        self.after_hand_over(outcome)
+        self.after_hand_over(target, outcome)
     }
 
     /// The writer's place moves back to the source.
@@ -312,6 +328,22 @@ impl Wave<'_> {
             .any(|object| entry(object).is_some());
         if left { self.fence(Side::Target, target).lower() } else { Outcome::default() }
     }
+}
+
+fn given_away() -> Outcome {
+    let gate = Gate::Blocked {
+        what: "objects are given to their Applications: from here nothing goes back".into(),
+        way_out: "set `spec.stage` to Decommission again".into(),
+    };
+    Outcome { steps: Vec::new(), gates: vec![gate] }
+}
+
+/// What has to be read in AWS for a wave.
+pub(super) fn reads(known: &Known<'_>, wave: &WaveSpec) -> Vec<seam::Asked> {
+    let Some(target) = known.look.target else { return Vec::new() };
+    let namespaces: BTreeSet<String> = wave.namespaces.iter().cloned().collect();
+    let goal = known.look.spec.stage_of(wave);
+    seam::reads(&Concern::of(known, (&wave.name, goal), &namespaces, &[], target))
 }
 
 /// Several outcomes that do not need each other.

@@ -1,25 +1,57 @@
 //! The stages of the move as a whole: what lives in no namespace, and what comes before and after all waves.
 
 use super::desired::{Level, Part};
-use super::look::Known;
+use super::look::{Known, Places};
 use super::owned::entry;
+use super::patch::outstanding;
 use super::plan::{StageOutcome, Way, waits};
 use super::port::{Port, handed_over};
+use super::seam::{self, Concern};
 use super::sight::{Sight, is};
 use super::verify;
 use crate::migrate::calls::{Declared, Graph, cut, verdicts};
 use crate::migrate::own::{Class, Whose};
-use crate::migrate::verdict::Level as Urgency;
+use crate::migrate::verdict::{Level as Urgency, Verdict};
 use crate::model::Object;
 use crate::model::migration::{Effect, Gate, Outcome, Side, Stage, Step};
-use crate::model::migration_document::OWN_NAMESPACES;
-use crate::model::migration_journal::Position;
+use crate::model::migration_document::{OWN_NAMESPACES, WaveSpec};
+use crate::model::migration_journal::{Position, UNDO};
 use crate::model::ownership::FIELD_MANAGER;
 use crate::transform::{Phase, identity};
 use std::collections::BTreeSet;
 
 /// What a stage makes of the move as a whole.
 pub(super) fn stage(known: &Known<'_>, position: Position, way: Way) -> StageOutcome {
+    let mut made = of_stage(known, position, way);
+    let (steps, forget) = lifted(known);
+    made.outcome.steps.extend(steps);
+    made.forget.extend(forget);
+    made
+}
+
+/// Controllers of records that were paused run again once no wave is at `Shift` any more, nor on its way there.
+fn lifted(known: &Known<'_>) -> (Vec<Step>, Vec<String>) {
+    let (spec, journal) = (known.look.spec, &known.look.journal);
+    let shifts =
+        |wave: &WaveSpec| journal.position(&wave.name).stage.max(spec.stage_of(wave)) >= Stage::Shift;
+    if spec.waves.iter().any(shifts) {
+        return Default::default();
+    }
+    let index = known.look.source.index();
+    let is_outstanding = |step: &Step| match &step.effect {
+        Effect::Patch { id, operations, .. } => {
+            let left = index.get(id).and_then(|live| outstanding(live, operations));
+            left.is_some_and(|left| !left.is_empty())
+        }
+        _ => false,
+    };
+    let (steps, done): (Vec<Step>, Vec<Step>) =
+        seam::lifts(&journal.entries).into_iter().partition(is_outstanding);
+    let forget = done.into_iter().filter_map(|step| step.key.strip_prefix(UNDO).map(String::from));
+    (steps, forget.collect())
+}
+
+fn of_stage(known: &Known<'_>, position: Position, way: Way) -> StageOutcome {
     match (way, position.stage) {
         (Way::Forward, Stage::Inventory) => inventory(known),
         (Way::Forward, Stage::Preflight) => preflight(known).into(),
@@ -43,13 +75,15 @@ pub(super) fn stage(known: &Known<'_>, position: Position, way: Way) -> StageOut
             }],
         }
         .into(),
+        (Way::Back, Stage::Decommission) => {
+            let steps = seam::taken_back(&known.look.journal.entries);
+            Outcome { steps, gates: Vec::new() }.into()
+        }
         (Way::Back, Stage::Configure) => with_target(known, |target| {
             let begun = |name: &str| known.look.journal.position(name).stage >= Stage::Configure;
             match known.look.spec.waves.iter().find(|wave| begun(&wave.name)) {
-                Some(wave) => {
-                    waits(format!("wave {} goes back first", wave.name), limit(known, Stage::Configure))
-                        .into()
-                }
+                // What it waits for, and how long, the wave says: it may be a word of a person.
+                Some(wave) => waits(format!("wave {} goes back first", wave.name), 0).into(),
                 None => port(known, target, Stage::Configure).away(None, |_| true).into(),
             }
         }),
@@ -142,15 +176,36 @@ fn preflight(known: &Known<'_>) -> Outcome {
         spec.edges.iter().map(|edge| Declared { from: edge.from.clone(), to: edge.to.clone() }).collect();
     let waves: Vec<BTreeSet<String>> =
         spec.waves.iter().map(|wave| wave.namespaces.iter().cloned().collect()).collect();
-    for verdict in verdicts(&cut(&Graph::of(&objects, &declared), &waves), &BTreeSet::new()) {
-        let keys = [format!("{}@{}", verdict.rule, verdict.subject), verdict.rule.clone()];
-        let accepted = keys.iter().any(|key| spec.choices.get(key).is_some_and(|choice| choice == "accept"));
-        if verdict.level == Urgency::Blocker && !accepted {
-            let way_out = format!("move both in one wave, or record `{}: accept` in `spec.choices`", keys[0]);
-            gates.push(Gate::Blocked { what: verdict.says, way_out });
+    let cut = verdicts(&cut(&Graph::of(&objects, &declared), &waves), &BTreeSet::new());
+    gates.extend(cut.iter().filter_map(|verdict| barred(known, verdict, "move both in one wave")));
+    match known.look.places {
+        Places::Unknown => {}
+        Places::Due => gates.push(Gate::Waiting {
+            what: "whether everything has a place on the target has not been asked".into(),
+            limit_seconds: limit(known, Stage::Preflight),
+        }),
+        Places::Unread(words) => gates.push(blocked(
+            format!("whether everything has a place on the target is not known: {words}"),
+            "see that the account of the kops cluster can be read",
+        )),
+        Places::Told(verdicts) => {
+            gates.extend(
+                verdicts.iter().filter_map(|verdict| barred(known, verdict, "change the ClusterConfig")),
+            );
         }
     }
     Outcome { steps: Vec::new(), gates }
+}
+
+/// A Blocker that nobody has accepted.
+fn barred(known: &Known<'_>, verdict: &Verdict, way_out: &str) -> Option<Gate> {
+    let keys = [format!("{}@{}", verdict.rule, verdict.subject), verdict.rule.clone()];
+    let accepts = |key: &String| known.look.spec.choices.get(key).is_some_and(|choice| choice == "accept");
+    if verdict.level != Urgency::Blocker || keys.iter().any(accepts) {
+        return None;
+    }
+    let way_out = format!("{way_out}, or record `{}: accept` in `spec.choices`", keys[0]);
+    Some(Gate::Blocked { what: verdict.says.clone(), way_out })
 }
 
 fn provision(known: &Known<'_>) -> Outcome {
@@ -218,29 +273,52 @@ fn decommission(known: &Known<'_>) -> StageOutcome {
     if !waiting.is_done() {
         return waiting.into();
     }
-    if known.look.spec.source.kops.is_some() {
-        let blocked = |what: String, way_out: &str| -> StageOutcome {
-            let gate = Gate::Blocked { what, way_out: way_out.into() };
-            Outcome { steps: Vec::new(), gates: vec![gate] }.into()
+    with_target(known, |target| {
+        let guarded = match guarded(known, target) {
+            Ok(guarded) => guarded,
+            Err(gate) => return Outcome { steps: Vec::new(), gates: vec![gate] }.into(),
         };
-        match &known.look.guard {
-            None => {
-                let what = "what `kops delete cluster` would take is not known";
-                return blocked(what.into(), "see that the account of the kops cluster can be read");
-            }
-            Some(Err(words)) => return blocked(words.clone(), "spare what the target uses, as listed"),
-            Some(Ok(_)) => {}
+        if !guarded.spares.is_done() {
+            return StageOutcome { outcome: guarded.spares, notes: guarded.notes, ..StageOutcome::default() };
         }
+        let mut outcome = Outcome { steps: given(target, &guarded.digest), gates: Vec::new() };
+        // What ends the way back comes after what was approved.
+        if outcome.steps.is_empty() {
+            outcome.steps.extend(guarded.last);
+            for wave in &known.look.spec.waves {
+                let namespaces: BTreeSet<String> = wave.namespaces.iter().cloned().collect();
+                let concern = Concern::of(known, (&wave.name, Stage::Decommission), &namespaces, &[], target);
+                let settled = seam::settled(&concern);
+                outcome.steps.extend(settled.steps);
+                outcome.gates.extend(settled.gates);
+            }
+        }
+        StageOutcome { outcome, notes: guarded.notes, ..StageOutcome::default() }
+    })
+}
+
+/// What the guard says; nothing where no kops cluster is named.
+fn guarded(known: &Known<'_>, target: &Sight) -> Result<seam::Decommission, Gate> {
+    if known.look.spec.source.kops.is_none() {
+        return Ok(seam::Decommission::default());
     }
-    with_target(known, |target| Outcome { steps: given(known, target), gates: Vec::new() }.into())
+    match &known.look.guard {
+        // Read once the move is here, in the same pass.
+        None => Err(Gate::Waiting {
+            what: "what `kops delete cluster` would take has not been read".into(),
+            limit_seconds: limit(known, Stage::Decommission),
+        }),
+        Some(Err(words)) => Err(Gate::Blocked {
+            what: format!("what `kops delete cluster` would take is not known: {words}"),
+            way_out: "see that the account and the state store of the kops cluster can be read".into(),
+        }),
+        Some(Ok(guarding)) => Ok(seam::decommission(guarding, target)),
+    }
 }
 
 /// Every object that the migration still keeps is given to its Application: nothing of its spec is written.
-fn given(known: &Known<'_>, target: &Sight) -> Vec<Step> {
-    let cleared = match &known.look.guard {
-        Some(Ok(digest)) => format!("/{digest}"),
-        _ => String::new(),
-    };
+fn given(target: &Sight, digest: &str) -> Vec<Step> {
+    let cleared = if digest.is_empty() { String::new() } else { format!("/{digest}") };
     let kept = target.objects.iter().filter(|object| entry(object).is_some());
     kept.filter_map(|object| {
         let id = identity(object)?;

@@ -44,7 +44,7 @@ pub(super) fn back(input: &Input<'_>) -> Outcome {
 }
 
 /// Whether nothing of the hand-over is on the target any more.
-fn is_off_target(claim: &Claim<'_>) -> bool {
+pub(super) fn is_off_target(claim: &Claim<'_>) -> bool {
     claim.target_claim.is_none_or(|own| !is_ours(claim, own)) && our_volume(claim).is_none()
 }
 

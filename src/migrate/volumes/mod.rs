@@ -35,7 +35,7 @@ pub use disk::{Disk, Disks, Snapshot};
 pub use input::{Input, Setting, Towards};
 pub use prepared::Misfit;
 pub use watch::{TagFinding, watch};
-pub use way_back::{WayBack, first_write, way_back};
+pub use way_back::{WayBack, consent, first_write, way_back};
 
 use crate::model::migration::Outcome;
 

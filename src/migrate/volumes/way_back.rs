@@ -64,3 +64,12 @@ pub fn first_write(input: &Input<'_>) -> Option<String> {
         )
     })
 }
+
+/// What a person has to agree to before anything of a way back is begun, as digest and words: something is on the target
+/// still, it may have been written to, and nobody has said yes to it.
+#[must_use]
+pub fn consent(input: &Input<'_>) -> Option<(String, String)> {
+    let WayBack::KeepsWrites { digest, says } = way_back(input) else { return None };
+    let left = claims(input).iter().any(|claim| !super::back::is_off_target(claim));
+    (left && !input.approved.contains(&digest)).then_some((digest, says))
+}

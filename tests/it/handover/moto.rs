@@ -26,8 +26,8 @@ async fn disks(lab: &Lab, world: &mut World) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not settled: the records' part ends with a Blocked gate against moto"]
 async fn volumes_and_records_go_over_and_back_in_an_account() {
+    crate::support::aws::needs_aws!();
     let lab = Lab::start(portolan::local::aws::Patience::default()).await;
     volumes(&lab).await;
     records(&lab).await;

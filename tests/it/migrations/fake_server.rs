@@ -1,6 +1,7 @@
 //! An API server in memory: server-side apply with managers, JSON patches, preconditions, and the controllers that
 //! matter here (pods of Deployments and DaemonSets, quotas, namespaces).
 
+use super::fake_account::FakeAccount;
 use super::wire::{Trouble, Wire};
 use async_trait::async_trait;
 use portolan::model::{GroupKind, Gvk, Object, ResourceId};
@@ -14,7 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 /// `apiVersion kind plural namespaced`.
-const KINDS: [(&str, &str, &str, bool); 18] = [
+const KINDS: [(&str, &str, &str, bool); 22] = [
+    ("v1", "Node", "nodes", false),
+    ("v1", "PersistentVolume", "persistentvolumes", false),
+    ("apps/v1", "StatefulSet", "statefulsets", true),
+    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", true),
     ("v1", "Namespace", "namespaces", false),
     ("v1", "Pod", "pods", true),
     ("v1", "Service", "services", true),
@@ -41,6 +46,9 @@ pub struct State {
     next: u64,
     /// Deployments that somebody scales up after every write.
     pub scaled_up: BTreeSet<ResourceId>,
+    pub side: &'static str,
+    /// Where volumes and load balancers are; controllers need it.
+    pub account: Option<FakeAccount>,
 }
 
 #[derive(Clone)]
@@ -53,7 +61,8 @@ pub struct FakeServer {
 
 impl FakeServer {
     pub fn new(side: &'static str, version: &'static str, wire: Wire) -> Self {
-        let server = Self { side, version, wire, state: Arc::default() };
+        let state = State { side, ..State::default() };
+        let server = Self { side, version, wire, state: Arc::new(Mutex::new(state)) };
         for namespace in ["default", "kube-system"] {
             server.seed(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
         }
@@ -85,7 +94,8 @@ impl FakeServer {
     /// Objects as their authors see them: without what servers write.
     pub fn snapshot(&self) -> BTreeMap<String, Value> {
         let state = self.state();
-        let objects = state.objects.iter().filter(|(id, _)| id.kind != "Pod");
+        let made = ["Pod", "EndpointSlice", "VolumeAttachment"];
+        let objects = state.objects.iter().filter(|(id, _)| !made.contains(&id.kind.as_str()));
         objects
             .map(|(id, object)| {
                 let mut object = object.clone();
@@ -145,7 +155,7 @@ fn failure(kind: ApiFailureKind, message: &str) -> ApiFailure {
 }
 
 impl State {
-    fn put(&mut self, id: ResourceId, mut object: Value) -> Value {
+    pub fn put(&mut self, id: ResourceId, mut object: Value) -> Value {
         self.next += 1;
         let before = self.objects.get(&id);
         let generation = before.and_then(|old| old["metadata"]["generation"].as_u64()).unwrap_or_default();
@@ -169,135 +179,12 @@ impl State {
         pods.filter(|id| id.namespace.as_deref() == Some(namespace)).count()
     }
 
-    fn is_fenced(&self, namespace: &str) -> bool {
+    pub fn is_fenced(&self, namespace: &str) -> bool {
         self.objects.iter().any(|(id, object)| {
             id.kind == "ResourceQuota"
                 && id.namespace.as_deref() == Some(namespace)
                 && object.pointer("/status/hard/pods") == Some(&json!("0"))
         })
-    }
-
-    /// What controllers do.
-    fn settle(&mut self) {
-        self.run_controllers();
-        self.autoscale();
-        for id in self.scaled_up.clone() {
-            if let Some(mut object) = self.objects.get(&id).cloned()
-                && object["spec"]["replicas"] != 5
-            {
-                object["spec"]["replicas"] = 5.into();
-                self.put(id, object);
-                self.run_controllers();
-            }
-        }
-    }
-
-    /// Autoscalers under the highest load, which leave alone what stands at 0.
-    fn autoscale(&mut self) {
-        let scalers = self.objects.iter().filter(|(id, _)| id.kind == "HorizontalPodAutoscaler");
-        let wanted: Vec<(ResourceId, Value)> = scalers
-            .map(|(id, scaler)| {
-                let name = scaler["spec"]["scaleTargetRef"]["name"].as_str().unwrap();
-                let namespace = id.namespace.as_deref().unwrap();
-                (
-                    ResourceId::new("apps", "Deployment", namespace, name),
-                    scaler["spec"]["maxReplicas"].clone(),
-                )
-            })
-            .collect();
-        for (id, most) in wanted {
-            let Some(mut object) = self.objects.get(&id).cloned() else { continue };
-            let now = &object["spec"]["replicas"];
-            if *now != most && *now != 0 {
-                object["spec"]["replicas"] = most;
-                let entries = object["metadata"]["managedFields"].as_array_mut().into_iter().flatten();
-                for fields in entries.filter_map(|entry| entry["fieldsV1"]["f:spec"].as_object_mut()) {
-                    // The field is the autoscaler's from now on.
-                    fields.remove("f:replicas");
-                }
-                self.put(id, object);
-                self.run_controllers();
-            }
-        }
-    }
-
-    fn run_controllers(&mut self) {
-        let ids: Vec<ResourceId> = self.objects.keys().cloned().collect();
-        for id in &ids {
-            let namespace = id.namespace.clone().unwrap_or_default();
-            match id.kind.as_str() {
-                "ResourceQuota" => {
-                    if let Some(quota) = self.objects.get_mut(id) {
-                        quota["status"]["hard"] = quota["spec"]["hard"].clone();
-                    }
-                }
-                "Namespace" => {
-                    let account = ResourceId::new("", "ServiceAccount", &id.name, "default");
-                    if !self.objects.contains_key(&account) {
-                        let metadata = json!({"name": "default", "namespace": id.name});
-                        self.put(
-                            account,
-                            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}),
-                        );
-                    }
-                }
-                "Deployment" | "DaemonSet" => self.run(id, &namespace),
-                _ => {}
-            }
-        }
-        // Pods go with what made them, and with their namespaces goes everything.
-        let there: BTreeSet<String> =
-            self.objects.keys().filter(|id| id.kind == "Namespace").map(|id| id.name.clone()).collect();
-        self.objects.retain(|id, _| id.namespace.as_ref().is_none_or(|namespace| there.contains(namespace)));
-        let makers: BTreeSet<(String, String)> = self
-            .objects
-            .keys()
-            .filter(|id| matches!(id.kind.as_str(), "Deployment" | "DaemonSet"))
-            .map(|id| (id.namespace.clone().unwrap_or_default(), id.name.clone()))
-            .collect();
-        self.objects.retain(|id, object| {
-            let maker = object.pointer("/metadata/ownerReferences/0/name").and_then(Value::as_str);
-            id.kind != "Pod"
-                || maker.is_none_or(|maker| {
-                    makers.contains(&(id.namespace.clone().unwrap_or_default(), maker.to_owned()))
-                })
-        });
-    }
-
-    fn run(&mut self, id: &ResourceId, namespace: &str) {
-        let object = self.objects[id].clone();
-        let selector = object.pointer("/spec/template/spec/nodeSelector").and_then(Value::as_object);
-        let wanted = match id.kind.as_str() {
-            "DaemonSet" => usize::from(selector.is_none_or(Map::is_empty)),
-            _ => usize::try_from(object["spec"]["replicas"].as_u64().unwrap_or(1)).unwrap(),
-        };
-        let name = |number: usize| ResourceId::new("", "Pod", namespace, &format!("{}-{number}", id.name));
-        let fenced = self.is_fenced(namespace);
-        let mut ready = 0;
-        for number in 0..10 {
-            let pod = name(number);
-            let there = self.objects.contains_key(&pod);
-            if number >= wanted {
-                self.objects.remove(&pod);
-            } else if there || !fenced {
-                ready += 1;
-                if !there {
-                    let owner = json!({"apiVersion": "apps/v1", "kind": id.kind, "name": id.name,
-                        "uid": object["metadata"]["uid"], "controller": true});
-                    let metadata =
-                        json!({"name": pod.name, "namespace": namespace, "ownerReferences": [owner]});
-                    self.put(
-                        pod,
-                        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
-                        "status": {"phase": "Running"}}),
-                    );
-                }
-            }
-        }
-        if let Some(live) = self.objects.get_mut(id) {
-            live["status"] =
-                json!({"readyReplicas": ready, "observedGeneration": live["metadata"]["generation"]});
-        }
     }
 
     fn apply(&mut self, id: &ResourceId, body: &Value, manager: &str) -> Result<(Value, bool), ApiFailure> {

@@ -1,10 +1,15 @@
 //! Migrations: stage by stage over two API servers, in memory and real, and back again.
 
+mod aws;
+mod controllers;
+mod fake_account;
 mod fake_server;
 mod fence;
 mod kills;
 mod memory_store;
+mod outside;
 mod real;
 mod scene;
 mod stages;
+mod state;
 mod wire;

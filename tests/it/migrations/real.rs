@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-async fn api(control_plane: &ControlPlane) -> Arc<dyn Cluster> {
+pub async fn api(control_plane: &ControlPlane) -> Arc<dyn Cluster> {
     let source = Source::KubeconfigFile { path: control_plane.kubeconfig().to_owned(), context: None };
     Arc::new(connect(&source, ConnectOptions::default()).await.unwrap())
 }
@@ -72,7 +72,7 @@ async fn a_wave_moves_from_1_24_to_1_36_and_back() {
 
     let store: Arc<MemoryStore> = Arc::default();
     let told: Arc<Told> = Arc::default();
-    let sides = Two { source: api(&old).await, target: api(&new).await };
+    let sides = Two { source: api(&old).await, target: api(&new).await, account: None };
     let mover = daemon(store.clone(), sides, told);
     for stage in [Stage::Verify, Stage::Soak] {
         mover.supersede(wanted(document(stage)));
@@ -85,7 +85,7 @@ async fn a_wave_moves_from_1_24_to_1_36_and_back() {
     has_pods(&new, 6).await;
 
     // A revert, by another daemon that knows only what is stored.
-    let sides = Two { source: api(&old).await, target: api(&new).await };
+    let sides = Two { source: api(&old).await, target: api(&new).await, account: None };
     let mover = daemon(store, sides, Arc::default());
     mover.supersede(wanted(document(Stage::Inventory)));
     let end = until_settled(&mover).await;

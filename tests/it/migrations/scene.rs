@@ -1,5 +1,6 @@
 //! A daemon's part for one migration between two API servers, that can die and be started again.
 
+use super::fake_account::{FakeAccount, Volume};
 use super::fake_server::FakeServer;
 use super::memory_store::MemoryStore;
 use super::wire::Wire;
@@ -10,11 +11,16 @@ use portolan::engine::migrations::{Context, Mover, PassEnd, Sides, Target, Wante
 use portolan::host::SystemClock;
 use portolan::model::Interval;
 use portolan::model::event::Event;
-use portolan::model::migration::{Gate, Stage};
-use portolan::model::migration_document::{MigrationSource, MigrationSpec, MigrationTarget, WaveSpec};
-use portolan::ports::{Cluster, MigrationRecord, Sink, StateStore};
+use portolan::model::migration::{Gate, Side, Stage};
+use portolan::model::migration_document::{
+    KopsRef, MigrationSource, MigrationSpec, MigrationTarget, RecordSpec, RecordType, TrafficStep, WaveSpec,
+};
+use portolan::ports::{
+    Approval, Clock, Cloud, Cluster, Files, FilesFailure, MigrationRecord, Sink, StateStore,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,10 +34,60 @@ impl Sink for Told {
     }
 }
 
-/// Two API servers.
+/// Two API servers, and the account of both where the document names it.
 pub struct Two {
     pub source: Arc<dyn Cluster>,
     pub target: Arc<dyn Cluster>,
+    pub account: Option<Arc<dyn Cloud>>,
+}
+
+/// The state store of a small kops cluster.
+struct Store;
+
+const STORED: [(&str, &str); 3] = [
+    (
+        "old.example.com/config",
+        "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: old.example.com\nspec:\n  cloudProvider: aws\n  \
+         kubernetesVersion: 1.24.17\n",
+    ),
+    ("old.example.com/kops-version.txt", "1.28.5"),
+    (
+        "old.example.com/addons/bootstrap-channel.yaml",
+        "kind: Addons\nmetadata:\n  name: bootstrap\nspec:\n  addons: []\n",
+    ),
+];
+
+#[async_trait]
+impl Files for Store {
+    fn place(&self) -> &str {
+        "s3://state"
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, FilesFailure> {
+        let keys = STORED.iter().map(|(key, _)| *key).filter(|key| key.starts_with(prefix));
+        Ok(keys.map(str::to_owned).collect())
+    }
+
+    async fn read(&self, key: &str) -> Result<Vec<u8>, FilesFailure> {
+        let found = STORED.iter().find(|(own, _)| *own == key).map(|(_, text)| text.as_bytes().to_vec());
+        found.ok_or_else(|| FilesFailure { place: key.into(), reason: "not there".into() })
+    }
+}
+
+/// A clock that goes on when a test says so.
+#[derive(Clone, Default)]
+pub struct Tick(Arc<AtomicI64>);
+
+impl Tick {
+    pub fn wait(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Tick {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(1_800_000_000 + self.0.load(Ordering::Relaxed)).unwrap()
+    }
 }
 
 #[async_trait]
@@ -47,14 +103,32 @@ impl Sides for Two {
     fn applications(&self, _: &MigrationSpec) -> BTreeMap<String, Vec<String>> {
         BTreeMap::new()
     }
+
+    async fn account(&self, _: Side, spec: &MigrationSpec) -> Result<Option<Arc<dyn Cloud>>, String> {
+        Ok(self.account.clone().filter(|_| spec.source.kops.is_some()))
+    }
+
+    async fn state_store(&self, spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {
+        Ok(spec.source.kops.is_some().then(|| Box::new(Store) as Box<dyn Files>))
+    }
 }
 
 /// A daemon that starts now.
 pub fn daemon(store: Arc<dyn StateStore>, sides: Two, told: Arc<Told>) -> Arc<Mover> {
+    daemon_at(Arc::new(SystemClock), store, sides, told)
+}
+
+/// A daemon that starts now, with a clock of the test's.
+pub fn daemon_at(
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn StateStore>,
+    sides: Two,
+    told: Arc<Told>,
+) -> Arc<Mover> {
     let context = Context {
         store,
         sink: told,
-        clock: Arc::new(SystemClock),
+        clock,
         pace: Pace {
             first: Duration::from_millis(1),
             longest: Duration::from_millis(4),
@@ -87,6 +161,44 @@ pub fn wanted(spec: MigrationSpec) -> Wanted {
     Wanted { spec, revision: "main@1".into(), declared_in: "fleet".into(), removed: false }
 }
 
+/// A person agrees to what is asked for; false where nothing is, or it was agreed to before.
+pub fn approve(store: &MemoryStore, mover: &Mover) -> bool {
+    let Some(waiting) = mover.record().waiting else { return false };
+    let mut approvals = store.approvals.lock().unwrap();
+    if approvals.iter().any(|known| known.digest == waiting.digest) {
+        return false;
+    }
+    approvals.push(Approval {
+        application: String::new(),
+        destination: "move".into(),
+        digest: waiting.digest,
+        by: "test".into(),
+    });
+    true
+}
+
+/// The document of a wave with volumes and a record, up to a stage.
+pub fn stateful_document(stage: Stage) -> MigrationSpec {
+    let mut spec = document(stage);
+    spec.source.kops = Some(KopsRef {
+        state_store: "s3://state".into(),
+        cluster_name: "old.example.com".into(),
+        region: "eu-central-1".into(),
+        role_arn: None,
+    });
+    spec.traffic.zone = Some("Z1".into());
+    spec.traffic.records = vec![RecordSpec {
+        name: "shop.example.com".into(),
+        kind: RecordType::Cname,
+        wave: "shop".into(),
+        target: "Service shop/front".into(),
+        ..RecordSpec::default()
+    }];
+    spec.traffic.steps =
+        [10, 100].map(|weight| TrafficStep { weight, hold: Interval::from_secs(120) }).to_vec();
+    spec
+}
+
 /// Two servers in memory and a store, all on one wire.
 pub struct Scene {
     pub wire: Wire,
@@ -94,6 +206,10 @@ pub struct Scene {
     pub target: FakeServer,
     pub store: Arc<MemoryStore>,
     pub told: Arc<Told>,
+    pub account: FakeAccount,
+    pub tick: Tick,
+    /// What the document says up to a stage.
+    pub of: fn(Stage) -> MigrationSpec,
 }
 
 impl Scene {
@@ -112,13 +228,47 @@ impl Scene {
         Self::of(shop().into_iter().filter(|object| !is_more(object)).collect())
     }
 
+    /// A database with two volumes and a front with a load balancer and a record, in one account.
+    pub fn stateful() -> Self {
+        let scene = Self::of(Vec::new());
+        for (server, zone) in [(&scene.source, "eu-central-1a"), (&scene.target, "eu-central-1a")] {
+            server.state().account = Some(scene.account.clone());
+            server.seed(json!({"apiVersion": "v1", "kind": "Node", "metadata": {
+                "name": format!("{}-node", server.side), "labels": {"topology.kubernetes.io/zone": zone}}}));
+        }
+        for number in 0..2 {
+            let tags = [
+                ("KubernetesCluster", "old.example.com"),
+                ("kubernetes.io/cluster/old.example.com", "owned"),
+            ];
+            let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+            let volume = Volume { zone: "eu-central-1a".into(), tags, ..Volume::default() };
+            scene.account.state().volumes.insert(format!("vol-{number}"), volume);
+        }
+        scene.account.state().records =
+            vec![json!({"Name": "shop.example.com.", "Type": "CNAME", "TTL": 300,
+            "ResourceRecords": [{"Value": "source-front.elb.example.net"}]})];
+        shop_with_state().into_iter().for_each(|object| scene.source.seed(object));
+        Self { of: stateful_document, ..scene }
+    }
+
     fn of(objects: Vec<Value>) -> Self {
         let wire = Wire::default();
         let source = FakeServer::new("source", "v1.24.17", wire.clone());
         let target = FakeServer::new("target", "v1.36.3", wire.clone());
         objects.into_iter().for_each(|object| source.seed(object));
         let store = Arc::new(MemoryStore { wire: wire.clone(), ..MemoryStore::default() });
-        Self { wire, source, target, store, told: Arc::default() }
+        let account = FakeAccount::new(wire.clone());
+        Self {
+            wire,
+            source,
+            target,
+            store,
+            told: Arc::default(),
+            account,
+            tick: Tick::default(),
+            of: document,
+        }
     }
 
     /// The same on a wire of its own, on which nothing was written yet.
@@ -126,21 +276,51 @@ impl Scene {
         let wire = Wire::default();
         let (source, target) = (self.source.fork(wire.clone()), self.target.fork(wire.clone()));
         let migrations = Mutex::new(self.store.migrations.lock().unwrap().clone());
-        let store = Arc::new(MemoryStore { wire: wire.clone(), migrations, ..MemoryStore::default() });
-        Self { wire, source, target, store, told: Arc::default() }
+        let approvals = Mutex::new(self.store.approvals.lock().unwrap().clone());
+        let store = Arc::new(MemoryStore { wire: wire.clone(), migrations, approvals });
+        let account = self.account.fork(wire.clone());
+        for server in [&source, &target] {
+            let known = server.state().account.is_some();
+            server.state().account = known.then(|| account.clone());
+        }
+        let tick = Tick(Arc::new(AtomicI64::new(self.tick.0.load(Ordering::Relaxed))));
+        Self { wire, source, target, store, told: Arc::default(), account, tick, of: self.of }
     }
 
     pub fn start(&self) -> Arc<Mover> {
         self.wire.state().dead = false;
-        let sides = Two { source: Arc::new(self.source.clone()), target: Arc::new(self.target.clone()) };
-        daemon(self.store.clone(), sides, self.told.clone())
+        let sides = Two {
+            source: Arc::new(self.source.clone()),
+            target: Arc::new(self.target.clone()),
+            account: Some(Arc::new(self.account.clone())),
+        };
+        daemon_at(Arc::new(self.tick.clone()), self.store.clone(), sides, self.told.clone())
+    }
+
+    /// A person agrees to whatever is asked for.
+    pub fn approve(&self, mover: &Mover) -> bool {
+        approve(&self.store, mover)
+    }
+
+    /// Passes until nothing is left to do, or a person has to do more than agree; time passes while it waits.
+    pub async fn settle(&self, mover: &Arc<Mover>) -> PassEnd {
+        for _ in 0..400 {
+            match pass(mover).await {
+                PassEnd::Blocked if self.approve(mover) => {}
+                end @ (PassEnd::Done | PassEnd::Blocked) => return end,
+                PassEnd::Waits => self.tick.wait(30),
+                _ => tokio::task::yield_now().await,
+            }
+        }
+        let record = mover.record();
+        panic!("no end after 400 passes: {}\n{:#?}\n{:#?}", record.message, record.parts, record.problems);
     }
 
     /// Brings the migration to a stage, with a daemon that starts now.
     pub async fn go(&self, stage: Stage) -> MigrationRecord {
         let mover = self.start();
-        mover.supersede(wanted(document(stage)));
-        let end = settle(&mover).await;
+        mover.supersede(wanted((self.of)(stage)));
+        let end = self.settle(&mover).await;
         let record = mover.record();
         assert_eq!(end, PassEnd::Done, "{stage}: {}\n{:#?}", record.message, record.parts);
         record
@@ -158,6 +338,48 @@ pub async fn settle(mover: &Arc<Mover>) -> PassEnd {
     }
     let record = mover.record();
     panic!("no end after 400 passes: {}\n{:#?}\n{:#?}", record.message, record.parts, record.problems);
+}
+
+/// A namespace with a database on volumes, and a front with a load balancer.
+pub fn shop_with_state() -> Vec<Value> {
+    let metadata = |name: &str| json!({"name": name, "namespace": "shop"});
+    let template = |name: &str| {
+        json!({"metadata": {"labels": {"app": name}}, "spec": {"containers": [
+            {"name": "main", "image": format!("registry.example.com/{name}:1")}]}})
+    };
+    let access = json!(["ReadWriteOnce"]);
+    let size = json!({"requests": {"storage": "1Gi"}});
+    let mut objects = vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata("front"), "spec": {"type": "LoadBalancer",
+            "selector": {"app": "front"}, "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080}]}}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("front"), "spec": {"replicas": 1,
+            "selector": {"matchLabels": {"app": "front"}}, "template": template("front")}}),
+    ];
+    for number in 0..2 {
+        let (claim, volume) = (format!("data-db-{number}"), format!("pv-{number}"));
+        let source = if number == 0 {
+            json!({"awsElasticBlockStore": {"volumeID": "aws://eu-central-1a/vol-0", "fsType": "ext4"}})
+        } else {
+            json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1", "fsType": "ext4"},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                    {"key": "topology.ebs.csi.aws.com/zone", "operator": "In", "values": ["eu-central-1a"]}]}]}}})
+        };
+        let mut spec = json!({"capacity": {"storage": "1Gi"}, "accessModes": access, "storageClassName": "gp2",
+            "persistentVolumeReclaimPolicy": "Delete", "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "name": claim, "namespace": "shop"}});
+        spec.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        let labels = json!({"failure-domain.beta.kubernetes.io/zone": "eu-central-1a"});
+        objects.push(json!({"apiVersion": "v1", "kind": "PersistentVolume",
+            "metadata": {"name": volume, "labels": if number == 0 { labels } else { json!({}) }}, "spec": spec}));
+        objects.push(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata(&claim),
+            "spec": {"accessModes": access, "resources": size, "storageClassName": "gp2", "volumeName": volume}}));
+    }
+    objects.push(json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata("db"), "spec": {
+        "replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}}, "template": template("db"),
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {
+            "accessModes": access, "resources": size, "storageClassName": "gp2"}}]}}));
+    objects
 }
 
 /// A stateless namespace with something of most kinds.
