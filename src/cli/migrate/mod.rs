@@ -4,16 +4,17 @@ mod assess;
 mod choices;
 mod diff;
 mod dump;
-mod folder;
+pub(super) mod folder;
 mod input;
-mod shown;
+mod rehearse;
+pub(super) mod shown;
 
 use super::Context;
 use crate::failure::Failure;
 use clap::Subcommand;
 use std::process::ExitCode;
 
-/// Moves a kops cluster to EKS: reads it, says what becomes of it, and shows what the rules do to its objects.
+/// Moves a kops cluster to EKS: reads it, says what becomes of it, shows what the rules do to its objects, rehearses it.
 ///
 /// Only what is named is contacted, and everything is only read.
 ///
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 ///   portolan migrate assess --dump out/
 ///   portolan migrate assess --files kops/live.yaml
 ///   portolan migrate diff --dump out/ shop/Deployment/web
+///   portolan migrate rehearse --dump out/
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Migrate {
@@ -37,6 +39,8 @@ enum Command {
     Assess(assess::Assess),
     /// Shows what the rules make of one object: source, rule by rule, target.
     Diff(diff::Diff),
+    /// Moves a likeness of the real cluster on this machine, from a dump alone.
+    Rehearse(rehearse::Rehearse),
 }
 
 impl Migrate {
@@ -45,6 +49,7 @@ impl Migrate {
             Command::Dump(command) => command.run(context).await,
             Command::Assess(command) => command.run(context).await,
             Command::Diff(command) => command.run(context).await,
+            Command::Rehearse(command) => command.run(context).await,
         }
     }
 }

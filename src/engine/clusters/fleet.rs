@@ -12,6 +12,7 @@ use crate::model::cluster::EksRef;
 use crate::model::cluster_config;
 use crate::model::document::{ClusterDocument, DocumentKind, Documents};
 use crate::model::event::What;
+use crate::model::migration::Stage;
 use crate::model::plan::digest_of;
 use crate::model::{ClusterSpec, Interval, Revision};
 use crate::ports::{CloudAccess, Cluster, ClusterRecord};
@@ -87,7 +88,15 @@ impl Fleet {
             described.insert(document.name.clone());
             let (kept, is_new) = self.kept_of(&document.name, context);
             match wanted(world, document, eks, path).await {
-                Ok(wanted) => drop(kept.supersede(wanted)),
+                Ok(mut wanted) => {
+                    if let Some(words) =
+                        awaits_migration(&document.name, documents).filter(|_| kept.is_unmade())
+                    {
+                        wanted.digest = digest_of(&(&wanted.digest, &words));
+                        wanted.policy.suspended.get_or_insert(words);
+                    }
+                    kept.supersede(wanted);
+                }
                 Err(Refused { origin, message }) => {
                     if kept.refuse(&origin, &message) {
                         world.emit(&document.name, What::DocumentRefused { origin, message });
@@ -265,6 +274,14 @@ async fn wanted(
         declared_in: repository.clone(),
         removed: false,
     })
+}
+
+/// Why a cluster that a migration moves to is not made yet: the stage `Provision` makes it.
+fn awaits_migration(cluster: &str, documents: &Documents) -> Option<String> {
+    let migration = documents.migrations.iter().find(|migration| migration.spec.target.cluster == cluster)?;
+    let stage = migration.spec.furthest();
+    (stage < Stage::Provision)
+        .then(|| format!("Migration {} is at {stage}: the cluster is made at Provision", migration.name))
 }
 
 async fn file(

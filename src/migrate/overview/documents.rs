@@ -1,8 +1,10 @@
 //! What an assessment amounts to, as documents that one commits.
 
 use super::{Overview, Wave};
-use crate::migrate::dump::Inventory;
+use crate::migrate::assess::rules_context;
+use crate::migrate::dump::{Inventory, facts};
 use crate::model::application::API_VERSION;
+use crate::transform::Identity;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -68,7 +70,7 @@ fn migration(
         });
     }
     let wave = |wave: &Wave| json!({"name": wave.name, "namespaces": wave.namespaces});
-    json!({
+    let mut document = json!({
         "apiVersion": API_VERSION,
         "kind": "Migration",
         "metadata": {"name": target},
@@ -79,7 +81,35 @@ fn migration(
             "waves": overview.waves.iter().map(wave).collect::<Vec<_>>(),
             "choices": choices,
         },
-    })
+    });
+    let mapping = mapping(overview, inventory, choices);
+    if mapping.as_object().is_some_and(|mapping| !mapping.is_empty()) {
+        document["spec"]["mapping"] = mapping;
+    }
+    document
+}
+
+/// What has another name in the target: the daemon reads objects, and no specs, so that the document has to say it.
+fn mapping(overview: &Overview, inventory: &Inventory, choices: &BTreeMap<String, String>) -> Value {
+    let Ok(kops) = inventory.kops() else { return json!({}) };
+    let facts = facts(inventory, Some(&kops));
+    let rules = rules_context(&kops, &facts, choices, overview.assessment.config.as_ref());
+    let mut node_groups = rules.node_groups;
+    node_groups.retain(|old, new| *old != *new);
+    let identities: BTreeMap<String, String> = rules
+        .identities
+        .into_iter()
+        .map(|(who, fate)| match fate {
+            Identity::Rename(new) => (who, new),
+            Identity::Drop(_) => (who, String::new()),
+        })
+        .collect();
+    let mut mapping = json!({});
+    let all = [("nodeGroups", node_groups), ("nodeLabels", rules.node_labels), ("identities", identities)];
+    for (name, map) in all.into_iter().filter(|(_, map)| !map.is_empty()) {
+        mapping[name] = json!(map);
+    }
+    mapping
 }
 
 /// A name of EKS as documents take it: lower case, digits and hyphens, 63 characters at most (RFC 1123).
