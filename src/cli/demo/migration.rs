@@ -278,9 +278,17 @@ impl Plotting<'_> {
         // A controller that does not know of the move, or a person, starts something: the fence holds.
         let scale = ["-n", "shop", "scale", "deployment", "web", "--replicas", "2"];
         let fenced = world.old().run(&scale).await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let left = pods(&world.old(), &self.namespaces).await?;
-        expect(left == 0, || format!("{left} pods run on the source behind the fence"))?;
+        let begun = Instant::now();
+        loop {
+            let left = pods(&world.old(), &self.namespaces).await?;
+            expect(left == 0, || format!("{left} pods run on the source behind the fence"))?;
+            let web = world.old().object("shop", "deployment", "web").await?.unwrap_or_default();
+            if web["spec"]["replicas"] == 0 {
+                break;
+            }
+            expect(begun.elapsed() < Duration::from_secs(60), || "web stays scaled up on the source".into())?;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
         Ok(vec![
             format!(
                 "commit {}: no pod on the source, behind a fence; {} pods on the target",

@@ -29,6 +29,14 @@ impl Kubectl {
     /// # Errors
     /// As [`Kubectl::run`].
     pub async fn run_with(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        match self.call(arguments, input).await? {
+            (true, said, _) => Ok(said),
+            (false, _, complaint) => Err(complaint),
+        }
+    }
+
+    /// Whether it succeeded, what it printed, and what it complained of.
+    async fn call(&self, arguments: &[&str], input: &str) -> Result<(bool, String, String), String> {
         let mut child = Command::new(&self.program)
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
@@ -48,7 +56,7 @@ impl Kubectl {
         let (output, ()) = tokio::join!(child.wait_with_output(), writing);
         let output = output.map_err(|error| format!("kubectl: {error}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        Ok((output.status.success(), text(&output.stdout), text(&output.stderr)))
     }
 
     /// Objects of some kinds everywhere: `deployments,statefulsets`.
@@ -83,7 +91,12 @@ impl Kubectl {
     /// As [`Kubectl::run`].
     pub async fn kinds(&self, namespaced: bool) -> Result<Vec<String>, String> {
         let flag = format!("--namespaced={namespaced}");
-        let text = self.run(&["api-resources", "--verbs=list", &flag, "--output", "name"]).await?;
+        let arguments = ["api-resources", "--verbs=list", &flag, "--output", "name"];
+        let (succeeded, text, complaint) = self.call(&arguments, "").await?;
+        // Aggregated APIs whose pods are not really there are no reason to see nothing.
+        if !succeeded && !complaint.contains("unable to retrieve the complete list") {
+            return Err(complaint);
+        }
         let noise = ["events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses"];
         let kinds = text.lines().filter(|kind| !noise.contains(kind) && !kind.ends_with(".metrics.k8s.io"));
         Ok(kinds.map(str::to_owned).collect())

@@ -395,3 +395,29 @@ pub(super) fn document<'a>(documents: &'a Documents, name: &str) -> Result<&'a C
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::document::{MigrationDocument, Origin};
+    use crate::model::migration_document::{MigrationSpec, MigrationTarget};
+
+    #[test]
+    fn a_cluster_that_a_migration_moves_to_waits_for_its_stage() {
+        let documents = |stage| {
+            let spec = MigrationSpec {
+                target: MigrationTarget { cluster: "new".into() },
+                stage,
+                ..MigrationSpec::default()
+            };
+            let labels = BTreeMap::new();
+            let migration =
+                MigrationDocument { name: "move".into(), labels, spec, origin: Origin::default() };
+            Documents { migrations: vec![migration], ..Documents::default() }
+        };
+        let waits = awaits_migration("new", &documents(Stage::Preflight)).unwrap();
+        assert!(waits.contains("Migration move is at Preflight"), "{waits}");
+        assert_eq!(awaits_migration("new", &documents(Stage::Provision)), None);
+        assert_eq!(awaits_migration("other", &documents(Stage::Inventory)), None);
+    }
+}
