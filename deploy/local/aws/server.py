@@ -26,6 +26,7 @@ from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.instances import Instance
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses.tags import TagResponse
 from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
@@ -148,6 +149,7 @@ def strict():
     delete_interface = EC2Backend.delete_network_interface
     detach_gateway = EC2Backend.detach_internet_gateway
     release_address = EC2Backend.release_address
+    attach_volume = EC2Backend.attach_volume
 
     def subnet(self, subnet_id):
         if any(eni.subnet.id == subnet_id for eni in self.enis.values()):
@@ -212,6 +214,17 @@ def strict():
             raise EC2ClientError("InvalidIPAddress.InUse", f"Address {found[0].public_ip} is in use.")
         return release_address(self, address=address, allocation_id=allocation_id)
 
+    def attach(self, volume_id, instance_id, device_path, delete_on_termination=False):
+        volume, instance = self.get_volume(volume_id), self.get_instance(instance_id)
+        if volume.attachment:
+            raise EC2ClientError("VolumeInUse", f"{volume_id} is already attached to an instance")
+        if volume.availability_zone not in (None, instance._placement.zone):
+            raise EC2ClientError(
+                "InvalidVolume.ZoneMismatch",
+                f"The volume '{volume_id}' is not in the same availability zone as instance '{instance_id}'",
+            )
+        return attach_volume(self, volume_id, instance_id, device_path, delete_on_termination)
+
     prepare = Instance.prep_nics
     terminate = Instance.terminate
 
@@ -258,6 +271,9 @@ def strict():
     EC2Backend.delete_network_interface = interface
     EC2Backend.detach_internet_gateway = detach
     EC2Backend.release_address = release
+    EC2Backend.attach_volume = attach
+    # moto shows the tags that a template was made with, and filters by those that it has.
+    LaunchTemplate.tags = property(LaunchTemplate.get_tags, lambda self, value: None)
 
 
 def nat_of(backend, eni_id):

@@ -45,6 +45,14 @@ impl Parameters<'_> {
         match member.form {
             Form::Scalar | Form::Time => self.pairs.push((name.to_owned(), scalar(value)?)),
             Form::Structure(of) => self.members(self.shapes.structure(of), name, value)?,
+            // Entries are numbered in the order of the keys (Smithy, awsQuery protocol, map serialization).
+            Form::Map if self.protocol == Protocol::Query => {
+                let entries = value.as_object().ok_or_else(|| Misfit::new("it has to be a map"))?;
+                for (number, (key, value)) in (1..).zip(entries) {
+                    self.pairs.push((format!("{name}.entry.{number}.key"), key.clone()));
+                    self.pairs.push((format!("{name}.entry.{number}.value"), scalar(value)?));
+                }
+            }
             Form::Map => return Err(Misfit::new("a map has no place in this protocol")),
             Form::List { of, at_the_name } => {
                 let items = list(value)?;

@@ -3,8 +3,8 @@
 use super::choices::Choices;
 use super::folder;
 use crate::cli::rehearsal::{
-    End, Likeness, Moving, Plot, Replayed, Seen, Surprise, Told, Workloads, World, blockers, chapter, equal,
-    expect, likeness, pods, ready, replay, replayed_objects, report, say, table, without_volumes,
+    End, JOINED, Likeness, Moving, Plot, Replayed, Seen, Surprise, Told, Workloads, World, blockers, chapter,
+    equal, expect, likeness, pods, ready, replay, replayed_objects, report, say, table, without_volumes,
 };
 use crate::cli::{Context, output};
 use crate::failure::{Failure, FailureKind};
@@ -119,7 +119,7 @@ impl Rehearsal<'_> {
         tell!("3. Inventory, preflight, provision", self.provisioned());
         tell!("4. Configure, sync, verify: the equality proof", self.proven());
         tell!("5. Hand-over, shift, soak", self.moved());
-        if !self.reversible {
+        if JOINED && !self.reversible {
             tell!("6. Decommission", self.decommissioned());
         }
         story
@@ -145,7 +145,7 @@ impl Rehearsal<'_> {
         let (wanted, old) = (objects.len(), self.world.old());
         self.replayed = replay(&old, objects).await?;
         for set in without_volumes(&old).await? {
-            let says = "nothing here provisions volumes: it stands still on both sides, and its volumes are not handed over";
+            let says = "stands still on both sides: this version hands no volumes over";
             self.surprises.push(Surprise::new("rehearsal", format!("StatefulSet {set}"), says));
         }
         let api = self.real.api.as_ref().map_or("?", |api| api.version.as_str()).to_owned();

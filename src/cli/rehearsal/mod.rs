@@ -30,5 +30,5 @@ pub use snapshot::Snapshot;
 pub use specification::{Likeness, likeness};
 pub use story::{End, Surprise, report};
 pub use told::{Seen, Told, chapter, expect, say, table};
-pub use workloads::{Workloads, pods, ready, without_volumes};
+pub use workloads::{JOINED, Workloads, pods, ready, without_volumes};
 pub use world::{Plot, World};

@@ -90,17 +90,18 @@ pub async fn pods(kubectl: &Kubectl, namespaces: &BTreeSet<String>) -> Result<us
     Ok(kubectl.list("pods").await?.iter().filter(own).filter(ended).count())
 }
 
-/// Whether something in a story's world provisions and attaches volumes.
-pub const VOLUMES: bool = false;
+/// Whether volumes and the guard for `kops delete cluster` are parts of the stages. Until they are, a story moves
+/// everything else, and ends with the soak.
+pub const JOINED: bool = false;
 
-/// Lets StatefulSets with volumes stand still where nothing provisions these, and takes their claims away, which nothing
-/// would ever bind. Gives their names.
+/// Lets StatefulSets with volumes stand still where the stages do not hand these over, and takes their claims away. Gives
+/// their names.
 ///
 /// # Errors
 /// kubectl fails.
 pub async fn without_volumes(kubectl: &Kubectl) -> Result<Vec<String>, String> {
     let mut still = Vec::new();
-    if VOLUMES {
+    if JOINED {
         return Ok(still);
     }
     for set in kubectl.list("statefulsets").await? {

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::account::{Subnet, internal, issue, text, texts};
 use super::cluster::{Running, locked};
+use super::controllers::{Controllers, Distribution};
 use super::error::Error;
 use super::identity::Access;
 use super::kubernetes::Api;
@@ -105,6 +106,9 @@ impl LocalWorld {
         let mut keepers = JoinSet::new();
         keepers.spawn(nodes::keep(Arc::clone(&running)));
         keepers.spawn(fargate::keep(Arc::clone(&running)));
+        let played =
+            Controllers::new(running.api.clone(), running.account.clone(), &running.name, Distribution::Eks);
+        keepers.spawn(played.keep());
         locked(&self.clusters).insert(name, Held { running: Arc::clone(&running), keepers });
         if view["bootstrapSelfManagedAddons"] != false {
             addons::bootstrap(&running, view).await?;

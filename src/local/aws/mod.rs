@@ -12,6 +12,7 @@ mod admission;
 pub(super) mod capacity;
 mod checks;
 mod cluster;
+pub(super) mod controllers;
 mod debian;
 pub mod eks;
 mod error;

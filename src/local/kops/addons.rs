@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -32,7 +32,8 @@ pub(super) async fn apply(
 ) -> Result<(), Error> {
     let mut meter = Meter::new(Phase::Start, Some(channel.addons.len()));
     for addon in &channel.addons {
-        let objects = addon.objects.as_deref().unwrap_or_default();
+        let objects: Vec<Value> =
+            addon.objects.iter().flatten().cloned().map(without_answering_machine).collect();
         if !objects.is_empty() {
             let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
             let arguments =
@@ -45,6 +46,21 @@ pub(super) async fn apply(
         meter.step(&addon.name, report);
     }
     Ok(())
+}
+
+/// A webhook whose Service is in the cluster is not asked here: KWOK runs no container that could answer, and one that
+/// must answer would refuse every write to what it looks at.
+fn without_answering_machine(mut object: Value) -> Value {
+    let kinds = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"];
+    if object["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)) {
+        for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
+            if webhook["clientConfig"]["service"].is_object() {
+                webhook["failurePolicy"] = "Ignore".into();
+                webhook["timeoutSeconds"] = 1.into();
+            }
+        }
+    }
+    object
 }
 
 /// What the channels tool notes about an add-on.
@@ -114,6 +130,18 @@ pub(super) async fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_webhook_that_nobody_answers_refuses_nothing() {
+        let hook = |client: Value| {
+            let object = json!({"kind": "MutatingWebhookConfiguration", "webhooks":
+                [{"name": "a.example.com", "failurePolicy": "Fail", "clientConfig": client}]});
+            without_answering_machine(object)["webhooks"][0].clone()
+        };
+        let within = hook(json!({"service": {"name": "a", "namespace": "kube-system"}}));
+        assert_eq!((&within["failurePolicy"], &within["timeoutSeconds"]), (&json!("Ignore"), &json!(1)));
+        assert_eq!(hook(json!({"url": "https://a.example.com"}))["failurePolicy"], "Fail");
+    }
 
     #[test]
     fn a_note_is_what_the_channels_tool_writes() {

@@ -15,6 +15,7 @@ use super::nodes::Nodes;
 use super::program::{Kops, KopsOptions, bucket_of, folder_in};
 use super::release::{KopsRelease, control_plane_for};
 use crate::local::aws::account::Account;
+use crate::local::aws::controllers::{Controllers, Distribution, waiting};
 use crate::local::aws::kubernetes::Api;
 use crate::local::aws::wire::Server;
 use crate::local::aws::{Connect, Error as AwsError, LocalAws};
@@ -59,6 +60,7 @@ pub struct KopsSource {
     kops: Kops,
     state: KopsState,
     control_plane: ControlPlane,
+    api: Api,
     /// Ends with the value.
     keeper: JoinSet<()>,
     _folder: TempDir,
@@ -118,7 +120,9 @@ impl KopsSource {
         })?;
         let cloud = connect.connect(aws.access()).await?;
         let account = Account::new(Arc::clone(&cloud), aws.provider(), aws.home().clone());
-        let nodes = Nodes::new(account, Api::new(server, service.token), &state, &version);
+        let api = Api::new(server, service.token);
+        let played = Controllers::new(api.clone(), account.clone(), &cluster, Distribution::Kops);
+        let nodes = Nodes::new(account, api.clone(), &state, &version);
         meter.show("nodes", report);
         all_ready(&nodes).await?;
         if let Some(channel) = &state.channel {
@@ -126,7 +130,8 @@ impl KopsSource {
         }
         let mut keeper = JoinSet::new();
         keeper.spawn(nodes.keep());
-        Ok(KopsSource { cluster, kops, state, control_plane, keeper, _folder: folder })
+        keeper.spawn(played.keep());
+        Ok(KopsSource { cluster, kops, state, control_plane, api, keeper, _folder: folder })
     }
 
     /// The cluster's name for kops.
@@ -157,6 +162,27 @@ impl KopsSource {
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         self.control_plane.kubeconfig()
+    }
+
+    /// Waits until its controllers have done what its objects ask for: claims of pods are bound and their volumes attached,
+    /// load balancers are there.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] with the first object that waits, after `limit`.
+    pub async fn in_order(&self, limit: Duration) -> Result<(), Error> {
+        let since = Instant::now();
+        loop {
+            let state = match waiting(&self.api).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(object)) => format!("{object} waits"),
+                Err(refusal) => refusal.to_string(),
+            };
+            if since.elapsed() > limit {
+                let what = "the source cluster's controllers did not do their work".to_owned();
+                return Err(Error::TimedOut { what, limit, state });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Stops it and waits until no process of it is left. What kops made in the local AWS stays there.

@@ -9,6 +9,7 @@
 //! let in (kubernetes `pkg/quota` admission controller, `checkQuotas`).
 
 use super::patch::{ensured, outstanding, patch_of, set, version_of};
+use super::scaled::Scalers;
 use super::sight::{Sight, is, is_in, name, namespace};
 use crate::model::migration::{Effect, Gate, Outcome, Side, Stage, Step};
 use crate::model::migration_journal::Entry;
@@ -110,6 +111,7 @@ impl Fence<'_> {
 
     fn restored(&self) -> Vec<Step> {
         let index = self.sight.index();
+        let scalers = Scalers::of(self.sight);
         let mut entries: Vec<(&String, &Entry)> =
             self.entries.iter().filter(|(_, entry)| self.is_ours(entry)).collect();
         entries.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.number));
@@ -117,10 +119,12 @@ impl Fence<'_> {
         for (key, entry) in entries {
             for effect in entry.undo.iter().rev() {
                 let Effect::Patch { side, id, version, operations } = effect else { continue };
-                let Some(left) = index.get(id).and_then(|live| outstanding(live, operations)) else {
-                    continue;
-                };
-                if left.is_empty() {
+                let Some(live) = index.get(id) else { continue };
+                let Some(left) = outstanding(live, operations) else { continue };
+                // It runs again, and its autoscaler has gone on from there.
+                let scaled = super::scaled::replicas(live).is_some_and(|now| scalers.decides(id, now));
+                let is_scale = |one: &Value| one["op"] == "test" || one["path"] == "/spec/replicas";
+                if left.is_empty() || (scaled && left.iter().all(is_scale)) {
                     continue;
                 }
                 let effect =
@@ -332,9 +336,7 @@ impl Fence<'_> {
     fn pods_in(&self, namespace: &str) -> Vec<&Value> {
         let pods = self.sight.of("", "Pod", self.namespaces);
         pods.filter(|pod| super::sight::namespace(pod) == Some(namespace))
-            .filter(|pod| {
-                !matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"))
-            })
+            .filter(|pod| may_run(pod))
             .collect()
     }
 
@@ -354,6 +356,21 @@ impl Fence<'_> {
         };
         attachments.filter_map(volume).find(|volume| claimed.contains(volume.as_str()))
     }
+}
+
+/// Whether nothing runs in a namespace, and nothing can: its quota is in force, and no pod is left.
+pub(super) fn holds(sight: &Sight, namespace: &str) -> bool {
+    let own = |object: &&Value| super::sight::namespace(object) == Some(namespace);
+    let mut quotas = sight.objects.iter().filter(|object| is(object, "", "ResourceQuota")).filter(own);
+    let in_force =
+        quotas.any(|quota| name(quota) == FENCE && quota.pointer("/status/hard/pods") == Some(&json!("0")));
+    let mut pods = sight.objects.iter().filter(|object| is(object, "", "Pod")).filter(own);
+    in_force && !pods.any(may_run)
+}
+
+/// Whether a pod runs or may still run.
+fn may_run(pod: &Value) -> bool {
+    !matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"))
 }
 
 fn side_word(side: Side) -> &'static str {

@@ -1,8 +1,10 @@
 //! Objects of the target towards what they have to be, and away again.
 
 use super::desired::Desired;
+use super::fence;
 use super::owned::{MANAGER, covers, entry};
 use super::patch::version_of;
+use super::scaled::{Scalers, replicas};
 use super::sight::{Sight, is, name};
 use crate::migrate::proof::{Explain, Key, prove};
 use crate::model::ResourceId;
@@ -38,6 +40,7 @@ impl Port<'_> {
     #[must_use]
     pub fn towards(&self, desired: &Desired) -> Outcome {
         let index = self.target.index();
+        let scalers = Scalers::of(self.target);
         let mut outcome = Outcome::default();
         for blocker in &desired.blockers {
             outcome.gates.push(Gate::Blocked {
@@ -63,7 +66,7 @@ impl Port<'_> {
                         let what = format!("{id} is being deleted on the target");
                         outcome.gates.push(Gate::Waiting { what, limit_seconds: self.limit_seconds });
                     }
-                    live => match self.towards_one(&id, object, live.copied()) {
+                    live => match self.towards_one(&id, object, live.copied(), &scalers) {
                         Ok(step) => outcome.steps.extend(step),
                         Err(gate) => outcome.gates.push(gate),
                     },
@@ -81,12 +84,14 @@ impl Port<'_> {
         id: &ResourceId,
         object: &Value,
         live: Option<&Value>,
+        scalers: &Scalers,
     ) -> Result<Option<Step>, Gate> {
         let mut body = object.clone();
         let merged = is_shared(id);
         if let Some(live) = live {
+            self.keep_scale(id, &mut body, live, scalers);
             if entry(live).is_none() && !merged {
-                return if self.is_equal(object, live) {
+                return if self.is_equal(&body, live) {
                     // Somebody else declares the same there: nothing to do, and nothing to take back.
                     Ok(None)
                 } else {
@@ -114,6 +119,17 @@ impl Port<'_> {
         }
         let says = format!("{id} is written to the target");
         Ok(Some(self.step("port", id, Effect::Apply { side: Side::Target, object: body }, says)))
+    }
+
+    /// Leaves the number of replicas to who decides over it: an autoscaler within its bounds; and behind a fence that holds,
+    /// whoever scales up what may not run, for the two would write against each other without end.
+    fn keep_scale(&self, id: &ResourceId, body: &mut Value, live: &Value, scalers: &Scalers) {
+        let (Some(wanted), Some(now)) = (replicas(body), replicas(live)) else { return };
+        let scaled = wanted > 0 && scalers.decides(id, now);
+        let fenced = wanted == 0 && id.namespace.as_deref().is_some_and(|own| fence::holds(self.target, own));
+        if scaled || fenced {
+            body["spec"]["replicas"] = now.into();
+        }
     }
 
     /// Whether a live object has everything that is wanted of it.

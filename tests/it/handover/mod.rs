@@ -1,5 +1,6 @@
 //! What is handed over: volumes, traffic, and the guard before the old cluster goes.
 
+mod controllers;
 mod kops_list;
 mod moto;
 mod sparing;

@@ -7,6 +7,7 @@ use portolan::model::cloud::Service;
 use serde_json::json;
 
 use super::lab::{Lab, eventually};
+use crate::support::control_plane::built;
 
 /// Who assumes the roles of Fargate profiles.
 const FARGATE: &str = "eks-fargate-pods.amazonaws.com";
@@ -23,6 +24,7 @@ fn patience() -> Patience {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_lives_is_upgraded_and_leaves_nothing() {
     crate::support::aws::needs_aws!();
+    built("1.35").await;
     let lab = Lab::start(patience()).await;
     let before = lab.counts().await;
     let role = lab.role("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"]).await;

@@ -15,7 +15,7 @@ use portolan::ports::{Clock, Cloud, CloudAccess, CloudFailure, Clouds};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::control_plane::{places, progress};
+use crate::support::control_plane::{built, places, progress};
 
 /// How long anything may take here; a loaded machine is slow.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -85,7 +85,9 @@ async fn open(
 }
 
 impl Lab {
+    /// With programs for a cluster of the newest version built.
     pub async fn start(patience: Patience) -> Lab {
+        built("1.36").await;
         let folder = tempfile::tempdir().unwrap();
         let places = places(&folder);
         let options = LocalAwsOptions {

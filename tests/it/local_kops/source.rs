@@ -34,6 +34,7 @@ async fn kops_1_28_5_makes_a_cluster_whose_nodes_and_add_ons_live_here() {
     add_ons(&bench).await;
     groups_follow(&bench).await;
     workloads(&bench).await;
+    controllers(&bench).await;
     bench.stop().await;
 }
 
@@ -189,4 +190,60 @@ async fn workloads(bench: &Bench) {
     }
     let release = bench.get(&["secrets", "-n", "platform", "-l", "owner=helm"]).await;
     assert_eq!(release.len(), 1);
+}
+
+/// What the workloads ask of the cloud is there, with kops' tags, and goes with them.
+async fn controllers(bench: &Bench) {
+    bench.source.in_order(std::time::Duration::from_secs(120)).await.unwrap();
+    let tag = |thing: &Value, key: &str| -> Option<String> {
+        let tags = thing["tagSet"].as_array()?;
+        tags.iter().find(|tag| tag["key"] == key)?["value"].as_str().map(str::to_owned)
+    };
+    // A class of the driver, and one of the plug-in of old that is migrated to it.
+    for (namespace, claim, in_tree) in
+        [("shop", "data-catalogue-0", false), ("payments", "book-ledger-0", true)]
+    {
+        let claim = bench.get(&["pvc", claim, "-n", namespace]).await.remove(0);
+        let volume = bench.get(&["pv", claim["spec"]["volumeName"].as_str().unwrap()]).await.remove(0);
+        let id = match in_tree {
+            true => volume["spec"]["awsElasticBlockStore"]["volumeID"].as_str().unwrap(),
+            false => volume["spec"]["csi"]["volumeHandle"].as_str().unwrap(),
+        };
+        let filter = json!([{"Name": "volume-id", "Values": [id.rsplit('/').next().unwrap()]}]);
+        let disk = bench.lab.ec2("DescribeVolumes", json!({"Filters": filter})).await["volumeSet"][0].clone();
+        assert_eq!(tag(&disk, "KubernetesCluster").as_deref(), Some("old.shop.example.com"), "{disk:#}");
+        assert_eq!(tag(&disk, "kubernetes.io/cluster/old.shop.example.com").as_deref(), Some("owned"));
+        assert_eq!(tag(&disk, "kubernetes.io/created-for/pvc/namespace").as_deref(), Some(namespace));
+        assert_eq!(disk["status"], "in-use");
+        let node = &disk["attachmentSet"][0]["instanceId"];
+        let node = bench.get(&["node", node.as_str().unwrap()]).await.remove(0);
+        assert_eq!(node["metadata"]["labels"]["topology.kubernetes.io/zone"], disk["availabilityZone"]);
+        let name = node["metadata"]["name"].as_str().unwrap().to_owned();
+        eventually("the node shows it", || async {
+            let node = bench.get(&["node", &name]).await.remove(0);
+            node["status"]["volumesAttached"].to_string().contains(id.rsplit('/').next().unwrap())
+        })
+        .await;
+    }
+    let balancers = async || {
+        let answer = bench.lab.call(Service::Elb, "DescribeLoadBalancers", json!({})).await;
+        answer["LoadBalancerDescriptions"].as_array().cloned().unwrap_or_default()
+    };
+    let edge = bench.get(&["service", "edge", "-n", "shop"]).await.remove(0);
+    let made = balancers().await;
+    assert_eq!(made.len(), 1, "{made:#?}");
+    assert_eq!(made[0]["DNSName"], edge["status"]["loadBalancer"]["ingress"][0]["hostname"]);
+    // Workers only: the control plane is kept out by its label.
+    assert_eq!(made[0]["Instances"].as_array().map(Vec::len), Some(6));
+    let list = bench.source.kops().delete_preview(bench.source.cluster()).await.unwrap();
+    let name = made[0]["LoadBalancerName"].as_str().unwrap();
+    assert!(list.iter().any(|(kind, id)| kind == "load-balancer" && id == name), "{list:#?}");
+    bench.kubectl(&["delete", "service", "edge", "-n", "shop"]).await;
+    eventually("the load balancer is gone", || async { balancers().await.is_empty() }).await;
+    let filter = json!([{"Name": "group-name", "Values": [format!("k8s-elb-{name}")]}]);
+    eventually("its security group is gone", || async {
+        let left = bench.lab.ec2("DescribeSecurityGroups", json!({"Filters": filter})).await;
+        left["securityGroupInfo"].as_array().is_none_or(Vec::is_empty)
+    })
+    .await;
 }

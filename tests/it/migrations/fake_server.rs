@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 /// `apiVersion kind plural namespaced`.
-const KINDS: [(&str, &str, &str, bool); 17] = [
+const KINDS: [(&str, &str, &str, bool); 18] = [
     ("v1", "Namespace", "namespaces", false),
     ("v1", "Pod", "pods", true),
     ("v1", "Service", "services", true),
@@ -32,6 +32,7 @@ const KINDS: [(&str, &str, &str, bool); 17] = [
     ("networking.k8s.io/v1", "Ingress", "ingresses", true),
     ("argoproj.io/v1alpha1", "Application", "applications", true),
     ("storage.k8s.io/v1", "VolumeAttachment", "volumeattachments", false),
+    ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true),
 ];
 
 #[derive(Clone, Default)]
@@ -179,11 +180,41 @@ impl State {
     /// What controllers do.
     fn settle(&mut self) {
         self.run_controllers();
+        self.autoscale();
         for id in self.scaled_up.clone() {
             if let Some(mut object) = self.objects.get(&id).cloned()
                 && object["spec"]["replicas"] != 5
             {
                 object["spec"]["replicas"] = 5.into();
+                self.put(id, object);
+                self.run_controllers();
+            }
+        }
+    }
+
+    /// Autoscalers under the highest load, which leave alone what stands at 0.
+    fn autoscale(&mut self) {
+        let scalers = self.objects.iter().filter(|(id, _)| id.kind == "HorizontalPodAutoscaler");
+        let wanted: Vec<(ResourceId, Value)> = scalers
+            .map(|(id, scaler)| {
+                let name = scaler["spec"]["scaleTargetRef"]["name"].as_str().unwrap();
+                let namespace = id.namespace.as_deref().unwrap();
+                (
+                    ResourceId::new("apps", "Deployment", namespace, name),
+                    scaler["spec"]["maxReplicas"].clone(),
+                )
+            })
+            .collect();
+        for (id, most) in wanted {
+            let Some(mut object) = self.objects.get(&id).cloned() else { continue };
+            let now = &object["spec"]["replicas"];
+            if *now != most && *now != 0 {
+                object["spec"]["replicas"] = most;
+                let entries = object["metadata"]["managedFields"].as_array_mut().into_iter().flatten();
+                for fields in entries.filter_map(|entry| entry["fieldsV1"]["f:spec"].as_object_mut()) {
+                    // The field is the autoscaler's from now on.
+                    fields.remove("f:replicas");
+                }
                 self.put(id, object);
                 self.run_controllers();
             }

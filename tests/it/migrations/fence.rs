@@ -57,3 +57,47 @@ async fn a_pod_of_no_workload_is_left_to_a_person() {
     mover.look_again();
     assert_eq!(settle(&mover).await, PassEnd::Done);
 }
+
+#[tokio::test]
+async fn an_autoscaler_decides_on_either_side_and_nobody_writes_against_it() {
+    let scene = Scene::new();
+    let web = ResourceId::new("apps", "Deployment", "shop", "web");
+    scene.source.seed(json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": "shop"}, "spec": {"minReplicas": 1, "maxReplicas": 6,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}));
+    let replicas =
+        |server: &super::fake_server::FakeServer| server.get(&web).unwrap()["spec"]["replicas"].clone();
+    assert_eq!(replicas(&scene.source), 6);
+    scene.go(Stage::HandOver).await;
+    assert_eq!((replicas(&scene.source), replicas(&scene.target)), (json!(0), json!(6)));
+    // Less load: what it decides stays as it is.
+    let scaler = ResourceId::new("autoscaling", "HorizontalPodAutoscaler", "shop", "web");
+    let calm = |server: &super::fake_server::FakeServer| {
+        let mut state = server.state();
+        let mut object = state.objects[&web].clone();
+        object["spec"]["replicas"] = 3.into();
+        state.objects.insert(web.clone(), object);
+        state.objects.get_mut(&scaler).unwrap()["spec"]["maxReplicas"] = 3.into();
+    };
+    calm(&scene.target);
+    calm(&scene.source);
+    let writes = scene.wire.state().writes.len();
+    scene.go(Stage::HandOver).await;
+    let again: Vec<String> = scene.wire.state().writes[writes..].to_vec();
+    assert!(!again.iter().any(|write| write.contains("Deployment")), "{again:?}");
+    // Back: the source begins with what was found first, and its autoscaler goes on from there.
+    scene.go(Stage::Verify).await;
+    assert_eq!((replicas(&scene.source), replicas(&scene.target)), (json!(3), json!(0)));
+}
+
+#[tokio::test]
+async fn a_controller_that_scales_up_all_the_time_does_not_keep_the_target_from_stopping() {
+    let scene = Scene::new();
+    let before = scene.source.snapshot();
+    let web = ResourceId::new("apps", "Deployment", "shop", "web");
+    scene.go(Stage::HandOver).await;
+    scene.target.state().scaled_up.insert(web.clone());
+    scene.go(Stage::Sync).await;
+    assert_eq!((scene.source.snapshot(), scene.target.pods("shop")), (before, 0));
+    assert_eq!(scene.wire.state().doubles, Vec::<String>::new());
+}

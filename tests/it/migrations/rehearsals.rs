@@ -59,8 +59,7 @@ async fn the_demo_moves_a_kops_cluster_half_way_back_and_then_for_good() {
     }
     let folder = tempfile::tempdir().unwrap();
     let told = json(&portolan(&folder, &[], &["demo", "--migration", "--output", "json"]).await);
-    whole(&told, &["Inventory", "Provision", "Verify", "HandOver", "Soak", "Decommission"]);
-    assert_eq!(told["chapters"].as_array().unwrap().len(), 9);
+    whole(&told, &["Inventory", "Provision", "Verify", "HandOver", "Soak"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

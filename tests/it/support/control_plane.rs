@@ -53,6 +53,13 @@ pub async fn start(places: &Places, options: Options) -> ControlPlane {
     }
 }
 
+/// Builds a version's programs where they are nowhere, which takes minutes: for tests whose own limits are shorter.
+pub async fn built(version: &str) {
+    if let Err(error) = portolan::local::programs(version, &mut progress()).await {
+        panic!("{error}");
+    }
+}
+
 /// Whether a folder has no entries, or is not there.
 pub fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
