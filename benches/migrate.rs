@@ -1,14 +1,19 @@
 //! How long the assessment of a cluster of N objects and their way through the rules take, and how much memory.
 //!
 //! ```text
-//! cargo bench --bench migrate -- --objects 10000
+//! cargo bench --bench migrate -- --objects 10000 [--port 500]
 //! ```
 //!
 //! Prints one line of JSON. The objects are like those of an export: pods with their owners, managed fields, statuses.
+//! `--port` also moves that many units of four objects between two local control planes, up to the stage Sync, beside a
+//! bare apply of the same objects to the same target; 0 leaves it out.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod export;
+mod port;
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
+mod stage;
 
 use export::objects;
 use portolan::migrate::assess::packing::{Demand, pack, planned_groups, verdicts};
@@ -28,6 +33,9 @@ use std::time::Instant;
 const LIMIT_SECONDS: f64 = 5.0;
 /// Most memory, in MiB.
 const LIMIT_MEBIBYTES: f64 = 500.0;
+
+/// Least rate of the port stage, as a part of the floor's.
+const PORT_OF_FLOOR: f64 = 0.8;
 
 fn main() {
     let count = flag("--objects", 10_000);
@@ -51,6 +59,12 @@ fn main() {
     assert!(prove(&expected, &expected, &explain).equal, "a set equals itself");
     let proven = begun.elapsed().as_secs_f64();
 
+    drop(expected);
+    let units = flag("--port", 500);
+    let port = match units {
+        0 => Value::Null,
+        units => tokio::runtime::Runtime::new().expect("a runtime").block_on(port::measured(units)),
+    };
     let seconds = assessed + transformed;
     let line = json!({
         "bench": "migrate",
@@ -65,6 +79,8 @@ fn main() {
         "loadedMiB": round(loaded),
         "peakMiB": round(peak),
         "withinLimits": seconds < LIMIT_SECONDS && peak < LIMIT_MEBIBYTES,
+        "port": port,
+        "portWithinLimit": port["ofFloor"].as_f64().map(|ratio| ratio >= PORT_OF_FLOOR),
     });
     println!("{line}");
 }

@@ -98,10 +98,11 @@ pub struct CloudSetup {
     pub pace: Pace,
 }
 
-impl Default for CloudSetup {
-    /// AWS, with credentials of the standard chain.
-    fn default() -> Self {
-        Self { clouds: eks::clouds(), pace: Pace::default() }
+impl CloudSetup {
+    /// AWS, with credentials of the standard chain, at the addresses that the settings give.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self { clouds: eks::clouds(&config.aws), pace: Pace::default() }
     }
 }
 
@@ -114,7 +115,7 @@ pub async fn compose(
     surroundings: &Surroundings,
     sink: Arc<dyn Sink>,
 ) -> Result<Composed, Failure> {
-    compose_with(config, surroundings, CloudSetup::default(), sink).await
+    compose_with(config, surroundings, CloudSetup::of(config), sink).await
 }
 
 /// [`compose`] with another way to clouds: a local AWS, another pace.

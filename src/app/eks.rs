@@ -1,14 +1,15 @@
 //! How the API server of an EKS cluster is reached: its endpoint from EKS, the token from STS.
 
 use crate::aws::{AwsClouds, AwsOptions, CredentialsSource, Endpoints};
+use crate::config::AwsEndpoints;
 use crate::engine::clusters::{self, Exported, Written};
 use crate::host::SystemClock;
-use crate::k8s::{BearerToken, Source};
+use crate::k8s::{self, BearerToken, ConnectOptions, Source};
 use crate::model::cloud::{Call, Service};
 use crate::model::cluster::EksRef;
 use crate::ports::{
     ApiFailure, ApiFailureKind, Clock as _, Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds,
-    KubernetesToken,
+    Cluster, KubernetesToken,
 };
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -64,23 +65,29 @@ pub async fn source(clouds: &dyn Clouds, eks: &EksRef) -> Result<(Source, Arc<dy
     Ok((source, Arc::new(EksToken { cloud, cluster: eks.name.clone(), current: Mutex::default() })))
 }
 
-/// The way to AWS: credentials of the standard chain, the services' own addresses or those of the environment.
+/// The way to AWS: credentials of the standard chain; the services' addresses are those of the settings, else of the
+/// environment, else their own.
 #[must_use]
-pub fn clouds() -> Arc<dyn Clouds> {
-    Arc::new(AwsClouds::new(AwsOptions::new(Arc::new(SystemClock))))
+pub fn clouds(at: &AwsEndpoints) -> Arc<dyn Clouds> {
+    let endpoints = Endpoints { every: at.every.clone(), of_service: at.of_service.clone() };
+    Arc::new(AwsClouds::new(AwsOptions { endpoints, ..AwsOptions::new(Arc::new(SystemClock)) }))
 }
 
-async fn open(eks: &EksRef) -> Result<Arc<dyn Cloud>, String> {
+async fn open(eks: &EksRef, at: &AwsEndpoints) -> Result<Arc<dyn Cloud>, String> {
     let access = CloudAccess { region: eks.region.clone(), role_arn: eks.role_arn.clone() };
-    clouds().open(&access).await.map_err(|failure| failure.to_string())
+    clouds(at).open(&access).await.map_err(|failure| failure.to_string())
 }
 
 /// Where a cluster answers, for the command line, and a token where one is wanted.
 ///
 /// # Errors
 /// As [`endpoint`], and without credentials.
-pub async fn reach(eks: &EksRef, with_token: bool) -> Result<(Endpoint, Option<KubernetesToken>), String> {
-    let cloud = open(eks).await?;
+pub async fn reach(
+    eks: &EksRef,
+    at: &AwsEndpoints,
+    with_token: bool,
+) -> Result<(Endpoint, Option<KubernetesToken>), String> {
+    let cloud = open(eks, at).await?;
     let endpoint = endpoint(cloud.as_ref(), &eks.name).await?;
     let token = if with_token {
         Some(cloud.kubernetes_token(&eks.name).await.map_err(|failure| failure.to_string())?)
@@ -94,18 +101,28 @@ pub async fn reach(eks: &EksRef, with_token: bool) -> Result<(Endpoint, Option<K
 ///
 /// # Errors
 /// No credentials, no answer: in words.
-pub async fn export(eks: &EksRef) -> Result<Option<Exported>, String> {
+pub async fn export(eks: &EksRef, at: &AwsEndpoints) -> Result<Option<Exported>, String> {
     let access = CloudAccess { region: eks.region.clone(), role_arn: eks.role_arn.clone() };
-    clusters::export(clouds().as_ref(), &access, &eks.name).await.map_err(|failure| failure.to_string())
+    let clouds = clouds(at);
+    // A cluster whose API server cannot be reached from here is exported without what is inside it.
+    let server = match source(clouds.as_ref(), eks).await {
+        Ok((source, token)) => {
+            let options = ConnectOptions { observer: None, token: Some(token) };
+            k8s::connect(&source, options).await.ok()
+        }
+        Err(_) => None,
+    };
+    let api = server.as_ref().map(|server| server as &dyn Cluster);
+    clusters::export(clouds.as_ref(), &access, &eks.name, api).await.map_err(|failure| failure.to_string())
 }
 
 /// The Terraform configuration of a cluster that exists. `None` where there is none of the name.
 ///
 /// # Errors
 /// No credentials, no answer: in words.
-pub async fn export_terraform(eks: &EksRef) -> Result<Option<Written>, String> {
+pub async fn export_terraform(eks: &EksRef, at: &AwsEndpoints) -> Result<Option<Written>, String> {
     let access = CloudAccess { region: eks.region.clone(), role_arn: eks.role_arn.clone() };
-    let written = clusters::export_terraform(clouds().as_ref(), &access, &eks.name).await;
+    let written = clusters::export_terraform(clouds(at).as_ref(), &access, &eks.name).await;
     written.map_err(|failure| failure.to_string())
 }
 
@@ -113,8 +130,8 @@ pub async fn export_terraform(eks: &EksRef) -> Result<Option<Written>, String> {
 ///
 /// # Errors
 /// Without credentials.
-pub async fn token(eks: &EksRef) -> Result<KubernetesToken, String> {
-    open(eks).await?.kubernetes_token(&eks.name).await.map_err(|failure| failure.to_string())
+pub async fn token(eks: &EksRef, at: &AwsEndpoints) -> Result<KubernetesToken, String> {
+    open(eks, at).await?.kubernetes_token(&eks.name).await.map_err(|failure| failure.to_string())
 }
 
 /// An account at one endpoint with fixed keys: a local AWS.

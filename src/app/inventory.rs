@@ -1,6 +1,7 @@
 //! Reading a kops cluster with the adapters: what the command line names, and nothing else.
 
 use super::eks;
+use crate::config::AwsEndpoints;
 use crate::engine::inventory::{self, Bucket, Progress, Reading};
 use crate::failure::{Failure, FailureKind};
 use crate::host::{Folder, random_bytes};
@@ -38,7 +39,7 @@ pub struct Request {
 /// What was named cannot be read at all: a store, a kubeconfig, an account. Parts that cannot be read are in the
 /// inventory's list of them.
 pub async fn read(request: &Request, progress: Progress<'_>) -> Result<Inventory, Failure> {
-    read_with(request, eks::clouds().as_ref(), progress).await
+    read_with(request, eks::clouds(&AwsEndpoints::default()).as_ref(), progress).await
 }
 
 /// [`read`] with another way to AWS.

@@ -140,6 +140,11 @@ impl Context {
         Ok(config)
     }
 
+    /// Whether there is a daemon's file.
+    fn has_config(&self) -> bool {
+        self.config.exists()
+    }
+
     /// Whether the output is for programs.
     fn is_structured(&self) -> bool {
         matches!(self.output, Output::Json | Output::Yaml)

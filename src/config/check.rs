@@ -199,10 +199,12 @@ fn folder(path: &Path, options: CheckOptions<'_>) -> CheckReport {
         }
         report.files += 1;
     }
-    if documents.applications.is_empty() && !documents.has_errors() {
+    let nothing =
+        documents.applications.is_empty() && documents.clusters.is_empty() && documents.migrations.is_empty();
+    if nothing && !documents.has_errors() {
         let problem = Problem::of_file(
             &folder.display().to_string(),
-            "there is no Application document in this folder",
+            "there is no document of Portolan in this folder",
         );
         documents
             .problems

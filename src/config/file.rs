@@ -5,6 +5,7 @@ use crate::model::document::format::{DnsLabel, RepositoryPath, SocketAddress};
 use crate::model::{ByteSize, Interval, Permissions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The daemon's own file: which repositories to follow and how to reach things. Paths in it are relative to it; `~/`
 /// is the home folder. Secrets are never written here, only named: by file or by environment variable.
@@ -38,6 +39,9 @@ pub struct ConfigFile {
     /// Where the daemon remembers what it did, and takes requests from `portolan sync` and `approve`.
     #[serde(default)]
     pub state: StateEntry,
+    /// Where AWS answers, for clusters in it.
+    #[serde(default)]
+    pub aws: AwsEntry,
     /// Programs that render.
     #[serde(default)]
     pub tools: ToolsEntry,
@@ -81,12 +85,25 @@ impl Default for ConfigFile {
             listen: default_listen(),
             data_dir: default_data_dir(),
             state: StateEntry::default(),
+            aws: AwsEntry::default(),
             tools: ToolsEntry::default(),
             limits: Limits::default(),
             log: Log::default(),
             events: default_events(),
         }
     }
+}
+
+/// Where AWS answers. Credentials come from the standard chain; partition and addresses follow from a cluster's region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AwsEntry {
+    /// Address that takes the place of every service's own: a proxy, or a local AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Addresses that take the place of single services' own, by the services' names: `eks`, `ec2`, `sts`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<String, String>,
 }
 
 /// Versions of the format.

@@ -21,9 +21,11 @@ pub use credential::{Credentials, KnownHosts, SecretError, SecretRef};
 pub use file::{ConfigFile, DEFAULT_DOCUMENTS, Limits, Log, LogFormat, RepositoryLimits, Role};
 pub use watch::{Watch, WatchError, watch};
 
+use crate::model::cloud::Service;
 use crate::model::document::Problem;
 use crate::model::{Interval, Permissions};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the state is.
     pub state: StatePlace,
+    /// Addresses of AWS's services that take the place of their own.
+    pub aws: AwsEndpoints,
     /// Programs that render.
     pub tools: Tools,
     /// Limits of the daemon as a whole.
@@ -58,6 +62,23 @@ pub struct Config {
     pub events: bool,
     /// What a person should look at, though it works.
     pub warnings: Vec<Problem>,
+}
+
+/// Addresses of AWS's services that take the place of their own. They go before those of the environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsEndpoints {
+    /// For every service that has none of its own.
+    pub every: Option<String>,
+    /// For single services.
+    pub of_service: BTreeMap<Service, String>,
+}
+
+impl AwsEndpoints {
+    /// The address of a service, where one is given.
+    #[must_use]
+    pub fn of(&self, service: Service) -> Option<&str> {
+        self.of_service.get(&service).or(self.every.as_ref()).map(String::as_str)
+    }
 }
 
 /// A repository to follow.

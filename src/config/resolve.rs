@@ -1,13 +1,14 @@
 //! From the text of the daemon's file to [`Config`], with every mistake told at once.
 
-use super::file::{ConfigFile, KubeconfigEntry, StateEntry};
+use super::file::{AwsEntry, ConfigFile, KubeconfigEntry, StateEntry};
 use super::place;
-use super::{Config, Kubeconfig, Repository, Role, StatePlace, Tools, digest, schema};
+use super::{AwsEndpoints, Config, Kubeconfig, Repository, Role, StatePlace, Tools, digest, schema};
+use crate::model::cloud::Service;
 use crate::model::document::{Placed, Problem};
 use crate::model::yaml::{self, Limits};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Checks the text of a daemon's file and makes its paths absolute.
@@ -109,6 +110,7 @@ impl Resolver<'_> {
             listen,
             data_dir,
             state,
+            aws,
             tools,
             limits,
             log,
@@ -129,6 +131,7 @@ impl Resolver<'_> {
             .map(|(index, entry)| self.repository(&format!("/repositories/{index}"), entry))
             .collect();
         let state = self.state(state);
+        let aws = self.aws(aws);
         // Everything has been looked at; the first that is wrong ends it.
         Some(Config {
             file,
@@ -141,6 +144,7 @@ impl Resolver<'_> {
             // The schema's format has checked it.
             listen: listen.parse().ok()?,
             data_dir: self.path(&data_dir),
+            aws: aws?,
             tools: Tools {
                 helm: place::program(self.folder, &tools.helm),
                 kustomize: place::program(self.folder, &tools.kustomize),
@@ -150,6 +154,36 @@ impl Resolver<'_> {
             events,
             warnings: Vec::new(),
         })
+    }
+
+    /// The addresses of AWS's services; `None` where one is wrong.
+    fn aws(&mut self, entry: AwsEntry) -> Option<AwsEndpoints> {
+        let AwsEntry { endpoint, endpoints } = entry;
+        let is_address = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        let mut holds = true;
+        let mut wrong = |resolve: &mut Self, at: &str, said: &str, hint: &str| {
+            resolve.wrong(at, said, hint);
+            holds = false;
+        };
+        let hint = "write it as `https://HOST` or `http://HOST:PORT`";
+        if endpoint.as_deref().is_some_and(|url| !is_address(url)) {
+            wrong(self, "/aws/endpoint", "is no address", hint);
+        }
+        let mut of_service = BTreeMap::new();
+        for (name, url) in endpoints {
+            let at = format!("/aws/endpoints/{name}");
+            match Service::named(&name) {
+                None => {
+                    let known = Service::ALL.map(Service::name).join(", ");
+                    wrong(self, &at, "is no service that Portolan calls", &format!("there are {known}"));
+                }
+                Some(_) if !is_address(&url) => wrong(self, &at, "is no address", hint),
+                Some(service) => {
+                    of_service.insert(service, url);
+                }
+            }
+        }
+        holds.then_some(AwsEndpoints { every: endpoint, of_service })
     }
 
     fn unique<'n>(&mut self, list: &str, names: impl Iterator<Item = &'n str>) {

@@ -181,6 +181,14 @@ pub async fn programs_in(
     })
 }
 
+impl Release {
+    /// Whether its API server is built already, so that a control plane of it starts in seconds.
+    #[must_use]
+    pub fn is_built(&self, places: &Places) -> bool {
+        built_path(&places.built(self), Program::ApiServer).is_file()
+    }
+}
+
 /// Where a program is below a version's folder in the cache.
 pub(crate) fn built_path(folder: &Path, program: Program) -> PathBuf {
     folder.join("bin").join(program.file())

@@ -79,6 +79,9 @@ pub struct EksRef {
     /// Nothing is made, changed or deleted while true; drift is still reported.
     #[serde(default, skip_serializing_if = "is_default")]
     pub suspend: bool,
+    /// Existing parts of the network that are found by their tags, where the `ClusterConfig` gives no ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<EksNetwork>,
     /// Further settings of node groups, by their names in the `ClusterConfig`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_groups: BTreeMap<String, EksNodeGroup>,
@@ -101,6 +104,7 @@ impl EksRef {
             ("adopt", !is_default(&self.adopt)),
             ("reconcile", self.reconcile.is_some()),
             ("suspend", self.suspend),
+            ("network", self.network.is_some()),
             ("nodeGroups", !self.node_groups.is_empty()),
         ];
         fields.into_iter().filter_map(|(field, set)| set.then_some(field)).collect()
@@ -109,6 +113,30 @@ impl EksRef {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// Tags with their values; in a value `*` stands for any text.
+pub type Tags = BTreeMap<String, String>;
+
+/// Existing parts of a cluster's network, found by their tags: all tags of a part have to be there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EksNetwork {
+    /// The VPC, in place of `vpc.id`. One VPC carries them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub vpc: Tags,
+    /// Its public subnets, beside those of `vpc.subnets.public`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub public_subnets: Tags,
+    /// Its private subnets, beside those of `vpc.subnets.private`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub private_subnets: Tags,
+    /// The security group of control plane and nodes, in place of `vpc.securityGroup`. One group carries them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub security_group: Tags,
+    /// The security group that all nodes share, in place of `vpc.sharedNodeSecurityGroup`. One group carries them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared_node_security_group: Tags,
 }
 
 /// Whose the number of nodes of a group is, between its smallest and its largest.

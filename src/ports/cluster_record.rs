@@ -50,6 +50,9 @@ pub struct ClusterRecord {
     /// What is on its way in AWS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub under_way: Vec<UnderWay>,
+    /// What applications wait for before they come up for the first time: `FargateProfile/batch`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before_pods: Vec<String>,
     /// Fields that left their declared value in AWS and are not mended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<DriftedField>,
@@ -86,6 +89,7 @@ impl ClusterRecord {
             message: String::new(),
             resources: 0,
             under_way: Vec::new(),
+            before_pods: Vec::new(),
             drift: Vec::new(),
             last_change: None,
             waiting: None,

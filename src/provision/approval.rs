@@ -40,8 +40,9 @@ pub fn settle(input: &PlanInput<'_>, steps: &mut [Step]) -> (String, BTreeSet<St
     (if approved { String::new() } else { held }, granted)
 }
 
-/// What the approval of a step is bound to.
+/// What the approval of a step is bound to. Of two things that are one resource either may be called the duplicate, and
+/// while a cluster goes they change places (the one in use is used no longer): the incarnation tells them apart.
 fn digest(step: &Step) -> String {
     let differences: Vec<_> = step.differences.iter().map(|d| (&d.field, &d.declared, &d.actual)).collect();
-    digest_of(&(step.action, &step.key, &step.precondition, differences))
+    digest_of(&(step.action, step.key.original(), &step.precondition, differences))
 }

@@ -13,6 +13,7 @@ pub mod estimate;
 pub mod export;
 pub mod gates;
 pub mod iam;
+pub mod in_use;
 pub mod judge;
 pub mod network;
 pub mod nodes;
@@ -42,6 +43,11 @@ use std::collections::BTreeSet;
 /// drivers read ([`PlanInput::incomplete`] until then). With a [`Weight::Refused`] problem nothing may be planned.
 #[must_use]
 pub fn resources(written: &ClusterConfig, settings: &EksRef, scope: &Scope, known: &Snapshot) -> Declared {
+    let (written, lookups) = network::found_by_tags(written, settings.network.as_ref(), known);
+    if lookups.problems.iter().any(|problem| problem.weight != Weight::Warning) {
+        return lookups;
+    }
+    let written = &written;
     let config = with_defaults(written.clone());
     let keep_sizes: BTreeSet<String> = config
         .node_groups
@@ -51,6 +57,7 @@ pub fn resources(written: &ClusterConfig, settings: &EksRef, scope: &Scope, know
         .cloned()
         .collect();
     let mut declared = network::resources(&config, scope, known);
+    declared.extend(lookups);
     declared.extend(iam::resources(&config, scope));
     declared.extend(nodes::resources(&config, scope, known, &keep_sizes));
     declared.extend(eks::resources(&config, written, settings, scope, known));
@@ -65,14 +72,17 @@ pub fn resources(written: &ClusterConfig, settings: &EksRef, scope: &Scope, know
 #[must_use]
 pub fn problems(
     written: &ClusterConfig,
+    settings: &EksRef,
     scope: &Scope,
     declared: &[Resource],
     known: &Snapshot,
 ) -> Vec<Problem> {
-    let config = with_defaults(written.clone());
+    let (written, _) = network::found_by_tags(written, settings.network.as_ref(), known);
+    let config = with_defaults(written);
     let mut problems = network::problems(&config, scope, declared, known);
     problems.extend(nodes::problems(declared, known));
     problems.extend(eks::addon::problems(declared, known));
+    problems.extend(eks::access_entry::problems(declared, known));
     problems
 }
 

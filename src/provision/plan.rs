@@ -210,6 +210,21 @@ impl CloudPlan {
         self.unread.is_empty() && self.steps.iter().all(|step| step.action == StepAction::Unchanged)
     }
 
+    /// What pods have to find when they are created, and is still to come: a Fargate profile takes no pod that was there
+    /// before it, and a pod identity association gives none its credentials (both act at admission; EKS User Guide,
+    /// "Fargate profile" and "Pod Identity"). What waits for a person keeps no pod waiting.
+    #[must_use]
+    pub fn before_pods(&self) -> BTreeSet<Key> {
+        let kinds = [Kind::FargateProfile, Kind::PodIdentityAssociation];
+        self.steps
+            .iter()
+            .filter(|step| kinds.contains(&step.key.kind))
+            .filter(|step| matches!(step.action, StepAction::Create | StepAction::Wait))
+            .filter(|step| matches!(step.verdict, Verdict::Allowed | Verdict::Deferred(_)))
+            .map(|step| step.key.clone())
+            .collect()
+    }
+
     /// How many steps there are of an action.
     #[must_use]
     pub fn count(&self, action: StepAction) -> usize {

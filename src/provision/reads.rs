@@ -120,6 +120,12 @@ pub const READS: &[Row] = &[
     row(Kind::FargateProfile, "eks:DescribeFargateProfile", "for each profile", each!(FargateProfile)),
     up_to(
         Kind::AccessEntry,
+        "eks:ListAccessPolicies",
+        "once, where an entry has a policy; kept for an hour",
+        |_| 1,
+    ),
+    up_to(
+        Kind::AccessEntry,
         "eks:ListAccessEntries",
         "once, unless only the aws-auth ConfigMap counts",
         |_| 1,
@@ -164,6 +170,12 @@ pub const READS: &[Row] = &[
         "kubernetes:GetServiceAccount",
         "for each ServiceAccount, at the cluster's own API server",
         each!(ServiceAccount),
+    ),
+    up_to(
+        Kind::ServiceAccount,
+        "kubernetes:ListServiceAccounts",
+        "once in a daemon's memory: those with our marks, which nobody may remember",
+        |_| 1,
     ),
 ];
 

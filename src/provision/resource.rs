@@ -1,5 +1,6 @@
 //! What a ClusterConfig becomes: resources that need each other, as they are declared and as they are found.
 
+use super::eks::api::Listing;
 use crate::model::cloud::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -75,6 +76,25 @@ impl Key {
     #[must_use]
     pub fn output(&self, output: &str) -> Value {
         json!({"$output": {"kind": self.kind, "name": self.name, "output": output}})
+    }
+
+    /// The key of a second thing that is this resource too: a create without an answer that was made again. Nobody
+    /// declares such a name. `id` is the second thing's physical id.
+    #[must_use]
+    pub fn duplicate(&self, id: &str) -> Self {
+        Self::new(self.kind, format!("{}#{id}", self.original().name))
+    }
+
+    /// Whether this is the key of a duplicate.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        self.name.contains('#')
+    }
+
+    /// The key of the resource that this is a duplicate of; of anything else, its own.
+    #[must_use]
+    pub fn original(&self) -> Self {
+        Self::new(self.kind, self.name.split('#').next().unwrap_or_default())
     }
 }
 
@@ -254,10 +274,19 @@ pub trait Driver: Sync {
     /// Which kind.
     fn kind(&self) -> Kind;
 
+    /// How this kind is listed and described, where one list and a description of each is all there is to it; then
+    /// `reads` and `absorb` are these.
+    fn listing(&self) -> Option<&'static Listing> {
+        None
+    }
+
     /// The calls that read everything of this kind that belongs to the cluster, batched where the API can. `known` holds
     /// what was read before (drivers are asked in the order of [`super::drivers`]); `declared` helps where a thing can
     /// only be read by name (roles, instance profiles) and where an `existing` one is referred to.
-    fn reads(&self, scope: &Scope, known: &Snapshot, declared: &[Resource]) -> Vec<Call>;
+    fn reads(&self, scope: &Scope, known: &Snapshot, declared: &[Resource]) -> Vec<Call> {
+        let _ = declared;
+        self.listing().map(|listing| listing.reads(scope, known)).unwrap_or_default()
+    }
 
     /// Reads one answer: what was found goes into the snapshot. Calls that the answer makes necessary (a
     /// DescribeNodegroup for each name) are given back and answered through `absorb` again. A call that fails because
@@ -269,7 +298,10 @@ pub trait Driver: Sync {
         call: &Call,
         answer: &Value,
         into: &mut Snapshot,
-    ) -> Vec<Call>;
+    ) -> Vec<Call> {
+        let _ = declared;
+        self.listing().map(|listing| listing.absorb(scope, call, answer, into)).unwrap_or_default()
+    }
 
     /// The call that makes it. `desired` is resolved; `tags` are all tags it shall have; `token` is the idempotency
     /// token of this attempt, for APIs that take one.

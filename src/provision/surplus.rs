@@ -1,5 +1,6 @@
 //! What is to be done about what is there and not declared (any longer).
 
+use super::in_use::Uses;
 use super::owner::Incarnation;
 use super::plan::{PlanInput, Step, StepAction, Undeclared};
 use super::resource::{Key, Kind, Live, Owner, State};
@@ -26,13 +27,23 @@ pub fn judge(input: &PlanInput<'_>, capacity_to_come: &BTreeSet<Key>) -> (Vec<St
         .snapshot
         .live
         .iter()
-        .filter(|(key, _)| match known.get(*key) {
+        .filter(|(key, live)| match known.get(*key) {
             None => true,
-            Some(existing) => input.removed && !existing,
+            // What the file names as existing and carries our tags was made by us from an earlier file.
+            Some(existing) => input.removed && (!existing || live.owner == Owner::Ours),
         })
         .collect();
-    let ours: BTreeSet<Key> =
-        surplus.iter().filter(|(_, live)| live.owner == Owner::Ours).map(|(key, _)| (*key).clone()).collect();
+    let uses = Uses::of(input);
+    let kept: BTreeMap<&Key, String> = surplus
+        .iter()
+        .filter(|(_, live)| live.owner == Owner::Ours && !input.removed)
+        .filter_map(|(key, live)| Some((*key, uses.keeps(live)?)))
+        .collect();
+    let ours: BTreeSet<Key> = surplus
+        .iter()
+        .filter(|(key, live)| live.owner == Owner::Ours && !kept.contains_key(*key))
+        .map(|(key, _)| (*key).clone())
+        .collect();
     let needs: BTreeMap<&Key, &BTreeSet<Key>> = input.resources.iter().map(|r| (&r.key, &r.needs)).collect();
     let cluster_goes = ours.iter().any(|key| key.kind == Kind::Cluster);
     // What goes with the cluster has no place of its own in the order.
@@ -43,16 +54,16 @@ pub fn judge(input: &PlanInput<'_>, capacity_to_come: &BTreeSet<Key>) -> (Vec<St
         .into_iter()
         .chain(along)
         .filter_map(|(key, before)| Some((surplus.get(&key).copied()?, before)))
-        .map(|(live, before)| delete(input, live, before, cluster_goes, capacity_to_come))
+        .map(|(live, before)| delete(input, live, before, cluster_goes, (capacity_to_come, &uses)))
         .collect();
     let undeclared = surplus
         .values()
-        .filter(|live| live.owner != Owner::Ours)
+        .filter(|live| live.owner != Owner::Ours || kept.contains_key(&live.key))
         .map(|live| Undeclared {
             key: live.key.clone(),
             id: live.id.clone(),
             owner: live.owner.clone(),
-            words: fate(live, cluster_goes),
+            words: kept.get(&live.key).cloned().unwrap_or_else(|| fate(live, cluster_goes)),
         })
         .collect();
     (steps, undeclared)
@@ -78,7 +89,7 @@ fn delete(
     live: &Live,
     before: BTreeSet<Key>,
     cluster_goes: bool,
-    capacity_to_come: &BTreeSet<Key>,
+    (capacity_to_come, uses): (&BTreeSet<Key>, &Uses),
 ) -> Step {
     let key = &live.key;
     let noun = wording::noun(key.kind);
@@ -104,7 +115,11 @@ fn delete(
     step.calls = input.driver(key.kind).map(|driver| driver.delete(input.scope, live)).unwrap_or_default();
     step.cost = cost(live);
     step.verdict = verdict(input, live);
-    let (keys, words) = waits(input, live, before, capacity_to_come);
+    let (mut keys, mut words) = waits(input, live, before, capacity_to_come);
+    if let Some(user) = uses.user(live).filter(|_| !input.removed && words.is_empty()) {
+        words = format!("goes when {user} no longer uses it");
+        keys = BTreeSet::from([user.clone()]);
+    }
     step.wait_for(keys, words);
     step
 }

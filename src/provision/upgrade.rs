@@ -86,6 +86,12 @@ pub fn stage(resources: &[Resource], snapshot: &Snapshot, facts: UpgradeFacts<'_
     } else {
         climb(&scene, &mut staged);
     }
+    if let Some(live) = live {
+        let rules = super::eks::auto_mode::rules(cluster, live);
+        if !rules.is_empty() {
+            staged.fields.entry(cluster.key.clone()).or_default().extend(rules);
+        }
+    }
     staged
 }
 

@@ -1,4 +1,5 @@
-//! What `portolan migrate diff NS/KIND/NAME` prints: the source, rule by rule, and the target.
+//! What `portolan migrate diff NS/KIND/NAME` prints: what the rules do, one by one, and source and target as they may be
+//! shown.
 
 use super::context::Context;
 use super::edit::{Edit, SENSITIVE, Transformed};
@@ -8,6 +9,9 @@ use super::survey::identity;
 use super::work::is_hidden;
 use serde_json::Value;
 use std::fmt::Write as _;
+
+/// The whole object once more, in one line.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,14 +104,24 @@ fn short(value: &Value) -> String {
 
 /// The whole object as JSON, without what a server notes down and without a Secret's values.
 fn printed(object: &Value) -> String {
+    serde_json::to_string_pretty(&shown(object)).unwrap_or_default()
+}
+
+/// An object as it may be shown: without what a server notes down and without a Secret's values.
+#[must_use]
+pub fn shown(object: &Value) -> Value {
     let mut shown = object.clone();
     if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
+        let noted = metadata.get_mut("annotations").and_then(|all| all.get_mut(LAST_APPLIED));
+        if let Some(noted) = noted {
+            *noted = Value::from("(not shown)");
+        }
     }
     if shown["apiVersion"] == "v1" && shown["kind"] == "Secret" {
         redact(&mut shown);
     }
-    serde_json::to_string_pretty(&shown).unwrap_or_default()
+    shown
 }
 
 fn redact(secret: &mut Value) {

@@ -39,7 +39,7 @@ mod work;
 
 pub use address::lies_in as address_lies_in;
 pub use context::{Balancer, Context, Identity, Jobs, Quiesce, RoleMeans, Scheme, Side, Volumes};
-pub use diff::{Shape, diff};
+pub use diff::{Shape, diff, shown};
 pub use edit::{Dropped, Edit, Remark, SENSITIVE, Transformed, Weight};
 pub use order::{Phase, apply_order, phase};
 pub use owners::{OwnerClass, Relink, owner_class, owner_classes};
@@ -47,7 +47,7 @@ pub use pointer::{at as pointer_at, unescape as pointer_key};
 pub use psp::{PodLevel, PodSecurity};
 pub use rule::Rule;
 pub use rules::{RULES, rule};
-pub use run::{transform, transform_all};
+pub use run::{rescheduled, transform, transform_all};
 pub use served::{Served, VersionToRead, served_by_minor, version_to_read};
 pub use survey::{Survey, identity};
 pub use templates::{pod_specs, pod_templates};

@@ -55,6 +55,21 @@ pub fn transform(object: &Value, context: &Context) -> Transformed {
     Transformed { objects, edits, remarks, dropped, relinks }
 }
 
+/// An object with its terms of scheduling as they will be in the target, and all else as it is: for asking where a pod
+/// could run that is there only in the source.
+#[must_use]
+pub fn rescheduled(object: &Value, context: &Context) -> Value {
+    let mut rules = RULES.iter().copied().filter(|rule| rule.id.starts_with("scheduling."));
+    let Some(first) = rules.next() else { return object.clone() };
+    let mut work = Work::new(object, context, first);
+    (first.apply)(&mut work);
+    for rule in rules {
+        work.rule = rule;
+        (rule.apply)(&mut work);
+    }
+    work.object
+}
+
 /// All objects of a set. The answers are in the order of the objects; each follows from the set alone, whatever its
 /// order.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use portolan::config::check::{CheckOptions, check};
 use portolan::config::{Config, Credentials, StatePlace, load, schema, watch};
+use portolan::model::cloud::Service;
 use portolan::model::document::validate::Validator;
 use portolan::model::document::{DocumentKind, Documents, Known, Problem, Severity, read};
 use portolan::model::{ApplicationSpec, ClusterSpec, MigrationSpec};
@@ -264,6 +265,11 @@ fn settings_are_resolved_against_the_file() {
     assert_eq!(local.url, folder.join("../local").display().to_string());
     assert_eq!(config.state, StatePlace::Folder(folder.join("state")));
     assert_eq!(config.data_dir, folder.join("data"));
+    let at = |service: Service| config.aws.of(service);
+    assert_eq!(
+        (at(Service::Eks), at(Service::Ec2)),
+        (Some("https://eks.example.com"), Some("http://127.0.0.1:4566"))
+    );
     assert_eq!((config.tools.helm, config.tools.kustomize), (folder.join("bin/helm"), "kustomize-5".into()));
 }
 

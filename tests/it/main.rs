@@ -46,6 +46,7 @@ mod local_aws;
 mod local_kops;
 mod local_programs;
 mod migrate;
+mod migrate_dump;
 mod migrate_objects;
 mod migrate_proof;
 mod migrations;

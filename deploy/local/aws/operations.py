@@ -6,6 +6,7 @@ Input and output are held to botocore's models: what does not fit is refused, or
 import importlib
 import inspect
 import math
+import traceback
 from datetime import datetime, timezone
 from uuid import uuid4
 
@@ -17,6 +18,8 @@ from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores, get_service_model
+from moto.ec2.models.launch_templates import LaunchTemplateVersion
+from moto.ec2.utils import parse_user_data
 from moto.iam.exceptions import IAMException
 from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
@@ -90,6 +93,19 @@ def remember_versions():
 
     InstanceState.__init__ = launched
     InstanceState.launch_template = property(launch_template)
+
+
+def read_user_data():
+    """moto reads a template's user data with its first version only, and launches nothing from the others."""
+    begin = LaunchTemplateVersion.__init__
+
+    def version(self, *args, **kwargs):
+        begin(self, *args, **kwargs)
+        given = self.data.get("UserData")
+        if isinstance(given, (str, bytes)):
+            self.data["UserData"] = parse_user_data(given)
+
+    LaunchTemplateVersion.__init__ = version
 
 
 # --- Auto Scaling: instance refreshes ---
@@ -195,11 +211,16 @@ def step_refreshes():
         for region in list(autoscaling_backends[account]):
             backend = autoscaling_backends[account][region]
             for refresh in refreshes_of(backend):
-                if refresh.status in ACTIVE:
-                    if refresh.group.name in backend.autoscaling_groups:
-                        refresh.step(backend)
-                    else:
-                        refresh.finish("Failed", "The group was deleted.")
+                if refresh.status not in ACTIVE:
+                    continue
+                if refresh.group.name not in backend.autoscaling_groups:
+                    refresh.finish("Failed", "The group was deleted.")
+                    continue
+                try:
+                    refresh.step(backend)
+                except Exception as error:  # An instance that cannot be launched ends the refresh, and no other.
+                    traceback.print_exc()
+                    refresh.finish("Failed", f"{type(error).__name__}: {error}")
 
 
 @operation(AutoScalingResponse, "StartInstanceRefresh")
@@ -322,5 +343,6 @@ def answered(service, name):
 
 def install():
     remember_versions()
+    read_user_data()
     # moto's mark for a group without a version of its own.
     FakeAutoScalingGroup.launch_template_version = "$Default"

@@ -40,6 +40,7 @@ from werkzeug.serving import make_server
 
 import ground
 import operations
+import tokens
 import trail
 
 # What EKS's optimised images are called, by SSM path: family, variant, architecture, name of the image.
@@ -530,6 +531,7 @@ def main():
     strict()
     spread_groups()
     operations.install()
+    tokens.install()
     application = Application(order["secret"])
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     os.environ["MOTO_PORT"] = str(server.server_address[1])

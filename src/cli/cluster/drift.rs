@@ -22,7 +22,13 @@ pub struct Drift {
 impl Drift {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let composed = named::compose(context, Arc::new(Vec::new())).await?;
-        let preview = composed.cluster_preview(&self.name, false).await.map_err(named::not_looked)?;
+        let mut preview = composed.cluster_preview(&self.name, false).await.map_err(named::not_looked)?;
+        // Who did it, the daemon learns from the audit log; without one nobody has asked.
+        if let Ok(store) = named::store(context).await
+            && let Ok(Some(record)) = named::record(store.as_ref(), &self.name).await
+        {
+            preview.trace(&record.drift);
+        }
         let drifted: Vec<_> = preview.drifted().collect();
         if context.is_structured() {
             output::value(context.output, &drifted)?;
@@ -32,7 +38,14 @@ impl Drift {
                     if step.fields.is_empty() && step.reported.is_empty() { ": it is gone" } else { "" };
                 output::line(&format!("{}{gone}", step.resource));
                 step.fields.iter().chain(&step.reported).for_each(|field| {
-                    output::line(&format!("  {}: {} instead of {}", field.path, field.live, field.declared));
+                    let by = match (&field.manager, &field.time) {
+                        (Some(by), Some(at)) => format!(" (by {by} at {at})"),
+                        _ => String::new(),
+                    };
+                    output::line(&format!(
+                        "  {}: {} instead of {}{by}",
+                        field.path, field.live, field.declared
+                    ));
                 });
             }
             if drifted.is_empty() {

@@ -1,6 +1,6 @@
 //! `portolan cluster export`.
 
-use super::kubeconfig::reference;
+use super::kubeconfig::{endpoints, reference};
 use crate::app::eks as access;
 use crate::cli::{Context, Output, output};
 use crate::failure::{Failure, FailureKind};
@@ -55,6 +55,7 @@ impl Export {
             (Some(name), _, _) => reference(context, &name).await?,
             _ => return Err(Failure::new(FailureKind::User, "name a cluster, or --eks and --region")),
         };
+        let at = endpoints(context)?;
         let failed = |words: String| Failure::new(FailureKind::Environment, words);
         let absent = || {
             let words = format!("there is no EKS cluster {} in {}", eks.name, eks.region);
@@ -62,13 +63,14 @@ impl Export {
         };
         let notes = match self.format {
             Form::Eksctl => {
-                let exported = access::export(&eks).await.map_err(failed)?.ok_or_else(absent)?;
+                let exported = access::export(&eks, &at).await.map_err(failed)?.ok_or_else(absent)?;
                 let form = if context.is_structured() { context.output } else { Output::Yaml };
                 output::value(form, &exported.config)?;
                 exported.notes
             }
             Form::Terraform => {
-                let written = access::export_terraform(&eks).await.map_err(failed)?.ok_or_else(absent)?;
+                let written =
+                    access::export_terraform(&eks, &at).await.map_err(failed)?.ok_or_else(absent)?;
                 output::line(written.text.trim_end());
                 written.notes
             }

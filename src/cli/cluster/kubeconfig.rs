@@ -3,7 +3,9 @@
 use super::named;
 use crate::app::eks as access;
 use crate::cli::{Context, output, run};
+use crate::config::AwsEndpoints;
 use crate::failure::{Failure, FailureKind};
+use crate::model::cloud::Service;
 use crate::model::cluster::EksRef;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -53,6 +55,11 @@ pub(super) async fn reference(context: &Context, name: &str) -> Result<EksRef, F
     })
 }
 
+/// Where AWS answers: as the daemon's file says, where there is one.
+pub(super) fn endpoints(context: &Context) -> Result<AwsEndpoints, Failure> {
+    if context.has_config() { Ok(context.config()?.aws) } else { Ok(AwsEndpoints::default()) }
+}
+
 fn failed(words: String) -> Failure {
     Failure::new(FailureKind::Environment, words)
 }
@@ -60,10 +67,11 @@ fn failed(words: String) -> Failure {
 impl Kubeconfig {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let eks = reference(context, &self.name).await?;
-        let (endpoint, token) = access::reach(&eks, self.with_token).await.map_err(failed)?;
+        let at = context.config()?.aws;
+        let (endpoint, token) = access::reach(&eks, &at, self.with_token).await.map_err(failed)?;
         let user = match token {
             Some(token) => json!({"token": token.token.expose_secret()}),
-            None => json!({"exec": exec(&eks)?}),
+            None => json!({"exec": exec(&eks, at.of(Service::Sts))?}),
         };
         let name = &self.name;
         let kubeconfig = json!({
@@ -85,18 +93,23 @@ impl Kubeconfig {
 }
 
 /// The call of this program that gives kubectl a token.
-fn exec(eks: &EksRef) -> Result<Value, Failure> {
+fn exec(eks: &EksRef, sts: Option<&str>) -> Result<Value, Failure> {
     let mut arguments = vec!["cluster", "token", "--eks", &eks.name, "--region", &eks.region];
     if let Some(role) = &eks.role_arn {
         arguments.extend(["--role-arn", role]);
     }
-    Ok(json!({
+    let mut exec = json!({
         "apiVersion": "client.authentication.k8s.io/v1",
         "command": run::own_program()?,
         "args": arguments,
         "interactiveMode": "Never",
         "provideClusterInfo": false,
-    }))
+    });
+    // kubectl calls it from anywhere, where the daemon's file is not.
+    if let Some(sts) = sts {
+        exec["env"] = json!([{"name": "AWS_ENDPOINT_URL_STS", "value": sts}]);
+    }
+    Ok(exec)
 }
 
 impl Token {
@@ -108,7 +121,7 @@ impl Token {
             (Some(name), _, _) => reference(context, &name).await?,
             _ => return Err(Failure::new(FailureKind::User, "name a cluster, or --eks and --region")),
         };
-        let token = access::token(&eks).await.map_err(failed)?;
+        let token = access::token(&eks, &endpoints(context)?).await.map_err(failed)?;
         let expires = Timestamp::now() + token.renew_after;
         let credential = json!({
             "apiVersion": "client.authentication.k8s.io/v1",

@@ -4,6 +4,7 @@ use crate::cli::output::{self, Colour, coloured};
 use crate::engine::clusters::{ClusterPreview, StepPreview};
 use crate::model::event::FieldDrift;
 use crate::model::plan::Verdict;
+use crate::provision::resource::Kind;
 use crate::provision::{StepAction, wording};
 use std::collections::BTreeMap;
 
@@ -20,9 +21,7 @@ pub fn plan(preview: &ClusterPreview, approve: &str) {
     for problem in &preview.problems {
         output::line(&coloured(Colour::Yellow, &format!("  ? {problem}")));
     }
-    for (kind, reason) in &preview.unread {
-        output::line(&coloured(Colour::Red, &format!("  ! {kind:?} cannot be read: {reason}")));
-    }
+    unread(preview);
     if let Some(course) = &preview.course {
         output::line(&format!("  version {} -> {}: {}", course.current, course.target, course.now));
         for next in &course.outlook {
@@ -33,16 +32,34 @@ pub fn plan(preview: &ClusterPreview, approve: &str) {
         output::line(&coloured(Colour::Red, &format!("  ! first has to go: {leftover}")));
     }
     let shared = shared_reason(&preview.steps);
-    preview.steps.iter().for_each(|each| step(each, shared.as_deref()));
+    preview.steps.iter().for_each(|each| step(each, shared.as_deref(), &preview.unread));
     if let Some(reason) = &shared {
-        let count = preview.steps.iter().filter(|step| held(step) == Some(reason)).count();
-        output::line(&format!("  held, {count} of these: {reason}"));
+        let same: Vec<&str> = preview
+            .steps
+            .iter()
+            .filter_map(stopped)
+            .filter(|(_, why)| *why == reason)
+            .map(|(how, _)| how)
+            .collect();
+        let how = same.first().copied().unwrap_or_default();
+        output::line(&format!("  {how}, {} of these: {reason}", same.len()));
     }
     for undeclared in &preview.undeclared {
         output::line(&coloured(Colour::Dim, &format!("  . not declared: {undeclared}")));
     }
     if !preview.held.is_empty() {
         output::line(&format!("  to approve: portolan {approve} {name} --approve {}", preview.held));
+    }
+}
+
+/// What could not be read, mostly all for one reason: that is told once.
+fn unread(preview: &ClusterPreview) {
+    let mut kinds = preview.unread.iter();
+    let Some((kind, reason)) = kinds.next() else { return };
+    output::line(&coloured(Colour::Red, &format!("  ! {kind:?} cannot be read: {reason}")));
+    let others: Vec<String> = kinds.map(|(kind, _)| format!("{kind:?}")).collect();
+    if !others.is_empty() {
+        output::line(&coloured(Colour::Red, &format!("  ! nor can {}", others.join(", "))));
     }
 }
 
@@ -73,10 +90,11 @@ fn summary(preview: &ClusterPreview) -> String {
     format!("{}{time}", parts.join(", "))
 }
 
-/// Why a step waits for a person.
-fn held(step: &StepPreview) -> Option<&String> {
+/// How and why a step waits for a person.
+fn stopped(step: &StepPreview) -> Option<(&'static str, &String)> {
     match &step.verdict {
-        Verdict::Held(why) => Some(why),
+        Verdict::Held(why) => Some(("held", why)),
+        Verdict::Blocked(why) => Some(("blocked", why)),
         _ => None,
     }
 }
@@ -84,15 +102,15 @@ fn held(step: &StepPreview) -> Option<&String> {
 /// The reason of many steps that wait for a person, which is told once for all of them.
 fn shared_reason(steps: &[StepPreview]) -> Option<String> {
     let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
-    for why in steps.iter().filter_map(held) {
+    for (_, why) in steps.iter().filter_map(stopped) {
         *counts.entry(why).or_default() += 1;
     }
     let (why, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
     (count >= SHARED).then(|| why.clone())
 }
 
-/// One step; a reason that many share is marked only.
-fn step(step: &StepPreview, shared: Option<&str>) {
+/// One step; a reason that many share is marked only, and why a kind could not be read was told.
+fn step(step: &StepPreview, shared: Option<&str>, unread: &BTreeMap<Kind, String>) {
     let (sign, colour) = match step.action {
         StepAction::Create => ("+", Colour::Green),
         StepAction::Delete => ("-", Colour::Red),
@@ -100,15 +118,19 @@ fn step(step: &StepPreview, shared: Option<&str>) {
         StepAction::Update | StepAction::Replace | StepAction::Adopt => ("~", Colour::Yellow),
     };
     let drifted = if step.drifted { " (drifted)" } else { "" };
-    let is_shared = held(step).is_some_and(|why| Some(why.as_str()) == shared);
-    let mark = if is_shared { " (held)" } else { "" };
+    let is_shared = stopped(step).is_some_and(|(_, why)| Some(why.as_str()) == shared);
+    let mark = stopped(step).filter(|_| is_shared).map_or_else(String::new, |(how, _)| format!(" ({how})"));
     output::line(&coloured(colour, &format!("  {sign} {} {}{drifted}{mark}", step.action, step.resource)));
     match &step.verdict {
         Verdict::Allowed => {}
-        Verdict::Held(_) if is_shared => {}
+        Verdict::Held(_) | Verdict::Blocked(_) if is_shared => {}
         Verdict::Held(why) => output::line(&format!("      held: {why}")),
         Verdict::Blocked(why) => output::line(&coloured(Colour::Red, &format!("      blocked: {why}"))),
-        Verdict::Deferred(why) => output::line(&coloured(Colour::Dim, &format!("      later: {why}"))),
+        Verdict::Deferred(why) => {
+            let why = unread.values().find_map(|reason| why.strip_suffix(reason.as_str())).unwrap_or(why);
+            let why = why.trim_end_matches([':', ' ']);
+            output::line(&coloured(Colour::Dim, &format!("      later: {why}")));
+        }
     }
     if !step.cost.is_empty() {
         output::line(&format!("      costs: {}", step.cost));

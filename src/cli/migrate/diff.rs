@@ -1,20 +1,24 @@
 //! `portolan migrate diff`.
 
+use super::beside::Beside;
 use super::choices::Choices;
+use super::folder;
 use super::input::Input;
 use crate::cli::{Context, output};
 use crate::failure::{Failure, FailureKind};
-use crate::migrate::assess::assess;
-use crate::migrate::dump::{Inventory, facts};
-use crate::migrate::overview;
+use crate::migrate::dump::Inventory;
+use crate::migrate::overview::{Given, context_of_objects, overview_with};
+use crate::migrate::own::Class;
+use crate::migrate::owner::{Owned, OwnerClass};
 use crate::model::Object;
-use crate::transform::{Shape, diff, transform};
+use crate::transform::{Shape, diff, shown, transform};
 use serde_json::json;
 use std::process::ExitCode;
 
 /// Shows what the rules make of one object: source, rule by rule, target.
 ///
-/// Values of Secrets are not shown. Exit codes: 0 shown; above 1 there is no such object, or it could not be read.
+/// First what each rule changes and why, then what it says to a person, whose the object is and who declares it, then
+/// source and target line by line. Values of Secrets are not shown. Exit codes: 0 shown; above 1 there is no such object, or it could not be read.
 ///
 /// Examples:
 ///   portolan migrate diff --dump out/ shop/Deployment/web
@@ -25,13 +29,15 @@ use std::process::ExitCode;
 pub struct Diff {
     /// The object: NAMESPACE/KIND/NAME, or KIND/NAME of what has no namespace. The kind may have its group behind a dot.
     object: String,
-    /// Show the whole object before and after, not only what changes.
+    /// Show every line of source and target, not only those around what changes.
     #[arg(long)]
     whole: bool,
     #[command(flatten)]
     input: Input,
     #[command(flatten)]
     choices: Choices,
+    #[command(flatten)]
+    beside: Beside,
 }
 
 impl Diff {
@@ -39,27 +45,98 @@ impl Diff {
         let choices = self.choices.read()?;
         let inventory = self.input.read().await?;
         let object = find(&inventory, &self.object)?;
-        let rules = match inventory.kops() {
-            Ok(kops) => {
-                let facts = facts(&inventory, Some(&kops));
-                let assessment = assess(&kops, &facts, &choices);
-                overview::context(&inventory, &kops, &facts, &choices, &assessment)
+        let (rules, class, owner) = match inventory.kops() {
+            Ok(_) => {
+                let (sources, calls) = (self.beside.sources()?, self.beside.calls()?);
+                let given = Given { choices, sources, calls, ..Given::default() };
+                let overview = overview_with(&inventory, &given)
+                    .map_err(|error| Failure::new(FailureKind::User, error))?;
+                let id = object.id();
+                let class = overview.objects.into_iter().find(|one| one.id == id);
+                let owner = overview.owned.into_iter().find(|one| one.id == id);
+                (overview.rules, class, owner)
             }
             // Without specs the rules still tell what they do to any object.
-            Err(_) => overview::context_of_objects(&inventory),
+            Err(_) => (context_of_objects(&inventory), None, None),
         };
+        let done = transform(object.body(), &rules);
         if context.is_structured() {
-            let done = transform(object.body(), &rules);
             let told = json!({
-                "object": object.id(), "apiVersion": object.gvk().api_version(), "edits": done.edits,
-                "remarks": done.remarks, "dropped": done.dropped,
+                "object": object.id(), "apiVersion": object.gvk().api_version(), "class": class, "owner": owner,
+                "edits": done.edits, "remarks": done.remarks, "dropped": done.dropped,
+                "source": shown(object.body()), "target": done.objects.iter().map(shown).collect::<Vec<_>>(),
             });
             output::value(context.output, &told)?;
-        } else {
-            let shape = if self.whole { Shape::Whole } else { Shape::Rules };
-            output::line(diff(object.body(), &rules, shape).trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
+        output::line(diff(object.body(), &rules, Shape::Rules).trim_end());
+        if let Some(class) = &class {
+            output::line(&format!(
+                "\nclass {} ({}): {}",
+                class.class.name(),
+                class.rule,
+                class.verdict().says
+            ));
+        }
+        if let Some(owner) = &owner {
+            output::line(&format!("owner: {}", owned(owner)));
+        }
+        let is_carried =
+            class.as_ref().is_none_or(|class| class.class == Class::Port) && done.dropped.is_none();
+        let target = if is_carried { yaml(&done.objects)? } else { String::new() };
+        let source = yaml(std::slice::from_ref(object.body()))?;
+        if is_carried || self.whole {
+            unified(&source, &target, self.whole);
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Who declares the object, in words.
+fn owned(owner: &Owned) -> String {
+    let through = owner.through.as_ref().map(|id| format!(", through {id}")).unwrap_or_default();
+    match &owner.class {
+        OwnerClass::Declared(declaration) => {
+            format!(
+                "{} {}{through}; {}",
+                declaration.by.name(),
+                declaration.part_of,
+                declaration.retarget.says
+            )
+        }
+        OwnerClass::LiveOnly { says } => format!("nobody declares it ({says}){through}"),
+    }
+}
+
+/// Objects as YAML, without values of Secrets and without what a server notes down.
+fn yaml(objects: &[serde_json::Value]) -> Result<String, Failure> {
+    let texts: Result<Vec<String>, Failure> =
+        objects.iter().map(|object| folder::manifest(&shown(object))).collect();
+    Ok(texts?.join("---\n"))
+}
+
+/// Source and target line by line; around what changes, or the whole.
+fn unified(source: &str, target: &str, whole: bool) {
+    let lines = similar::TextDiff::from_lines(source, target);
+    let radius = if whole { usize::MAX / 2 } else { 3 };
+    let text = lines.unified_diff().context_radius(radius).header("source", "target").to_string();
+    if text.is_empty() {
+        return;
+    }
+    output::line("");
+    let colour = output::has_colour();
+    for line in text.lines() {
+        let code = match line.as_bytes().first() {
+            Some(b'+') => "32",
+            Some(b'-') => "31",
+            Some(b'@') => "36",
+            _ => "",
+        };
+        if colour && !code.is_empty() {
+            output::line(&format!("\x1b[{code}m{line}\x1b[0m"));
+        } else {
+            output::line(line);
+        }
     }
 }
 

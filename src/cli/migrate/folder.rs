@@ -70,3 +70,33 @@ pub fn write(folder: &Path, path: &str, bytes: &[u8]) -> Result<(), Failure> {
     }
     std::fs::write(&path, bytes).map_err(wrong)
 }
+
+/// A document as people write it: what it is first, then the rest.
+///
+/// # Errors
+/// Never for the values of this program; the type asks for it.
+pub fn manifest(document: &serde_json::Value) -> Result<String, Failure> {
+    const FIRST: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
+    let Some(map) = document.as_object() else { return yaml(document) };
+    let first = FIRST.iter().filter_map(|key| map.get_key_value(*key));
+    let rest = map.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
+    first.chain(rest).map(|(key, value)| yaml(&serde_json::json!({ key.as_str(): value }))).collect()
+}
+
+fn yaml(value: &serde_json::Value) -> Result<String, Failure> {
+    serde_yaml::to_string(value).map_err(|error| Failure::new(FailureKind::Environment, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::manifest;
+    use serde_json::json;
+
+    #[test]
+    fn what_it_is_comes_first() {
+        let text = manifest(
+            &json!({"data": {"a": "1"}, "kind": "K", "apiVersion": "v1", "metadata": {"name": "n"}}),
+        );
+        assert_eq!(text.unwrap(), "apiVersion: v1\nkind: K\nmetadata:\n  name: n\ndata:\n  a: '1'\n");
+    }
+}

@@ -1,6 +1,7 @@
 //! `portolan migrate`: a kops cluster on its way to EKS.
 
 mod assess;
+mod beside;
 mod choices;
 mod diff;
 mod dump;
@@ -31,13 +32,11 @@ pub struct Migrate {
     command: Command,
 }
 
+// Each command's own words are its help: a comment of documentation here would take their place.
 #[derive(Subcommand)]
 enum Command {
-    /// Writes everything that is read of a kops cluster into a folder, without any value of a Secret.
     Dump(dump::Dump),
-    /// Says what becomes of a kops cluster on EKS: every field, every object, every call.
     Assess(assess::Assess),
-    /// Shows what the rules make of one object: source, rule by rule, target.
     Diff(diff::Diff),
     /// Moves a likeness of the real cluster on this machine, from a dump alone.
     Rehearse(rehearse::Rehearse),

@@ -15,8 +15,10 @@ pub fn json(overview: &Overview) -> Value {
         "objects": overview.objects,
         "owners": overview.owned,
         "waves": overview.waves,
+        "calls": calls(overview),
         "outside": overview.outside,
         "drift": overview.drift,
+        "packing": overview.packing,
         "unread": overview.unread,
     });
     if let (Some(told), Value::Object(more)) = (told.as_object_mut(), more) {
@@ -25,13 +27,10 @@ pub fn json(overview: &Overview) -> Value {
     told
 }
 
-/// One page that loads nothing.
-pub fn html(overview: &Overview) -> String {
-    let page = report::html(&overview.assessment);
-    let Some(packing) = &overview.packing else { return page };
-    let text = picture(packing).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let section = format!("<h2>Where everything would run</h2><pre>{text}</pre></body>");
-    page.replacen("</body>", &section, 1)
+/// Calls with where they were seen.
+fn calls(overview: &Overview) -> Value {
+    let edges = overview.calls.edges.iter();
+    edges.map(|(edge, seen)| json!({"from": edge.from, "to": edge.to, "seen": seen})).collect()
 }
 
 /// For people: what needs one in full, the rest in numbers unless `all` is wanted.
@@ -51,7 +50,12 @@ pub fn text(overview: &Overview, all: bool) -> Vec<String> {
         (Some(_), true) => {
             "The ClusterConfig is whole and valid; the Blockers have to go before the move.".into()
         }
-        (None, _) => "There is no ClusterConfig before the Blockers are out of the way.".into(),
+        (None, true) => "There is no ClusterConfig before the Blockers are out of the way.".into(),
+        (None, false) => {
+            "There is no ClusterConfig before the ids of what kops made are known: read the account as well (--aws), or record \
+             them as choices."
+                .into()
+        }
     });
     objects(overview, &mut lines);
     for level in Level::ALL {

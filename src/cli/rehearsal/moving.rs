@@ -6,7 +6,7 @@ use super::told::expect;
 use super::world::World;
 use crate::cli::migrate::{folder, shown};
 use crate::failure::Failure;
-use crate::migrate::overview::{Documents, Names, Overview, documents};
+use crate::migrate::overview::{Documents, Given, Names, Overview, documents, page};
 use crate::migrate::proof::{self, Proof};
 use crate::migrate::verdict::{Level, Verdict};
 use crate::model::Health;
@@ -53,7 +53,8 @@ impl Moving {
     ) -> Result<(Self, String), String> {
         let words = |failure: Failure| failure.to_string();
         let names = Names { source_context: Some(world.context().await?) };
-        let Documents { mut files } = documents(overview, inventory, &names, choices);
+        let given = Given { choices: choices.clone(), ..Given::default() };
+        let Documents { mut files } = documents(overview, inventory, &names, &given);
         let place = files.iter().find(|(_, document)| document["kind"] == "Migration");
         let path = place.map(|(path, _)| path.clone()).ok_or("there is no ClusterConfig to commit")?;
         let migration = files.get_mut(&path).expect("found above");
@@ -68,13 +69,13 @@ impl Moving {
         let branch = format!("move-{}", moving.name);
         world.fleet.branch(&branch).map_err(words)?;
         for (path, document) in &files {
-            let text = serde_yaml::to_string(document).map_err(|error| error.to_string())?;
+            let text = folder::manifest(document).map_err(words)?;
             world.fleet.write(path, &text).map_err(words)?;
         }
         let report = format!("migration/{}/", moving.name);
         let reports = [
             ("report.txt", shown::text(overview, true).join("\n") + "\n"),
-            ("report.html", shown::html(overview)),
+            ("report.html", page(overview)),
             ("report.json", serde_json::to_string_pretty(&shown::json(overview)).unwrap_or_default() + "\n"),
         ];
         for (file, text) in &reports {

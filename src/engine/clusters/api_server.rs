@@ -12,6 +12,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Lists ServiceAccounts by a label.
+const SWEEP: &str = "ListServiceAccounts";
 /// No object ever has this resourceVersion again: an apply that carries it creates, and never changes, an object.
 const ABSENT: &str = "1";
 
@@ -32,8 +34,17 @@ impl Cloud for WithApiServer {
             return self.cloud.call(call).await;
         }
         let connected = self.destinations.connected(&self.name).await;
-        let cluster = connected.map_err(|words| failure(call, CloudFailureKind::Unavailable, words))?;
-        answer(cluster.as_ref(), call).await
+        let answered = match connected {
+            Ok(cluster) => answer(cluster.as_ref(), call).await,
+            Err(words) => Err(failure(call, CloudFailureKind::Unavailable, words)),
+        };
+        match answered {
+            // A look for what nobody knows of is made again with the next pass, and keeps nothing else from going on.
+            Err(failure) if call.operation == SWEEP => {
+                Err(CloudFailure { kind: CloudFailureKind::NotFound, ..failure })
+            }
+            answered => answered,
+        }
     }
 
     async fn kubernetes_token(&self, cluster: &str) -> Result<KubernetesToken, CloudFailure> {
@@ -51,7 +62,7 @@ impl Cloud for WithApiServer {
 
 async fn answer(cluster: &dyn Cluster, call: &Call) -> Result<Value, CloudFailure> {
     let text = |value: &Value, member: &str| value[member].as_str().unwrap_or_default().to_owned();
-    let kind = served("ServiceAccount", "serviceaccounts", true);
+    let kind = service_accounts();
     let of = |value: &Value| {
         ResourceId::new("", "ServiceAccount", &text(value, "namespace"), &text(value, "name"))
     };
@@ -63,6 +74,11 @@ async fn answer(cluster: &dyn Cluster, call: &Call) -> Result<Value, CloudFailur
                 Some(object) => Ok(object.into_body()),
                 None => Err(failure(call, CloudFailureKind::NotFound, format!("there is no {id}"))),
             }
+        }
+        SWEEP => {
+            let selector = call.input["labelSelector"].as_str().unwrap_or_default();
+            let found = cluster.list(&kind, None, selector).await.map_err(told)?;
+            Ok(json!({"items": found.into_iter().map(Object::into_body).collect::<Vec<Value>>()}))
         }
         "CreateServiceAccount" => {
             let mut object = call.input["object"].clone();
@@ -127,6 +143,11 @@ async fn apply(cluster: &dyn Cluster, kind: ServedKind, object: Value) -> Result
         other => other,
     }
     .map(|applied| applied.object.into_body())
+}
+
+/// ServiceAccounts, as every API server serves them.
+pub(super) fn service_accounts() -> ServedKind {
+    served("ServiceAccount", "serviceaccounts", true)
 }
 
 fn served(kind: &str, plural: &str, namespaced: bool) -> ServedKind {

@@ -55,7 +55,7 @@ impl Blueprint for Described {
     }
 
     fn problems(&self, scope: &Scope, declared: &[Resource], known: &Snapshot) -> Vec<Problem> {
-        problems(&self.config, scope, declared, known)
+        problems(&self.config, &self.settings, scope, declared, known)
     }
 }
 

@@ -1,8 +1,10 @@
 //! The file that describes a cluster as it is, whoever made it: eksctl's, or Terraform's.
 
+use super::api_server::service_accounts;
 use super::kept::Account;
 use super::snapshot::Reader;
-use crate::ports::{CloudAccess, CloudFailure, CloudFailureKind, Clouds};
+use crate::model::Object;
+use crate::ports::{CloudAccess, CloudFailure, CloudFailureKind, Clouds, Cluster};
 use crate::provision::drivers;
 use crate::provision::export::terraform::{self, Written};
 use crate::provision::export::{Exported, calls, eksctl};
@@ -11,10 +13,11 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a file describes; networks and roles are referred to by their ids.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Cluster,
     Kind::Addon,
     Kind::Nodegroup,
+    Kind::AutoScalingGroup,
     Kind::FargateProfile,
     Kind::AccessEntry,
     Kind::PodIdentityAssociation,
@@ -27,7 +30,8 @@ const AT_ONCE: usize = 8;
 /// Rounds of calls beside what the drivers read: what the cluster names, and what the answers name.
 const MOST_ROUNDS: usize = 4;
 
-/// Reads a cluster and writes the ClusterConfig of it. `None` where there is none of the name.
+/// Reads a cluster and writes the ClusterConfig of it. `api` is its API server, which knows its ServiceAccounts; without
+/// an answer the file has none, and says so. `None` where there is none of the name.
 ///
 /// # Errors
 /// No credentials, an unknown region, no answer.
@@ -35,6 +39,7 @@ pub async fn export(
     clouds: &dyn Clouds,
     access: &CloudAccess,
     cluster: &str,
+    api: Option<&dyn Cluster>,
 ) -> Result<Option<Exported>, CloudFailure> {
     let (account, snapshot) = read(clouds, access, cluster).await?;
     let mut answers = Vec::new();
@@ -42,7 +47,13 @@ pub async fn export(
         let answer = account.cloud.call(&call).await?;
         answers.push((call, answer));
     }
-    Ok(eksctl(&account.scope, &snapshot, &answers))
+    let accounts = match api {
+        Some(api) => api.list(&service_accounts(), None, "").await.ok(),
+        None => None,
+    };
+    let accounts: Option<Vec<Value>> =
+        accounts.map(|found| found.into_iter().map(Object::into_body).collect());
+    Ok(eksctl(&account.scope, &snapshot, &answers, accounts.as_deref()))
 }
 
 /// Reads a cluster with its network and roles and writes the Terraform configuration that adopts them. `None` where there
@@ -93,6 +104,7 @@ async fn read(
         scope: &account.scope,
         declared: &[],
         at_once: AT_ONCE,
+        sweep: false,
     };
     let mut reading = reader.read().await;
     // Policies are asked for with entries that are declared: here with all that there are.

@@ -2,6 +2,7 @@
 
 use super::kept::Kept;
 use super::pass::{PassEnd, has_moved, pass};
+use super::trail;
 use crate::model::Health;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -153,17 +154,29 @@ impl Rest {
         }
     }
 
-    async fn until_due(&mut self, kept: &Kept) {
+    /// Rests until the next full pass, or until something is wanted. Between, the audit log is asked who made what was found
+    /// drifted: it lags, and a pass need not wait for it.
+    async fn until_due(&mut self, kept: &Arc<Kept>) {
         let wanted = kept.wanted();
         let schedule = wanted.as_ref().and_then(|wanted| wanted.policy.schedule.as_ref());
-        let Some(due) = schedule.and_then(|schedule| schedule.next_after(self.full_pass_after, &kept.name))
-        else {
-            kept.wake.notified().await;
-            return;
-        };
-        let until = Duration::try_from(due.duration_since(kept.context.clock.now())).unwrap_or_default();
-        if !self.wait(kept, until).await {
-            self.full_pass_after = due;
+        let full_pass = schedule.and_then(|schedule| schedule.next_after(self.full_pass_after, &kept.name));
+        loop {
+            let question = kept.state().trails.next_due();
+            let Some(due) = [full_pass, question].into_iter().flatten().min() else {
+                kept.wake.notified().await;
+                return;
+            };
+            let until = Duration::try_from(due.duration_since(kept.context.clock.now())).unwrap_or_default();
+            if self.wait(kept, until).await {
+                return;
+            }
+            if full_pass == Some(due) {
+                self.full_pass_after = due;
+                return;
+            }
+            if let Some(wanted) = &wanted {
+                trail::ask(kept, wanted).await;
+            }
         }
     }
 

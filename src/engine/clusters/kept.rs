@@ -313,11 +313,12 @@ impl Kept {
         let usable = matches!(record.state.as_str(), "ACTIVE" | "UPDATING" | "UPGRADING");
         let removed = self.wanted().is_some_and(|wanted| wanted.removed);
         let refused = self.state().refused.as_ref().map(|(origin, message)| format!("{origin}: {message}"));
-        if usable && !removed {
+        if usable && !removed && record.before_pods.is_empty() {
             return None;
         }
         let state = match (removed, record.state.as_str()) {
             (true, _) => "it is being taken away".into(),
+            (false, _) if usable => format!("pods need {} first", record.before_pods.join(", ")),
             (false, "") => refused.unwrap_or_else(|| record.message.clone()),
             (false, state) => state.to_owned(),
         };

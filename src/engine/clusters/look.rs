@@ -89,6 +89,7 @@ impl Looker<'_> {
             scope: &self.account.scope,
             declared,
             at_once: self.at_once,
+            sweep: false,
         }
     }
 
@@ -99,7 +100,8 @@ impl Looker<'_> {
         let mut reading = Reading::default();
         for round in 0..MOST_ROUNDS {
             let all = self.memory.with_former(&declared.resources);
-            let more = self.reader(&all).read().await;
+            let sweep = !self.memory.swept && !self.wanted.removed;
+            let more = Reader { sweep, ..self.reader(&all) }.read().await;
             for (kind, calls) in more.calls {
                 for (operation, count) in calls {
                     *reading.calls.entry(kind).or_default().entry(operation).or_default() += count;

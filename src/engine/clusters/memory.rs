@@ -3,7 +3,7 @@
 use super::attempts::Attempts;
 use crate::ports::ClusterRecord;
 use crate::provision::Applied;
-use crate::provision::resource::{Key, Resource, Scope};
+use crate::provision::resource::{Key, Live, Resource, Scope};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +31,9 @@ pub struct Memory {
     pub attempts: Attempts,
     /// Whether versions are moving, so that the inside of the cluster is looked at.
     pub moving: bool,
+    /// Whether all in the cluster that carries our marks was looked for once since this memory began: what was declared
+    /// before it is known to nobody else.
+    pub swept: bool,
 }
 
 /// A map with keys that are no strings, as JSON has it.
@@ -58,6 +61,7 @@ impl Memory {
             granted: part(record, "granted"),
             attempts: part(record, "attempts"),
             moving: part(record, "moving"),
+            swept: part(record, "swept"),
         }
     }
 
@@ -76,10 +80,26 @@ impl Memory {
             ("granted", serde_json::to_value(&self.granted)),
             ("attempts", serde_json::to_value(&self.attempts)),
             ("moving", serde_json::to_value(self.moving)),
+            ("swept", serde_json::to_value(self.swept)),
         ];
         // Only maps with string keys in them: they always become JSON.
         record.memory.0 =
             parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.ok()?))).collect();
+    }
+
+    /// Remembers what was found by our marks as if it had been declared: else nobody would find it again.
+    pub fn find(&mut self, live: &Live) {
+        if self.resources.iter().any(|resource| resource.key == live.key) {
+            return;
+        }
+        self.resources.push(Resource {
+            key: live.key.clone(),
+            desired: live.actual.clone(),
+            tags: BTreeMap::new(),
+            needs: BTreeSet::new(),
+            declared_at: String::new(),
+            existing: false,
+        });
     }
 
     /// Remembers what is declared. What was declared before and is not yet known to be gone stays known.

@@ -160,7 +160,8 @@ fn settle_destination(kept: &Kept, considered: &Considered, wanted: &Wanted) {
         State::Pending(word) => word == "UPDATING",
         State::Deleting | State::Failed(_) => false,
     });
-    if usable && !wanted.removed {
+    let waits = report::before_pods(&kept.record().revision, &considered.plan);
+    if usable && !wanted.removed && waits.is_empty() {
         kept.context.destinations.ready(&kept.name);
     }
 }

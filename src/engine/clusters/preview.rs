@@ -8,7 +8,8 @@ use crate::engine::coordinate::Coordinator;
 use crate::model::ClusterSpec;
 use crate::model::event::FieldDrift;
 use crate::model::plan::Verdict;
-use crate::provision::resource::{Kind, Owner};
+use crate::ports::DriftedField;
+use crate::provision::resource::Kind;
 use crate::provision::upgrade::Course;
 use crate::provision::{Step, StepAction, estimate};
 use serde::Serialize;
@@ -41,7 +42,7 @@ pub struct ClusterPreview {
     /// Where the cluster is on its way to another version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub course: Option<Course>,
-    /// What is neither declared nor ours: it stays.
+    /// What is not declared and stays all the same: what is not ours, and what the file names by its id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undeclared: Vec<String>,
     /// What controllers in the cluster made in AWS and has to go first.
@@ -87,6 +88,19 @@ pub struct StepPreview {
 }
 
 impl ClusterPreview {
+    /// Fills in who made a drift and when, where the daemon learned it from the audit log.
+    pub fn trace(&mut self, known: &[DriftedField]) {
+        for step in &mut self.steps {
+            for field in step.fields.iter_mut().chain(&mut step.reported) {
+                let found =
+                    known.iter().find(|known| known.resource == step.resource && known.field == field.path);
+                if let Some(known) = found.filter(|known| known.live == field.live) {
+                    (field.manager, field.time) = (known.by.clone(), known.at.clone());
+                }
+            }
+        }
+    }
+
     fn of(kept: &Kept, considered: &Considered) -> Self {
         let Considered { account, found, plan, .. } = considered;
         let scope = &account.scope;
@@ -105,7 +119,6 @@ impl ClusterPreview {
             undeclared: plan
                 .undeclared
                 .iter()
-                .filter(|undeclared| undeclared.owner != Owner::Ours)
                 .map(|undeclared| format!("{} ({}): {}", undeclared.key, undeclared.id, undeclared.words))
                 .collect(),
             leftovers: found

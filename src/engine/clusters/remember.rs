@@ -2,7 +2,8 @@
 
 use super::decide::{Considered, is_for};
 use super::kept::{Kept, Wanted};
-use crate::provision::resource::{Difference, Key, Kind};
+use crate::provision::eks::service_account::SWEPT;
+use crate::provision::resource::{Difference, Key, Kind, Owner};
 use crate::provision::{CloudPlan, StepAction};
 use std::collections::BTreeSet;
 
@@ -25,6 +26,11 @@ pub(super) fn remember(kept: &Kept, wanted: &Wanted, considered: &Considered) {
     let memory = &mut state.memory;
     memory.scope = Some(account.scope.clone());
     memory.role_arn.clone_from(&wanted.access.role_arn);
+    if snapshot.facts.contains_key(SWEPT) {
+        memory.swept = true;
+        let ours = snapshot.live.values().filter(|live| live.key.kind == Kind::ServiceAccount);
+        ours.filter(|live| live.owner == Owner::Ours).for_each(|live| memory.find(live));
+    }
     if found.refused().is_none() {
         let is_there = |key: &Key| {
             snapshot.live.contains_key(key) || snapshot.unread.contains_key(&key.kind) || wanted.removed

@@ -45,6 +45,7 @@ pub fn record(kept: &Kept, seen: &Seen<'_>) -> ClusterRecord {
     record.state = cluster.map(|live| output(live, "status")).unwrap_or_default();
     record.resources = seen.found.staged.resources.len();
     record.under_way = state.progress.shown();
+    record.before_pods = before_pods(&record.revision, seen.plan);
     record.waiting = waiting(seen.plan);
     record.drift = drift(seen.plan);
     state.trails.fill(&mut record.drift);
@@ -103,6 +104,14 @@ fn target(record: &ClusterRecord, wanted: &Wanted) -> String {
     } else {
         wanted.revision.clone()
     }
+}
+
+/// What applications wait for. Where everything was in place once they run, and nothing new holds them up.
+pub fn before_pods(revision: &str, plan: &CloudPlan) -> Vec<String> {
+    if !revision.is_empty() {
+        return Vec::new();
+    }
+    plan.before_pods().iter().map(ToString::to_string).collect()
 }
 
 fn pending(cluster: Option<&Live>) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::model::cloud::Call;
 use crate::ports::{Cloud, CloudFailure, CloudFailureKind};
+use crate::provision::eks::service_account::SWEEP;
 use crate::provision::resource::{Driver, Kind, Resource, Scope, Snapshot};
 use futures::StreamExt as _;
 use serde_json::Value;
@@ -49,12 +50,17 @@ pub struct Reader<'a> {
     pub declared: &'a [Resource],
     /// Calls under way at once.
     pub at_once: usize,
+    /// Nobody remembers what was declared once: what is found by its name only is looked for by our marks.
+    pub sweep: bool,
 }
 
 impl Reader<'_> {
     /// Reads everything.
     pub async fn read(&self) -> Reading {
         let mut reading = Reading::default();
+        if self.sweep {
+            reading.snapshot.facts.insert(SWEEP.to_owned(), Value::Bool(true));
+        }
         for driver in self.drivers {
             self.read_kind(*driver, &mut reading).await;
         }

@@ -86,6 +86,11 @@ impl Trails {
         asked
     }
 
+    /// When the next question is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.waiting.values().filter_map(Waiting::due).min()
+    }
+
     /// Matches what the log told; gives what is known now, by resource. What was asked for often enough is given up.
     pub fn answered(&mut self, changes: &[Change]) -> Vec<(String, Vec<FieldDrift>)> {
         let mut traced = Vec::new();
@@ -159,7 +164,8 @@ pub(super) fn note(
     }
 }
 
-/// Asks the log where that is due, and tells what it knows. A log that does not answer is no problem of the cluster's.
+/// Asks the log where that is due, tells what it knows, and fills it in where the record tells of the drift. A log that does
+/// not answer is no problem of the cluster's.
 pub(super) async fn ask(kept: &Kept, wanted: &Wanted) {
     let due = kept.state().trails.due(kept.context.clock.now());
     if due.is_empty() {
@@ -178,6 +184,13 @@ pub(super) async fn ask(kept: &Kept, wanted: &Wanted) {
         }
     }
     let traced = kept.state().trails.answered(&changes);
+    if traced.is_empty() {
+        return;
+    }
+    let mut record = kept.record();
+    kept.state().trails.fill(&mut record.drift);
+    // What cannot be stored now is stored with the next pass.
+    let _ = kept.put(record).await;
     for (resource, fields) in traced {
         kept.emit(What::ResourceTraced { resource, fields });
     }

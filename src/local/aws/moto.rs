@@ -26,11 +26,12 @@ use crate::local::progress::Report;
 use crate::local::release::RELEASES;
 
 /// The program: moto, stricter where we rely on refusals, with what it lacks. The first one is run.
-const PROGRAM: [(&str, &str); 4] = [
+const PROGRAM: [(&str, &str); 5] = [
     ("server.py", include_str!("../../../deploy/local/aws/server.py")),
     ("operations.py", include_str!("../../../deploy/local/aws/operations.py")),
     ("trail.py", include_str!("../../../deploy/local/aws/trail.py")),
     ("ground.py", include_str!("../../../deploy/local/aws/ground.py")),
+    ("tokens.py", include_str!("../../../deploy/local/aws/tokens.py")),
 ];
 /// How long it may take to listen. It loads half a hundred modules; a loaded machine is slow.
 const START_LIMIT: Duration = Duration::from_secs(90);

@@ -29,6 +29,71 @@ pub struct Facts {
     pub kinds: BTreeMap<String, usize>,
     /// Addresses of managed prefix lists, by id.
     pub prefix_lists: BTreeMap<String, Vec<String>>,
+    /// Who may log in by objects of the source cluster.
+    pub mappings: Vec<AccessMapping>,
+    /// Roles that pods of the source cluster get by an annotation.
+    pub pod_roles: Vec<PodRole>,
+}
+
+impl Facts {
+    /// These facts, and of others what these say nothing of.
+    #[must_use]
+    pub fn completed_by(self, other: Self) -> Self {
+        macro_rules! filled {
+            ($($field:ident),+) => {
+                Self {
+                    region: self.region.or(other.region),
+                    $($field: if self.$field.is_empty() { other.$field } else { self.$field },)+
+                }
+            };
+        }
+        filled!(
+            zones,
+            vpcs,
+            subnets,
+            groups,
+            versions,
+            instance_types,
+            instance_profiles,
+            namespaces,
+            kinds,
+            prefix_lists,
+            mappings,
+            pod_roles
+        )
+    }
+}
+
+/// A mapping of the IAM authenticator that stands in an object of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AccessMapping {
+    /// The object: `ConfigMap kube-system/aws-auth`.
+    pub subject: String,
+    /// Where in it, as a pointer: `/data/mapRoles/0`.
+    pub field: String,
+    /// Role or user; of an account, its number.
+    pub arn: String,
+    /// Name in Kubernetes, perhaps with the authenticator's placeholders.
+    pub username: String,
+    /// Groups in Kubernetes.
+    pub groups: Vec<String>,
+}
+
+/// A role that pods get by the annotation of kube2iam and kiam.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodRole {
+    /// Namespace.
+    pub namespace: String,
+    /// Their service account.
+    pub service_account: String,
+    /// The role: its ARN, or its name where nothing that was read tells the ARN.
+    pub role: String,
+    /// The workloads whose pods have it: `Deployment shop/web`.
+    pub workloads: BTreeSet<String>,
+    /// Workloads of the same service account whose pods have none.
+    pub without: BTreeSet<String>,
 }
 
 /// A VPC.

@@ -18,7 +18,7 @@ mod rules_context;
 mod table;
 mod translate;
 
-pub use facts::{EksVersion, Facts, GroupSize, InstanceType, Subnet, Vpc};
+pub use facts::{AccessMapping, EksVersion, Facts, GroupSize, InstanceType, PodRole, Subnet, Vpc};
 pub use rules_context::rules_context;
 pub use translate::labels::{LabelFate, node_label};
 pub use translate::names::{cluster_name, node_group_name};

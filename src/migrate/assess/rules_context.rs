@@ -7,12 +7,12 @@ use super::context::Context;
 use super::facts::Facts;
 use super::translate::access::{self, Group};
 use super::translate::block::Block;
-use super::translate::groups::label_value;
+use super::translate::groups::{declared_labels, label_value, values_of};
 use super::translate::identity::{minor, source_minor};
 use super::translate::instances::is_node_group;
-use super::translate::labels::{INSTANCE_GROUP, LabelFate, node_label};
+use super::translate::labels::{INSTANCE_GROUP, LabelFate, node_label, node_label_value};
 use super::translate::names::{cluster_name, node_group_name};
-use super::translate::{identity, network};
+use super::translate::{identity, network, pod_roles};
 use crate::model::cluster_config::ClusterConfig;
 use crate::model::kops::KopsState;
 use crate::transform::{Context as Rules, Identity, Side};
@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 /// What the rules on objects have to know of a move: `state`, `facts` and `choices` as they were assessed, and the
 /// ClusterConfig that came of them; none where Blockers stand before it, and then only its name is known of the target.
 ///
-/// Open for the caller: what stands still for now, mappings of images and classes, roles of service accounts (their ARNs
-/// are known once they are made), what the two API servers serve, and the names of the migration and its wave.
+/// Open for the caller: what stands still for now, mappings of images and classes, roles that are made anew (their ARNs
+/// are known then), what the two API servers serve, and the names of the migration and its wave.
 #[must_use]
 pub fn rules_context(
     state: &KopsState,
@@ -38,6 +38,7 @@ pub fn rules_context(
         node_groups: node_groups(&context, config),
         node_labels: node_labels(&context),
         identities: identities(&context),
+        roles: pod_roles::planned(&context),
         network_policies: network::provider(&context).is_some_and(|(_, enforces)| enforces),
         ..Rules::default()
     }
@@ -107,12 +108,20 @@ fn node_labels(context: &Context<'_>) -> BTreeMap<String, String> {
     for group in context.state.node_groups().filter(|group| is_node_group(context, group)) {
         let old = format!("kops.k8s.io/instancegroup={}", group.name);
         labels.insert(old, format!("{INSTANCE_GROUP}={}", label_value(&group.name)));
-        for (key, _) in group.at("nodeLabels").as_object().into_iter().flatten() {
-            // The group's own name as kops has it is said above.
-            if let LabelFate::Rewrite(new) = node_label(key)
-                && new != INSTANCE_GROUP
-            {
-                labels.insert(key.clone(), new);
+        for (key, value) in declared_labels(group) {
+            let new = match node_label(key) {
+                LabelFate::Keep => key.to_owned(),
+                // The group's own name as kops has it is said above.
+                LabelFate::Rewrite(new) if new != INSTANCE_GROUP => new,
+                LabelFate::Rewrite(_) | LabelFate::Drop(_) => continue,
+            };
+            if new != key {
+                labels.insert(key.to_owned(), new.clone());
+            }
+            if value.is_empty() {
+                let all = values_of(context, key);
+                let value = node_label_value("", all.iter().map(String::as_str));
+                labels.insert(format!("{key}="), format!("{new}={value}"));
             }
         }
     }
@@ -122,18 +131,14 @@ fn node_labels(context: &Context<'_>) -> BTreeMap<String, String> {
 /// Groups and users of the IAM authenticator's mappings that EKS knows under other names, or not at all.
 fn identities(context: &Context<'_>) -> BTreeMap<String, Identity> {
     let mut identities = BTreeMap::new();
-    for (index, mapping) in context.state.items("authentication.aws.identityMappings").iter().enumerate() {
-        if let Some(name) = mapping["username"].as_str()
-            && !name.is_empty()
-            && access::username(name).is_none()
-        {
+    for mapping in access::mappings(context) {
+        let name = mapping.username;
+        if !name.is_empty() && access::username(name).is_none() {
             let why = "EKS keeps user names that begin so to itself and names the user by the ARN: bind a group of the entry";
             identities.insert(format!("User {name}"), Identity::Drop(why.to_owned()));
         }
-        for (nth, name) in mapping["groups"].as_array().into_iter().flatten().enumerate() {
-            let Some(name) = name.as_str() else { continue };
-            let path = format!("authentication.aws.identityMappings.{index}.groups.{nth}");
-            let fate = match access::group(context, name, &context.pointer(&path)) {
+        for (name, pointer) in &mapping.groups {
+            let fate = match access::group_of(context, &mapping.subject, name, pointer) {
                 Group::Renamed(new) => Identity::Rename(new),
                 Group::Dropped => Identity::Drop("as chosen, nobody is in the group in EKS".to_owned()),
                 // The rules know these by themselves.

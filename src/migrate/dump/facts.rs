@@ -1,5 +1,6 @@
 //! The facts of an account and of the source cluster that an assessment asks for, from what was read.
 
+use super::identities;
 use super::inventory::Inventory;
 use crate::migrate::assess::{EksVersion, Facts, GroupSize, InstanceType, Subnet, Vpc};
 use crate::migrate::decommission::{AwsReads, list, member, tags, text};
@@ -27,6 +28,8 @@ pub fn facts(inventory: &Inventory, kops: Option<&KopsState>) -> Facts {
         namespaces: inventory.of_kind("", "Namespace").map(|namespace| namespace.name().to_owned()).collect(),
         kinds: inventory.custom_kinds(),
         prefix_lists: prefix_lists(reads),
+        mappings: identities::mappings(inventory),
+        pod_roles: identities::pod_roles(inventory),
     }
 }
 

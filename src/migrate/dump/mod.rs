@@ -14,6 +14,7 @@ mod content;
 mod drift;
 mod facts;
 mod format;
+mod identities;
 mod inventory;
 mod kinds;
 mod kops_files;

@@ -1,10 +1,8 @@
 //! What an assessment amounts to, as documents that one commits.
 
-use super::{Overview, Wave};
-use crate::migrate::assess::rules_context;
-use crate::migrate::dump::{Inventory, facts};
+use super::{Given, Overview, Wave};
+use crate::migrate::dump::Inventory;
 use crate::model::application::API_VERSION;
-use crate::transform::Identity;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -25,12 +23,7 @@ pub struct Documents {
 /// The ClusterConfig, the Cluster document that keeps it, and the skeleton of the Migration. Without a ClusterConfig
 /// there is nothing to commit: Blockers have to go first.
 #[must_use]
-pub fn documents(
-    overview: &Overview,
-    inventory: &Inventory,
-    names: &Names,
-    choices: &BTreeMap<String, String>,
-) -> Documents {
+pub fn documents(overview: &Overview, inventory: &Inventory, names: &Names, given: &Given) -> Documents {
     let Some(config) = &overview.assessment.config else { return Documents::default() };
     let name = &config.metadata.name;
     let label = dns_label(name);
@@ -42,7 +35,7 @@ pub fn documents(
         "metadata": {"name": label},
         "spec": {"eks": {"name": name, "region": region}, "clusterConfig": path},
     });
-    let migration = migration(overview, inventory, names, choices, &label, &region);
+    let migration = migration(overview, inventory, names, given, &label, &region);
     let config = serde_json::to_value(config).expect("a ClusterConfig is plain data");
     Documents {
         files: BTreeMap::from([
@@ -58,7 +51,7 @@ fn migration(
     overview: &Overview,
     inventory: &Inventory,
     names: &Names,
-    choices: &BTreeMap<String, String>,
+    given: &Given,
     target: &str,
     region: &str,
 ) -> Value {
@@ -69,8 +62,11 @@ fn migration(
             "stateStore": store.place, "clusterName": overview.assessment.cluster, "region": region,
         });
     }
+    let calls: Vec<Value> =
+        given.calls.iter().map(|call| json!({"from": call.from, "to": call.to})).collect();
+    let mapping = serde_json::to_value(super::mapping::mapping(&overview.rules)).expect("a mapping is texts");
     let wave = |wave: &Wave| json!({"name": wave.name, "namespaces": wave.namespaces});
-    let mut document = json!({
+    json!({
         "apiVersion": API_VERSION,
         "kind": "Migration",
         "metadata": {"name": target},
@@ -79,41 +75,16 @@ fn migration(
             "target": {"cluster": target},
             "stage": "Inventory",
             "waves": overview.waves.iter().map(wave).collect::<Vec<_>>(),
-            "choices": choices,
+            "mapping": mapping,
+            "edges": calls,
+            "choices": given.choices,
         },
-    });
-    let mapping = mapping(overview, inventory, choices);
-    if mapping.as_object().is_some_and(|mapping| !mapping.is_empty()) {
-        document["spec"]["mapping"] = mapping;
-    }
-    document
-}
-
-/// What has another name in the target: the daemon reads objects, and no specs, so that the document has to say it.
-fn mapping(overview: &Overview, inventory: &Inventory, choices: &BTreeMap<String, String>) -> Value {
-    let Ok(kops) = inventory.kops() else { return json!({}) };
-    let facts = facts(inventory, Some(&kops));
-    let rules = rules_context(&kops, &facts, choices, overview.assessment.config.as_ref());
-    let mut node_groups = rules.node_groups;
-    node_groups.retain(|old, new| *old != *new);
-    let identities: BTreeMap<String, String> = rules
-        .identities
-        .into_iter()
-        .map(|(who, fate)| match fate {
-            Identity::Rename(new) => (who, new),
-            Identity::Drop(_) => (who, String::new()),
-        })
-        .collect();
-    let mut mapping = json!({});
-    let all = [("nodeGroups", node_groups), ("nodeLabels", rules.node_labels), ("identities", identities)];
-    for (name, map) in all.into_iter().filter(|(_, map)| !map.is_empty()) {
-        mapping[name] = json!(map);
-    }
-    mapping
+    })
 }
 
 /// A name of EKS as documents take it: lower case, digits and hyphens, 63 characters at most (RFC 1123).
-fn dns_label(name: &str) -> String {
+#[must_use]
+pub fn dns_label(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let plain: String =
         lower.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();

@@ -10,24 +10,31 @@
 
 mod choices;
 mod documents;
+mod exported;
+mod mapping;
 mod moved;
 mod outside;
+mod page;
 mod places;
 mod waves;
 
-pub use documents::{Documents, Names, documents};
+pub use documents::{Documents, Names, dns_label, documents};
+pub use exported::exported;
 pub use moved::{context, context_of_objects};
+pub use page::page;
 pub use waves::Wave;
 
 use super::assess::packing::Packing;
 use super::assess::{Assessment, Facts, assess};
 use super::calls::outside::Reference;
+use super::calls::{Declared, Graph};
 use super::dump::{Drifted, Inventory, Unread, drift, facts};
 use super::own::{Classified, Whose, classify};
 use super::owner::{Owned, OwnerClass, Sources, owners};
 use super::verdict::{Level, Verdict};
 use crate::model::Object;
 use crate::model::kops::{KopsState, ReadError};
+use crate::transform::Context;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +49,10 @@ pub struct Overview {
     pub owned: Vec<Owned>,
     /// Namespaces that move together, as they are proposed: no call is cut.
     pub waves: Vec<Wave>,
+    /// Who calls whom.
+    pub calls: Graph,
+    /// What the rules on objects are told.
+    pub rules: Context,
     /// Things outside that name the cluster.
     pub outside: Vec<Reference>,
     /// Where everything would run; none where nodes, pods or the config are missing.
@@ -82,6 +93,19 @@ impl Overview {
     }
 }
 
+/// What is known beside what was read.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Facts of the account, which count before those of the inventory.
+    pub facts: Facts,
+    /// Choices that people recorded, as in [`assess`].
+    pub choices: BTreeMap<String, String>,
+    /// Where objects are declared, as far as somebody told.
+    pub sources: Sources,
+    /// Calls that no object shows.
+    pub calls: Vec<Declared>,
+}
+
 /// Assesses everything that was read. `given` are facts that count before those of the inventory; `choices` are those
 /// that people recorded, as in [`assess`].
 ///
@@ -92,27 +116,37 @@ pub fn overview(
     given: Option<&Facts>,
     choices: &BTreeMap<String, String>,
 ) -> Result<Overview, ReadError> {
+    let facts = given.cloned().unwrap_or_default();
+    overview_with(inventory, &Given { facts, choices: choices.clone(), ..Given::default() })
+}
+
+/// The same with everything that is known beside.
+///
+/// # Errors
+/// [`ReadError`] where the inventory has no kops cluster.
+pub fn overview_with(inventory: &Inventory, given: &Given) -> Result<Overview, ReadError> {
+    let choices = &given.choices;
     let kops = inventory.kops()?;
     let read = facts(inventory, Some(&kops));
-    let facts = given.cloned().unwrap_or(read);
+    let facts = given.facts.clone().completed_by(read);
     // Choices about objects are no questions of the specs': what answers neither is told at the end.
     let mut assessment = assess(&kops, &facts, choices);
     let drift = drift(inventory);
     let mut overview = Overview { unread: inventory.unread.clone(), ..Overview::default() };
+    overview.rules = moved::context(inventory, &kops, &facts, choices, &assessment);
     let mut verdicts: Vec<Verdict> = drift.iter().map(Drifted::verdict).collect();
     let mut used = BTreeSet::new();
     if !inventory.objects.is_empty() {
         overview.objects = classified(inventory, &kops, choices, &mut used);
         let moving = moving(inventory, &overview.objects);
         let target = super::assess::cluster_name(&kops.cluster.name);
-        overview.owned = owners(&moving, &Sources { target, ..Sources::default() });
-        let context = moved::context(inventory, &kops, &facts, choices, &assessment);
-        verdicts.extend(moved::verdicts(&overview.objects, &moving, &context));
-        let graph = inventory.calls(&[]);
-        overview.waves = waves::proposed(&graph, &moving);
-        verdicts.extend(waves::verdicts(&graph, &overview.waves));
+        overview.owned = owners(&moving, &Sources { target, ..given.sources.clone() });
+        verdicts.extend(moved::verdicts(&overview.objects, &moving, &overview.rules));
+        overview.calls = inventory.calls(&given.calls);
+        overview.waves = waves::proposed(&overview.calls, &moving);
+        verdicts.extend(waves::verdicts(&overview.calls, &overview.waves));
         if let Some(config) = &assessment.config {
-            let placed = places::pack(inventory, &overview.objects, config, &facts);
+            let placed = places::pack(inventory, &overview.objects, config, &facts, &overview.rules);
             verdicts.extend(placed.verdicts);
             overview.packing = placed.packing;
         }

@@ -7,6 +7,7 @@ use crate::migrate::own::{Class, Classified};
 use crate::migrate::verdict::Verdict;
 use crate::model::ResourceId;
 use crate::model::cluster_config::ClusterConfig;
+use crate::transform::{Context, rescheduled};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,12 +35,14 @@ pub(super) struct Placed {
     pub(super) verdicts: Vec<Verdict>,
 }
 
-/// Packs the users' pods, their DaemonSets and those of the add-ons on the groups of the config.
+/// Packs the users' pods, their DaemonSets and those of the add-ons on the groups of the config. Selectors are as the
+/// rules make them.
 pub(super) fn pack(
     inventory: &Inventory,
     classified: &[Classified],
     config: &ClusterConfig,
     facts: &Facts,
+    rules: &Context,
 ) -> Placed {
     let users: BTreeSet<&ResourceId> =
         classified.iter().filter(|one| super::is_users(one)).map(|one| &one.id).collect();
@@ -48,8 +51,8 @@ pub(super) fn pack(
     let pods = inventory.of_kind("", "Pod").filter(|pod| users.contains(&pod.id()));
     let sets = inventory.of_kind("apps", "DaemonSet").filter(|set| ported.contains(&set.id()));
     let mut demand = Demand {
-        pods: pods.map(|pod| pod.body().clone()).collect(),
-        daemon_sets: sets.map(|set| set.body().clone()).collect(),
+        pods: pods.map(|pod| rescheduled(pod.body(), rules)).collect(),
+        daemon_sets: sets.map(|set| rescheduled(set.body(), rules)).collect(),
         volume_zones: volume_zones(inventory),
     };
     if demand.pods.is_empty() {

@@ -4,6 +4,8 @@ use super::api::{
     create_input, describe, differs, eks, fixed, list, live, only, sorted, strings, tag_differences, text,
 };
 use crate::model::cloud::{Call, Service};
+use crate::model::document::nearest;
+use crate::provision::network::Problem;
 use crate::provision::resource::{
     Difference, Driver, Key, Kind, Live, Mend, Owner, Resource, Scope, Snapshot, State, TOKEN,
 };
@@ -13,6 +15,37 @@ use std::collections::BTreeMap;
 /// The member that holds the policies; CreateAccessEntry knows none, so each is associated by a call of its own.
 const POLICIES: &str = "accessPolicies";
 
+/// Fact: the ARNs of all access policies that EKS has.
+const KNOWN_POLICIES: &str = "eks/access-policies";
+
+/// Policies that are declared, with the entries that name them.
+fn declared_policies(declared: &[Resource]) -> impl Iterator<Item = (&Resource, &str)> {
+    let entries = declared.iter().filter(|resource| resource.key.kind == Kind::AccessEntry);
+    entries.flat_map(|entry| {
+        let policies = entry.desired[POLICIES].as_array().into_iter().flatten();
+        policies.filter_map(move |policy| Some((entry, policy["policyArn"].as_str()?)))
+    })
+}
+
+/// Access policies that EKS does not have, where those that it has were read.
+#[must_use]
+pub fn problems(declared: &[Resource], known: &Snapshot) -> Vec<Problem> {
+    let Some(all) = known.facts.get(KNOWN_POLICIES) else { return Vec::new() };
+    let all = strings(all);
+    declared_policies(declared)
+        .filter(|(_, policy)| !all.iter().any(|known| known == policy))
+        .map(|(entry, policy)| {
+            let near = nearest(policy, all.iter().map(String::as_str));
+            let hint = near.map_or_else(
+                || "`aws eks list-access-policies` lists those that there are".to_owned(),
+                |near| format!("did you mean {near}?"),
+            );
+            let at = format!("{}/accessPolicies", entry.declared_at);
+            Problem::refused(at, format!("EKS has no access policy {policy}; {hint}"))
+        })
+        .collect()
+}
+
 /// Reads, makes and changes access entries.
 pub struct AccessEntryDriver;
 
@@ -21,16 +54,19 @@ impl Driver for AccessEntryDriver {
         Kind::AccessEntry
     }
 
-    fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
+    fn reads(&self, scope: &Scope, known: &Snapshot, declared: &[Resource]) -> Vec<Call> {
+        let names_policies = declared_policies(declared).next().is_some();
+        let mut calls: Vec<Call> =
+            names_policies.then(|| eks("ListAccessPolicies", json!({}))).into_iter().collect();
         // Where logins are decided by the ConfigMap alone, EKS refuses to list entries.
         let mode = known
             .live
             .get(&Key::new(Kind::Cluster, scope.cluster.as_str()))
             .map(|cluster| text(&cluster.actual["accessConfig"], "authenticationMode").to_owned());
-        if mode.as_deref() == Some("CONFIG_MAP") {
-            return Vec::new();
+        if mode.as_deref() != Some("CONFIG_MAP") {
+            calls.extend(list(scope, known, "ListAccessEntries"));
         }
-        list(scope, known, "ListAccessEntries")
+        calls
     }
 
     fn absorb(
@@ -42,6 +78,12 @@ impl Driver for AccessEntryDriver {
         into: &mut Snapshot,
     ) -> Vec<Call> {
         match call.operation.as_str() {
+            "ListAccessPolicies" => {
+                let all = answer["accessPolicies"].as_array().into_iter().flatten();
+                let arns: Vec<&str> = all.map(|policy| text(policy, "arn")).collect();
+                into.facts.insert(KNOWN_POLICIES.to_owned(), json!(arns));
+                Vec::new()
+            }
             "ListAccessEntries" => {
                 describe(scope, answer, "accessEntries", "DescribeAccessEntry", "principalArn")
             }

@@ -37,7 +37,10 @@ pub fn schema_fact(addon: &str, version: &str) -> String {
 pub fn is_catalogue(call: &Call) -> bool {
     matches!(
         call.operation.as_str(),
-        "DescribeAddonVersions" | "DescribeAddonConfiguration" | "DescribeClusterVersions"
+        "DescribeAddonVersions"
+            | "DescribeAddonConfiguration"
+            | "DescribeClusterVersions"
+            | "ListAccessPolicies"
     )
 }
 
@@ -52,7 +55,11 @@ impl Driver for AddonDriver {
     fn reads(&self, scope: &Scope, known: &Snapshot, declared: &[Resource]) -> Vec<Call> {
         let mut calls = Vec::new();
         let cluster = known.live.get(&Key::new(Kind::Cluster, scope.cluster.as_str()));
-        let current = cluster.and_then(|live| Minor::parse(text(&live.actual, "version")));
+        // Before there is a cluster the version of the file tells which add-ons there are: a mistake is told before it is
+        // made, and not ten minutes later.
+        let to_come = declared.iter().find(|each| each.key.kind == Kind::Cluster).map(|each| &each.desired);
+        let version = cluster.map(|live| &live.actual).or(to_come).map(|cluster| text(cluster, "version"));
+        let current = version.and_then(Minor::parse);
         for addon in declared.iter().filter(|resource| resource.key.kind == Kind::Addon) {
             for version in current.into_iter().flat_map(|current| targets(declared, &addon.desired, current))
             {
@@ -106,7 +113,13 @@ impl Driver for AddonDriver {
                 let (addon, kubernetes) =
                     (text(&call.input, "addonName"), text(&call.input, "kubernetesVersion"));
                 into.facts.insert(versions_fact(addon, kubernetes), versions(answer, addon, kubernetes));
-                Vec::new()
+                let wanted = declared.iter().find(|each| each.key == Key::new(Kind::Addon, addon));
+                let is_first = !into.live.keys().any(|key| key.kind == Kind::Cluster);
+                wanted
+                    .filter(|_| is_first)
+                    .and_then(|wanted| schema(wanted, into, None))
+                    .into_iter()
+                    .collect()
             }
             "DescribeAddonConfiguration" => {
                 let (addon, version) = (text(answer, "addonName"), text(answer, "addonVersion"));
@@ -313,10 +326,36 @@ pub fn canonical(values: &Value) -> Value {
     }
 }
 
-/// Settings of add-ons that do not fit the schema of their version, where that was read. A schema in words that are not
-/// known here is EKS's own to check.
+/// Add-ons that EKS does not have, and settings of add-ons that do not fit the schema of their version, where that was
+/// read. A schema in words that are not known here is EKS's own to check.
 #[must_use]
 pub fn problems(declared: &[Resource], known: &Snapshot) -> Vec<Problem> {
+    let mut problems = unknown(declared, known);
+    problems.extend(misfits(declared, known));
+    problems
+}
+
+/// Add-ons of which EKS has no version, of those that are not there.
+fn unknown(declared: &[Resource], known: &Snapshot) -> Vec<Problem> {
+    let absent =
+        declared.iter().filter(|each| each.key.kind == Kind::Addon && !known.live.contains_key(&each.key));
+    absent
+        .filter_map(|addon| {
+            let of_addon = versions_fact(&addon.key.name, "");
+            let mut facts = known.facts.iter().filter(|(fact, _)| fact.starts_with(&of_addon)).peekable();
+            facts.peek()?;
+            facts.all(|(_, versions)| versions.as_array().is_none_or(Vec::is_empty)).then(|| {
+                let words = format!(
+                    "EKS has no add-on {} for the cluster's version: `aws eks describe-addon-versions` lists those that there are",
+                    addon.key.name
+                );
+                Problem::refused(addon.declared_at.as_str(), words)
+            })
+        })
+        .collect()
+}
+
+fn misfits(declared: &[Resource], known: &Snapshot) -> Vec<Problem> {
     declared
         .iter()
         .filter(|resource| resource.key.kind == Kind::Addon)

@@ -12,6 +12,8 @@ pub mod aside {
     pub const CREATE: &str = "$create";
     /// Members for update calls only: `force`, `rollbackConfig`.
     pub const UPDATE: &str = "$update";
+    /// What is asked of a node group that has no launch template and that only one could give, by the file's names.
+    pub const BY_TEMPLATE: &str = "$byTemplate";
 }
 
 /// A call of EKS.

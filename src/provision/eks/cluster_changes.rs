@@ -13,7 +13,7 @@ pub const LOGS: [&str; 5] = ["api", "audit", "authenticator", "controllerManager
 pub(super) fn differences(desired: &Value, live: &Live) -> Vec<Difference> {
     let mut found = of_settings(desired, live);
     found.extend(of_version(desired, live));
-    found.extend(of_auto_mode(desired, live));
+    found.extend(super::auto_mode::differences(desired, live));
     found.extend(of_logging(desired, live));
     found.extend(of_authentication(desired, live));
     found.extend(of_encryption(desired, live));
@@ -102,35 +102,6 @@ fn of_settings(desired: &Value, live: &Live) -> Vec<Difference> {
                 .filter_map(|field| difference(desired, &live.actual, field, &mend))
                 .collect::<Vec<_>>()
         })
-        .collect()
-}
-
-/// Auto Mode's three switches have to be given together, all on or all off (API reference of UpdateClusterConfig).
-fn of_auto_mode(desired: &Value, live: &Live) -> Vec<Difference> {
-    let Some(compute) = desired.get("computeConfig").filter(|compute| !compute.is_null()) else {
-        return Vec::new();
-    };
-    let on = compute["enabled"] == json!(true);
-    let mend = update(
-        live,
-        json!({
-            "computeConfig": compute,
-            "kubernetesNetworkConfig": {"elasticLoadBalancing": {"enabled": on}},
-            "storageConfig": {"blockStorage": {"enabled": on}},
-        }),
-    );
-    let mut wanted = json!({"computeConfig": {"enabled": on}});
-    let mut actual =
-        json!({"computeConfig": {"enabled": live.actual["computeConfig"]["enabled"] == json!(true)}});
-    if on {
-        for member in ["nodePools", "nodeRoleArn"] {
-            wanted["computeConfig"][member] = compute[member].clone();
-            actual["computeConfig"][member] = live.actual["computeConfig"][member].clone();
-        }
-    }
-    ["/computeConfig/enabled", "/computeConfig/nodePools", "/computeConfig/nodeRoleArn"]
-        .iter()
-        .filter_map(|field| difference(&wanted, &actual, field, &mend))
         .collect()
 }
 

@@ -6,7 +6,7 @@ use crate::provision::resource::{Difference, Driver, Key, Kind, Live, Resource, 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const LISTING: Listing = Listing {
+static LISTING: Listing = Listing {
     list: "ListFargateProfiles",
     items: "fargateProfileNames",
     describe: "DescribeFargateProfile",
@@ -23,19 +23,8 @@ impl Driver for FargateProfileDriver {
         Kind::FargateProfile
     }
 
-    fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
-        LISTING.reads(scope, known)
-    }
-
-    fn absorb(
-        &self,
-        scope: &Scope,
-        _declared: &[Resource],
-        call: &Call,
-        answer: &Value,
-        into: &mut Snapshot,
-    ) -> Vec<Call> {
-        LISTING.absorb(scope, call, answer, into)
+    fn listing(&self) -> Option<&'static Listing> {
+        Some(&LISTING)
     }
 
     fn create(

@@ -23,7 +23,7 @@ pub fn key() -> Key {
     Key::new(Kind::IdentityProvider, "oidc")
 }
 
-const LISTING: Listing = Listing {
+static LISTING: Listing = Listing {
     list: "ListIdentityProviderConfigs",
     items: "identityProviderConfigs",
     describe: "DescribeIdentityProviderConfig",
@@ -47,19 +47,8 @@ impl Driver for IdentityProviderDriver {
         Kind::IdentityProvider
     }
 
-    fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
-        LISTING.reads(scope, known)
-    }
-
-    fn absorb(
-        &self,
-        scope: &Scope,
-        _declared: &[Resource],
-        call: &Call,
-        answer: &Value,
-        into: &mut Snapshot,
-    ) -> Vec<Call> {
-        LISTING.absorb(scope, call, answer, into)
+    fn listing(&self) -> Option<&'static Listing> {
+        Some(&LISTING)
     }
 
     fn create(

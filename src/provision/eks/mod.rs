@@ -6,6 +6,7 @@
 pub mod access_entry;
 pub mod addon;
 pub mod api;
+pub mod auto_mode;
 pub mod cluster;
 pub mod cluster_changes;
 pub mod declare;

@@ -1,7 +1,8 @@
 //! Managed node groups: CreateNodegroup, DescribeNodegroup, UpdateNodegroupConfig, UpdateNodegroupVersion.
 
 use super::api::{
-    Listing, create_input, differs, eks, fixed, live, only, sorted, state, tag_differences, text,
+    Listing, aside, create_input, differs, eks, fixed, live, only, sorted, state, strings, tag_differences,
+    text,
 };
 use crate::model::cloud::Call;
 use crate::provision::resource::{
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 /// What the nodes say of themselves to eksctl's users; put there by eksctl on groups that it made.
 const EKSCTL_LABELS: &str = "alpha.eksctl.io/";
 
-const LISTING: Listing = Listing {
+static LISTING: Listing = Listing {
     list: "ListNodegroups",
     items: "nodegroups",
     describe: "DescribeNodegroup",
@@ -30,19 +31,8 @@ impl Driver for NodegroupDriver {
         Kind::Nodegroup
     }
 
-    fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
-        LISTING.reads(scope, known)
-    }
-
-    fn absorb(
-        &self,
-        scope: &Scope,
-        _declared: &[Resource],
-        call: &Call,
-        answer: &Value,
-        into: &mut Snapshot,
-    ) -> Vec<Call> {
-        LISTING.absorb(scope, call, answer, into)
+    fn listing(&self) -> Option<&'static Listing> {
+        Some(&LISTING)
     }
 
     fn create(
@@ -53,7 +43,7 @@ impl Driver for NodegroupDriver {
         tags: &BTreeMap<String, String>,
         token: &str,
     ) -> Call {
-        eks("CreateNodegroup", create_input(scope, desired, &[], tags, token))
+        eks("CreateNodegroup", create_input(scope, desired, &[aside::BY_TEMPLATE], tags, token))
     }
 
     fn differences(
@@ -69,6 +59,7 @@ impl Driver for NodegroupDriver {
         let mut found = tag_differences(tags, live);
         found.extend(of_config(scope, &desired, live));
         found.extend(of_version(scope, &desired, live));
+        found.extend(by_template(&desired));
         found.extend(fixed(
             &desired,
             &live.actual,
@@ -307,7 +298,7 @@ fn of_version(scope: &Scope, desired: &Value, live: &Live) -> Vec<Difference> {
             input["launchTemplate"]["version"] = live.actual["launchTemplate"]["version"].clone();
         }
     }
-    if desired[super::api::aside::UPDATE]["force"] == json!(true) {
+    if desired[aside::UPDATE]["force"] == json!(true) {
         input["force"] = json!(true);
     }
     let mend = Mend::Rolling(eks("UpdateNodegroupVersion", input), cost(live));
@@ -318,6 +309,23 @@ fn of_version(scope: &Scope, desired: &Value, live: &Live) -> Vec<Difference> {
         mend: mend.clone(),
     }));
     found
+}
+
+/// What the file asks of a group without a launch template, and only one could give.
+fn by_template(desired: &Value) -> Option<Difference> {
+    let asked = strings(&desired[aside::BY_TEMPLATE]);
+    let way_out = format!(
+        "the group was made without a launch template, EKS never gives it one later, and {} needs one: take that out of the \
+         file, or give the group a new name: it is made beside this one, and this one goes, with an approval, when the new \
+         nodes are ready",
+        asked.join(", ")
+    );
+    (!asked.is_empty()).then(|| Difference {
+        field: "/launchTemplate".into(),
+        declared: json!(asked),
+        actual: Value::Null,
+        mend: Mend::Impossible(way_out),
+    })
 }
 
 /// Minutes that EKS takes for a batch of nodes: a new node joins, the old one is drained (15 min at most) and ends.

@@ -8,7 +8,7 @@ use crate::provision::resource::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const LISTING: Listing = Listing {
+static LISTING: Listing = Listing {
     list: "ListPodIdentityAssociations",
     items: "associations",
     describe: "DescribePodIdentityAssociation",
@@ -42,19 +42,8 @@ impl Driver for PodIdentityAssociationDriver {
         Kind::PodIdentityAssociation
     }
 
-    fn reads(&self, scope: &Scope, known: &Snapshot, _declared: &[Resource]) -> Vec<Call> {
-        LISTING.reads(scope, known)
-    }
-
-    fn absorb(
-        &self,
-        scope: &Scope,
-        _declared: &[Resource],
-        call: &Call,
-        answer: &Value,
-        into: &mut Snapshot,
-    ) -> Vec<Call> {
-        LISTING.absorb(scope, call, answer, into)
+    fn listing(&self) -> Option<&'static Listing> {
+        Some(&LISTING)
     }
 
     fn create(

@@ -17,6 +17,11 @@ pub const ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
 /// The label that eksctl puts on what it makes, with our own name.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "portolan");
 
+/// Fact of a snapshot: nobody remembers what was declared once, so that all of ours are looked for.
+pub const SWEEP: &str = "ServiceAccounts: look for all of ours";
+/// Fact of a snapshot: all of ours were looked for.
+pub const SWEPT: &str = "ServiceAccounts: all of ours were looked for";
+
 /// What is declared of an object's metadata.
 const SECTIONS: [&str; 2] = ["labels", "annotations"];
 
@@ -40,7 +45,8 @@ impl Driver for ServiceAccountDriver {
         Kind::ServiceAccount
     }
 
-    /// Each by its name: nothing is asked of clusters that declare none, and never declared any.
+    /// Each by its name: nothing is asked of clusters that declare none, and never declared any. Once, where nobody
+    /// remembers what was declared, all that carry our marks.
     fn reads(&self, _scope: &Scope, known: &Snapshot, declared: &[Resource]) -> Vec<Call> {
         let goes = known.live.values().any(|live| {
             live.key.kind == Kind::Cluster && matches!(live.state, State::Deleting | State::Failed(_))
@@ -49,11 +55,16 @@ impl Driver for ServiceAccountDriver {
             return Vec::new();
         }
         let accounts = declared.iter().filter(|resource| resource.key.kind == Kind::ServiceAccount);
+        let sweep = known.facts.contains_key(SWEEP).then(|| {
+            let (label, value) = MANAGED_BY;
+            call("ListServiceAccounts", json!({"labelSelector": format!("{label}={value}")}))
+        });
         accounts
             .map(|account| {
                 let (namespace, name) = (&account.desired["namespace"], &account.desired["name"]);
                 call("GetServiceAccount", json!({"namespace": namespace, "name": name}))
             })
+            .chain(sweep)
             .collect()
     }
 
@@ -61,10 +72,20 @@ impl Driver for ServiceAccountDriver {
         &self,
         scope: &Scope,
         _declared: &[Resource],
-        _call: &Call,
+        call: &Call,
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
+        if call.operation == "ListServiceAccounts" {
+            let all = answer["items"].as_array().into_iter().flatten();
+            let ours =
+                all.map(|item| found(scope, &item["metadata"])).filter(|live| live.owner == Owner::Ours);
+            for live in ours {
+                into.live.entry(live.key.clone()).or_insert(live);
+            }
+            into.facts.insert(SWEPT.to_owned(), Value::Bool(true));
+            return Vec::new();
+        }
         let live = found(scope, &answer["metadata"]);
         into.live.insert(live.key.clone(), live);
         Vec::new()

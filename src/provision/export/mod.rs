@@ -1,6 +1,7 @@
 //! From a cluster that exists to the file that describes it: a ClusterConfig as eksctl and Portolan read it, also of
 //! clusters that somebody made by hand.
 
+mod accounts;
 pub mod hcl;
 mod node_groups;
 pub mod terraform;
@@ -42,15 +43,32 @@ pub fn calls(snapshot: &Snapshot) -> Vec<Call> {
     ]
 }
 
-/// The ClusterConfig of what was found. `None` without a cluster.
+/// The ClusterConfig of what was found. `accounts` are the ServiceAccounts in the cluster; `None` where nobody could be
+/// asked. `None` without a cluster.
 #[must_use]
-pub fn eksctl(scope: &Scope, snapshot: &Snapshot, answers: &[(Call, Value)]) -> Option<Exported> {
+pub fn eksctl(
+    scope: &Scope,
+    snapshot: &Snapshot,
+    answers: &[(Call, Value)],
+    accounts: Option<&[Value]>,
+) -> Option<Exported> {
     let cluster = cluster(snapshot)?;
     let mut notes: Vec<String> = snapshot
         .unread
         .iter()
         .map(|(kind, reason)| format!("{kind:?} is not in the file: it could not be read: {reason}"))
         .collect();
+    if accounts.is_none() {
+        let words = "the API server did not answer: ServiceAccounts with roles are not in the file (iam.serviceAccounts)";
+        notes.push(words.into());
+    }
+    let of_addons = snapshot
+        .live
+        .values()
+        .filter(|live| live.key.kind == Kind::Addon)
+        .filter_map(|addon| addon.actual["serviceAccountRoleArn"].as_str().map(str::to_owned))
+        .collect();
+    let accounts = accounts::read(accounts.unwrap_or_default(), &of_addons, &mut notes);
     let subnets = Subnets::of(answers);
     let mut config = json!({
         "apiVersion": crate::model::cluster_config::API_VERSION,
@@ -60,7 +78,7 @@ pub fn eksctl(scope: &Scope, snapshot: &Snapshot, answers: &[(Call, Value)]) -> 
             "tags": own_tags(cluster),
         })),
         "vpc": vpc(cluster, &subnets),
-        "iam": iam(cluster, snapshot, has_provider(cluster, answers)),
+        "iam": iam(cluster, snapshot, has_provider(cluster, answers), &accounts),
         "accessConfig": access(cluster, snapshot),
         "addonsConfig": {"disableDefaultAddons": true},
         "addons": list(snapshot, Kind::Addon, addon),
@@ -192,9 +210,12 @@ fn has_provider(cluster: &Live, answers: &[(Call, Value)]) -> bool {
     })
 }
 
-fn iam(cluster: &Live, snapshot: &Snapshot, with_oidc: bool) -> Value {
+fn iam(cluster: &Live, snapshot: &Snapshot, with_oidc: bool, accounts: &accounts::Accounts) -> Value {
     let associations = list(snapshot, Kind::PodIdentityAssociation, |live| {
+        let name = |member: &str| live.actual[member].as_str().unwrap_or_default().to_owned();
+        let made = accounts.made.contains(&(name("namespace"), name("serviceAccount")));
         json!({
+            "createServiceAccount": made.then_some(true),
             "namespace": live.actual["namespace"],
             "serviceAccountName": live.actual["serviceAccount"],
             "roleARN": live.actual["roleArn"],
@@ -206,6 +227,7 @@ fn iam(cluster: &Live, snapshot: &Snapshot, with_oidc: bool) -> Value {
     json!({
         "serviceRoleARN": cluster.actual["roleArn"],
         "withOIDC": with_oidc,
+        "serviceAccounts": if with_oidc { accounts.declared.clone() } else { Vec::new() },
         "podIdentityAssociations": associations,
     })
 }

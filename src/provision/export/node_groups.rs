@@ -54,13 +54,7 @@ pub(super) fn managed(live: &Live, notes: &mut Vec<String>) -> Value {
         Some(id) => {
             group["launchTemplate"] = json!({"id": id, "version": actual["launchTemplate"]["version"]});
         }
-        None => {
-            group["volumeSize"] = actual["diskSize"].clone();
-            notes.push(format!(
-                "node group {name} has no launch template; Portolan gives every group one, and a group keeps what it was made \
-                 with: give it a new name in the file, so that it is replaced, with an approval"
-            ));
-        }
+        None => group["volumeSize"] = actual["diskSize"].clone(),
     }
     match ami_family(actual["amiType"].as_str().unwrap_or_default()) {
         Some(family) => group["amiFamily"] = json!(family),

@@ -169,6 +169,15 @@ impl Table {
         into: &mut Snapshot,
         mut read: impl FnMut(&Found<'_>) -> Option<Read>,
     ) {
+        if call.operation == self.describe {
+            let asked = call.input.get(self.filters);
+            let by_filters = self
+                .existing(declared)
+                .filter(|each| each.desired.get("Filters").is_some_and(|by| Some(by) == asked));
+            let ids: BTreeSet<&str> =
+                items(answer, self.set).into_iter().map(|item| text(item, self.id)).collect();
+            into.facts.extend(by_filters.map(|each| (found_fact(each), json!(ids))));
+        }
         for found in self.found(scope, declared, call, answer) {
             if let Some((actual, outputs, state)) = read(&found) {
                 keep(into, found.live(actual, outputs, state), self.in_use);
@@ -201,6 +210,15 @@ impl Table {
     }
 }
 
+/// Begins the names of resources that stand for whatever carries some tags.
+pub const BY_TAGS: &str = "by tags/";
+
+/// The fact of a snapshot that names all things which an existing resource's `Filters` found, by their ids.
+#[must_use]
+pub fn found_fact(existing: &Resource) -> String {
+    format!("ec2:{} {}", existing.key, existing.desired["Filters"])
+}
+
 /// Puts a found thing into the snapshot. Where one resource is found twice (a create without an answer that was not yet
 /// visible when it was made again), the one in use stays, and the other goes under a name that nobody declares, so that
 /// it is taken away like everything of ours that is not declared.
@@ -214,6 +232,10 @@ pub fn keep(into: &mut Snapshot, found: Live, in_use: fn(&Live) -> bool) {
         into.live.insert(key, found);
         return;
     }
+    if key.name.starts_with(BY_TAGS) {
+        // Many may be looked for under one name; which they are is a fact beside.
+        return;
+    }
     let gone = |live: &Live| matches!(live.state, State::Deleting | State::Failed(_));
     let rank = |live: &Live| (gone(live), live.owner != Owner::Ours, !in_use(live), live.id.clone());
     let (better, mut worse) =
@@ -222,7 +244,7 @@ pub fn keep(into: &mut Snapshot, found: Live, in_use: fn(&Live) -> bool) {
     if worse.state == State::Deleting || worse.owner != Owner::Ours {
         return;
     }
-    worse.key = Key::new(key.kind, format!("{}#{}", key.name, worse.id));
+    worse.key = key.duplicate(&worse.id);
     into.live.insert(worse.key.clone(), worse);
 }
 

@@ -9,7 +9,8 @@ use super::drivers::SELF;
 use super::new_vpc::is_ipv6;
 use super::rules::rule;
 use crate::model::cluster_config::{ClusterConfig, NodeGroupBase};
-use crate::provision::resource::{Key, Kind, Resource, Scope};
+use crate::provision::nodes::needs_template;
+use crate::provision::resource::{Key, Kind, Resource, Scope, Snapshot};
 use serde_json::{Value, json};
 
 const HTTPS: Option<(i64, i64)> = Some((443, 443));
@@ -54,12 +55,18 @@ pub fn allows_ssh(group: &NodeGroupBase) -> bool {
 
 /// All security groups.
 #[must_use]
-pub fn resources(config: &ClusterConfig, scope: &Scope, vpc_id: &Value, vpc_cidr: &Value) -> Vec<Resource> {
+pub fn resources(
+    config: &ClusterConfig,
+    scope: &Scope,
+    known: &Snapshot,
+    vpc_id: &Value,
+    vpc_cidr: &Value,
+) -> Vec<Resource> {
     let groups = Groups { config, scope, vpc_id, vpc_cidr };
     let mut resources = vec![groups.control_plane(), groups.shared_node()];
     for (at, group) in config.managed_node_groups.iter().enumerate() {
-        // A launch template of the person's own says which groups its nodes have.
-        if allows_ssh(&group.base) && group.launch_template.is_none() {
+        // A launch template of the person's own says which groups its nodes have; without any EKS makes one.
+        if allows_ssh(&group.base) && needs_template(group, known) {
             let rules = groups.ssh(&group.base);
             resources.push(groups.of_nodes(&group.base, rules, &format!("/managedNodeGroups/{at}")));
         }

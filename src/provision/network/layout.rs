@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Addresses of a new VPC where the file names none.
 pub const DEFAULT_CIDR: &str = "192.168.0.0/16";
 
+/// Where subnets stand that the file says nothing of, neither of them nor of their zones.
+pub const LAID_OUT_AT: &str = "/vpc";
+
 /// Zones where EKS places no control plane (EKS User Guide, network requirements of VPCs and subnets).
 const REFUSED_ZONES: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 
@@ -283,7 +286,7 @@ fn laid_out(
                 block: Some(block),
                 ipv6_index: u8::try_from(nth).unwrap_or(u8::MAX),
                 spec: AzSubnetSpec::default(),
-                at: if config.availability_zones.is_empty() { "/vpc" } else { "/availabilityZones" }
+                at: if config.availability_zones.is_empty() { LAID_OUT_AT } else { "/availabilityZones" }
                     .to_owned(),
             });
         }

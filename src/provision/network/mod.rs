@@ -2,6 +2,7 @@
 //! clusters; and what controllers leave behind.
 
 pub mod answer;
+mod by_tags;
 mod cidr;
 mod declared;
 mod drivers;
@@ -15,6 +16,7 @@ mod new_vpc;
 mod rules;
 mod selection;
 
+pub use by_tags::found_by_tags;
 pub use cidr::{Ipv4Block, Ipv6Block};
 pub use declared::{
     CERTIFICATE_AUTHORITY, CLUSTER_SECURITY_GROUP, Declared, ENDPOINT, ISSUER, Problem, SERVICE_CIDR, Weight,
@@ -62,7 +64,7 @@ pub fn resources(config: &ClusterConfig, scope: &Scope, known: &Snapshot) -> Dec
         new_vpc::resources(config, scope, &subnets)
     };
     let (vpc_id, vpc_cidr) = vpc_outputs(config, &subnets, existing_vpc);
-    declared.resources.extend(groups::resources(config, scope, &vpc_id, &vpc_cidr));
+    declared.resources.extend(groups::resources(config, scope, known, &vpc_id, &vpc_cidr));
     declared.extend(endpoints::resources(config, scope, known, &subnets, &vpc_id));
     declared
 }

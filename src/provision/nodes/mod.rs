@@ -12,7 +12,7 @@ mod user_data;
 pub use image::{Accelerator, Architecture, accelerator, architecture};
 pub use scaling::{auto_scaling_group, sizes};
 pub use scaling_driver::AutoScalingGroupDriver;
-pub use template::{DEFAULT_VOLUME_SIZE, launch_template, needs_template};
+pub use template::{DEFAULT_VOLUME_SIZE, launch_template, needs_template, only_by_template};
 pub use template_driver::LaunchTemplateDriver;
 
 use crate::model::cluster_config::{ClusterConfig, ManagedNodeGroup};
@@ -39,7 +39,7 @@ pub fn resources(
     let templates = Templates { config, scope, known };
     let mut declared = Declared::default();
     for (nth, group) in config.managed_node_groups.iter().enumerate() {
-        if needs_template(group) {
+        if needs_template(group, known) {
             declared.extend(templates.managed(group, &format!("/managedNodeGroups/{nth}")));
         }
     }
@@ -59,14 +59,17 @@ pub fn resources(
 }
 
 /// What a managed node group's create call says of its launch template: `{"id": …, "version": …}`, the person's own or
-/// ours.
+/// ours. `None` for a group that was made without one.
 #[must_use]
-pub fn template_of(group: &ManagedNodeGroup) -> Value {
+pub fn template_of(group: &ManagedNodeGroup, known: &Snapshot) -> Option<Value> {
     let key = launch_template(&group.base.name);
-    let Some(own) = &group.launch_template else {
-        return json!({"id": key.output("id"), "version": key.output("version")});
-    };
-    object([("id", json!(own.id)), ("version", json!(own.version))])
+    match &group.launch_template {
+        Some(own) => Some(object([("id", json!(own.id)), ("version", json!(own.version))])),
+        None if needs_template(group, known) => {
+            Some(json!({"id": key.output("id"), "version": key.output("version")}))
+        }
+        None => None,
+    }
 }
 
 /// AMIs that were looked up and not found.

@@ -37,11 +37,54 @@ pub fn image(parameter: &str) -> Key {
 }
 
 /// Whether a managed node group gets a launch template of ours: always, unless the file names one. eksctl does so too (its
-/// default volume, its instance names and its metadata options need one), and a group that was created without a template
-/// can never be given one (EKS API, UpdateNodegroupVersion).
+/// default volume, its instance names and its metadata options need one). A group that somebody made without a template, as
+/// the console does, can never be given one (EKS API, UpdateNodegroupVersion): it is kept without.
 #[must_use]
-pub const fn needs_template(group: &ManagedNodeGroup) -> bool {
-    group.launch_template.is_none()
+pub fn needs_template(group: &ManagedNodeGroup, known: &Snapshot) -> bool {
+    let live = known.live.get(&Key::new(Kind::Nodegroup, group.base.name.as_str()));
+    let without = live.is_some_and(|live| live.actual["launchTemplate"].is_null());
+    group.launch_template.is_none() && !without
+}
+
+/// Members of a managed node group that CreateNodegroup takes by itself, without a launch template.
+const BY_ITSELF: [&str; 20] = [
+    "name",
+    "spot",
+    "amiFamily",
+    "instanceType",
+    "instanceTypes",
+    "desiredCapacity",
+    "minSize",
+    "maxSize",
+    "availabilityZones",
+    "subnets",
+    "privateNetworking",
+    "labels",
+    "taints",
+    "tags",
+    "iam",
+    "ssh",
+    "volumeSize",
+    "updateConfig",
+    "releaseVersion",
+    "nodeRepairConfig",
+];
+/// Members whose `false` is what a group without a template has anyway.
+const OFF_ANYWAY: [&str; 4] =
+    ["disablePodIMDS", "volumeEncrypted", "ebsOptimized", "enableDetailedMonitoring"];
+
+/// What the file asks of a managed node group and only a launch template can give, by its members' names. `written` is the
+/// group as it stands in the file, without defaults.
+#[must_use]
+pub fn only_by_template(written: &ManagedNodeGroup) -> Vec<String> {
+    let Ok(Value::Object(members)) = serde_json::to_value(written) else { return Vec::new() };
+    let newest = |name: &str| name == "ami" && own_image(&written.base).is_none();
+    let off = |name: &str, value: &Value| *value == json!(false) && OFF_ANYWAY.contains(&name);
+    members
+        .iter()
+        .filter(|(name, value)| !BY_ITSELF.contains(&name.as_str()) && !newest(name) && !off(name, value))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 pub(super) struct Templates<'a> {

@@ -51,49 +51,141 @@ fn schema(work: &mut Work<'_>, version: &str, shared: Option<&Value>, pruned: bo
     if work.get(&at(&pointer, "type")).is_none() {
         work.set_for(&at(&pointer, "type"), "object", "a structural schema says its type");
     }
-    if !pruned {
-        work.set_for(
-            &at(&pointer, "x-kubernetes-preserve-unknown-fields"),
-            true,
-            "unknown fields were kept, and are kept so",
-        );
+    structural(work, &pointer, pruned);
+}
+
+/// Makes a schema structural, as v1 asks for; `pruned`: whether unknown fields were thrown away so far.
+pub fn structural(work: &mut Work<'_>, pointer: &str, pruned: bool) {
+    let mut changes = Vec::new();
+    if let Some(schema) = work.get(pointer) {
+        structured(schema, pointer, Level { pruned, is_root: true }, &mut changes);
     }
-    let mut problems = Vec::new();
-    if let Some(schema) = work.get(&pointer) {
-        unstructured(schema, &pointer, &mut problems);
-    }
-    for place in problems {
-        // Below such a field anything is taken, which is what a schema without types did.
-        work.set_for(
-            &at(&place, "x-kubernetes-preserve-unknown-fields"),
-            true,
-            "the schema says no type here: anything was taken, and is taken so",
-        );
-        work.remark(
-            Weight::Warning,
-            &place,
-            "the schema is not structural here: what lies below is not validated any more",
-        );
+    for change in changes {
+        match change {
+            Change::Type(place, of) => {
+                work.set_for(&at(&place, "type"), of, "a structural schema says its type")
+            }
+            Change::IntOrString(place) => {
+                work.set_for(&at(&place, "x-kubernetes-int-or-string"), true, "v1 says it so");
+                work.remove(&at(&place, "anyOf"));
+            }
+            Change::Keep(place) => work.set_for(
+                &at(&place, PRESERVE),
+                true,
+                "unknown fields were kept, and are kept so; v1 asks at every level",
+            ),
+            Change::Anything(place) => {
+                work.set_for(
+                    &at(&place, PRESERVE),
+                    true,
+                    "the schema says no type here: anything was taken, and is taken so",
+                );
+                work.remark(
+                    Weight::Warning,
+                    &place,
+                    "the schema is not structural here: what lies below is not validated any more",
+                );
+            }
+            Change::Loosen(place) => {
+                work.remove_for(&place, "a structural schema says types outside of it");
+                work.remark(
+                    Weight::Warning,
+                    &place,
+                    "v1 takes no types in alternatives: they are not validated any more",
+                );
+            }
+        }
     }
 }
 
-/// Places of a schema that say no type.
-fn unstructured(schema: &Value, pointer: &str, found: &mut Vec<String>) {
+const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+/// What combines schemas.
+const JUNCTORS: [&str; 4] = ["allOf", "anyOf", "not", "oneOf"];
+/// What a structural schema has outside of these only (KEP-1693; kubernetes.io, structural schemas).
+const OUTSIDE_ONLY: [&str; 6] =
+    ["additionalProperties", "default", "description", "nullable", "title", "type"];
+
+/// What makes a schema structural, by its place.
+enum Change {
+    Type(String, &'static str),
+    IntOrString(String),
+    Keep(String),
+    Anything(String),
+    Loosen(String),
+}
+
+/// Where in a schema.
+#[derive(Clone, Copy)]
+struct Level {
+    /// Whether unknown fields were pruned.
+    pruned: bool,
+    is_root: bool,
+}
+
+/// What has to change for a schema to be structural, and to keep what it kept.
+fn structured(schema: &Value, pointer: &str, level: Level, changes: &mut Vec<Change>) {
     let Some(map) = schema.as_object() else { return };
-    let says = ["type", "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"];
-    if !says.iter().any(|key| map.contains_key(*key)) {
-        found.push(pointer.to_owned());
-        return;
-    }
-    if let Some(properties) = map.get("properties").and_then(Value::as_object) {
-        for (name, below) in properties {
-            unstructured(below, &at(&at(pointer, "properties"), name), found);
+    let has = |key: &str| map.get(key).is_some_and(|value| !value.is_null());
+    let below = Level { is_root: false, ..level };
+    let typed = ["type", "x-kubernetes-int-or-string", PRESERVE].into_iter().any(has);
+    let mut is_object = schema["type"] == "object";
+    if !typed {
+        if is_int_or_string(schema) {
+            changes.push(Change::IntOrString(pointer.to_owned()));
+            return;
         }
+        is_object = has("properties") || has("additionalProperties");
+        match (is_object, has("items")) {
+            (true, _) => changes.push(Change::Type(pointer.to_owned(), "object")),
+            (false, true) => changes.push(Change::Type(pointer.to_owned(), "array")),
+            (false, false) => changes.push(Change::Anything(pointer.to_owned())),
+        }
+    }
+    for key in JUNCTORS.into_iter().filter(|key| has(key) && says_outside(&schema[*key])) {
+        changes.push(Change::Loosen(at(pointer, key)));
+    }
+    if is_object && !level.pruned && !has(PRESERVE) && !has("additionalProperties") {
+        changes.push(Change::Keep(pointer.to_owned()));
+    }
+    for (name, property) in map.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let place = at(&at(pointer, "properties"), name);
+        // The server has the schema of every object's metadata.
+        if level.is_root && name == "metadata" {
+            if property["type"].is_null() {
+                changes.push(Change::Type(place, "object"));
+            }
+            continue;
+        }
+        structured(property, &place, below, changes);
     }
     for key in ["items", "additionalProperties"] {
-        if let Some(below) = map.get(key).filter(|below| below.is_object()) {
-            unstructured(below, &at(pointer, key), found);
+        if let Some(schema) = map.get(key).filter(|schema| schema.is_object()) {
+            structured(schema, &at(pointer, key), below, changes);
         }
+    }
+}
+
+/// `anyOf` a number and a text, as schemas said before there was a word for it.
+fn is_int_or_string(schema: &Value) -> bool {
+    let types: Vec<&str> =
+        schema["anyOf"].as_array().into_iter().flatten().filter_map(|one| one["type"].as_str()).collect();
+    types.len() == 2 && types.contains(&"integer") && types.contains(&"string")
+}
+
+/// Whether a combination of schemas says anything that has to stand outside of it.
+fn says_outside(schema: &Value) -> bool {
+    match schema {
+        Value::Array(all) => all.iter().any(says_outside),
+        Value::Object(map) => {
+            let properties = map.get("properties").and_then(Value::as_object);
+            OUTSIDE_ONLY.iter().any(|key| map.contains_key(*key))
+                || properties.is_some_and(|all| all.values().any(says_outside))
+                || ["items", "allOf", "anyOf", "oneOf", "not"]
+                    .iter()
+                    .filter_map(|key| map.get(*key))
+                    .any(says_outside)
+        }
+        _ => false,
     }
 }
 

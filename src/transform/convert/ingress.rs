@@ -4,7 +4,7 @@ use super::super::work::Work;
 use serde_json::{Value, json};
 
 /// Backends have another form, and a path its type: the one under which paths mean what they meant.
-pub(super) fn ingress(work: &mut Work<'_>) {
+pub fn ingress(work: &mut Work<'_>) {
     work.rename("/spec/backend", "/spec/defaultBackend");
     backend(work, "/spec/defaultBackend");
     for rule in work.items("/spec/rules") {

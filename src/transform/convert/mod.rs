@@ -11,6 +11,9 @@ mod definitions;
 mod ingress;
 mod small;
 
+pub use definitions::structural;
+pub use ingress::ingress as ingress_form;
+
 use super::work::Work;
 use crate::model::Gvk;
 

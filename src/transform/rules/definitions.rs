@@ -1,5 +1,6 @@
 //! `CustomResourceDefinitions`.
 
+use super::super::convert::structural;
 use super::super::edit::Weight;
 use super::super::pointer::at;
 use super::super::rule::Rule;
@@ -35,7 +36,7 @@ fn unknown_fields(work: &mut Work<'_>) {
     for version in work.items("/spec/versions") {
         let schema = format!("{version}/schema/openAPIV3Schema");
         work.set_default(&at(&schema, "type"), "object");
-        work.set(&at(&schema, "x-kubernetes-preserve-unknown-fields"), true);
+        structural(work, &schema, false);
     }
 }
 

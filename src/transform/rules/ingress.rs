@@ -1,5 +1,6 @@
 //! Ingresses and their classes.
 
+use super::super::convert::ingress_form;
 use super::super::edit::Weight;
 use super::super::pointer::at;
 use super::super::rule::Rule;
@@ -9,6 +10,13 @@ const INGRESS: &[&str] = &["Ingress.networking.k8s.io"];
 
 /// See the module.
 pub const RULES: &[Rule] = &[
+    Rule {
+        id: "ingress.old-form",
+        kinds: INGRESS,
+        reason: "it says v1 and has the form of v1beta1, which no API server takes",
+        source: "kubernetes.io deprecation guide, Ingress",
+        apply: old_form,
+    },
     Rule {
         id: "ingress.two-classes",
         kinds: INGRESS,
@@ -65,6 +73,18 @@ const FIELD: &str = "/spec/ingressClassName";
 
 fn class_of<'w>(work: &'w Work<'_>) -> Option<&'w str> {
     work.text(FIELD).or_else(|| work.text(CLASS))
+}
+
+/// Files may have been given another version by hand; a server would not have held it.
+fn old_form(work: &mut Work<'_>) {
+    let backends = |work: &Work<'_>| -> Vec<String> {
+        let rules = work.items("/spec/rules").into_iter();
+        let paths = rules.flat_map(|rule| work.items(&format!("{rule}/http/paths")));
+        paths.map(|path| at(&path, "backend")).chain(["/spec/backend".to_owned()]).collect()
+    };
+    if backends(work).iter().any(|backend| work.get(&at(backend, "serviceName")).is_some()) {
+        ingress_form(work);
+    }
 }
 
 fn two_classes(work: &mut Work<'_>) {

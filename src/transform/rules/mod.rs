@@ -20,6 +20,7 @@ mod secrets;
 mod service;
 mod storage;
 mod strip;
+mod transient;
 mod versions;
 mod volumes;
 mod workloads;
@@ -29,7 +30,8 @@ use std::sync::LazyLock;
 
 /// Every rule, in the order in which they run.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
-    let parts: [&'static [Rule]; 22] = [
+    let parts: [&'static [Rule]; 23] = [
+        transient::RULES,
         versions::RULES,
         owned::RULES,
         secrets::RULES,

@@ -168,3 +168,46 @@ async fn audiences_and_metrics_are_added_and_taken_away() {
     assert_eq!(left.len(), 1, "{left:?}");
     moto.stop().await;
 }
+
+#[tokio::test]
+async fn a_client_token_stands_for_one_call_however_often_it_is_made() {
+    use Service::Ec2;
+    crate::support::aws::needs_aws!();
+    let moto = moto().await;
+    let cloud = open(options(moto.endpoint())).await;
+    let vpc = done(cloud.as_ref(), Ec2, "CreateVpc", json!({"CidrBlock": "10.1.0.0/16"})).await;
+    let vpc = vpc["vpc"]["vpcId"].as_str().unwrap();
+    let tables = async || {
+        let of_vpc = json!({"Filters": [{"Name": "vpc-id", "Values": [vpc]}]});
+        let tables = done(cloud.as_ref(), Ec2, "DescribeRouteTables", of_vpc).await;
+        tables["routeTableSet"].as_array().unwrap().len()
+    };
+    let own = tables().await;
+    let table = |token: &str, name: &str| {
+        json!({"VpcId": vpc, "ClientToken": token, "TagSpecifications": [
+            {"ResourceType": "route-table", "Tags": [{"Key": "Name", "Value": name}]},
+        ]})
+    };
+    let make = async |input: Value| {
+        let made = done(cloud.as_ref(), Ec2, "CreateRouteTable", input).await;
+        made["routeTable"]["routeTableId"].clone()
+    };
+    let first = make(table("one", "a")).await;
+    assert_eq!(make(table("one", "a")).await, first);
+    assert_eq!(tables().await, own + 1);
+    let other = call(Ec2, "CreateRouteTable", table("one", "b"));
+    let mismatch = cloud.call(&other).await.unwrap_err();
+    assert_eq!((mismatch.code.as_str(), mismatch.kind), ("IdempotentParameterMismatch", Kind::Invalid));
+    assert_ne!(make(table("two", "b")).await, first);
+    assert_eq!(tables().await, own + 2);
+    let long = call(Ec2, "CreateRouteTable", table(&"x".repeat(65), "b"));
+    assert_eq!(cloud.call(&long).await.unwrap_err().kind, Kind::Invalid);
+
+    // What was refused had no effect that could be answered again.
+    let mut nowhere = table("three", "c");
+    nowhere["VpcId"] = json!("vpc-0123456789abcdef0");
+    let refused = call(Ec2, "CreateRouteTable", nowhere);
+    assert_eq!(cloud.call(&refused).await.unwrap_err().kind, Kind::NotFound);
+    make(table("three", "c")).await;
+    moto.stop().await;
+}

@@ -156,11 +156,18 @@ impl Cluster for FakeApi {
 
     async fn list(
         &self,
-        _kind: &ServedKind,
+        kind: &ServedKind,
         _namespace: Option<&str>,
-        _selector: &str,
+        selector: &str,
     ) -> Result<Vec<Object>, ApiFailure> {
-        Ok(Vec::new())
+        let objects = self.objects.lock().unwrap().clone().into_iter();
+        let of_kind = objects.filter(|(id, _)| id.kind == kind.gvk.kind);
+        let fits = |object: &Value| {
+            let label = selector.split_once('=');
+            label.is_none_or(|(name, value)| object["metadata"]["labels"][name] == value)
+        };
+        let fitting = of_kind.filter(|(_, object)| fits(object));
+        Ok(fitting.map(|(_, object)| Object::new(object).unwrap()).collect())
     }
 
     async fn apply(&self, request: &ApplyRequest) -> Result<Applied, ApiFailure> {

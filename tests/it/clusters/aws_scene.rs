@@ -34,6 +34,8 @@ pub struct AwsScene {
     pub store: Arc<FolderStore>,
     pub policy: Policy,
     pub observer: Option<Arc<dyn CallObserver>>,
+    /// What daemons remember with, where it is not `store`.
+    pub memory: Option<Arc<dyn StateStore>>,
     _folder: TempDir,
 }
 
@@ -60,6 +62,7 @@ impl AwsScene {
                 schedule: None,
             },
             observer: None,
+            memory: None,
             _folder: folder,
         }
     }
@@ -82,7 +85,7 @@ impl AwsScene {
     pub async fn daemon(&self) -> Arc<Kept> {
         let context = Context {
             clouds: self.clouds(),
-            store: self.store.clone(),
+            store: self.memory.clone().unwrap_or_else(|| self.store.clone()),
             sink: self.told.clone(),
             clock: Arc::new(SystemClock),
             pace: Pace {

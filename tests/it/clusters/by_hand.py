@@ -89,6 +89,11 @@ eks.create_nodegroup(
     launchTemplate=template, instanceTypes=["t3.medium", "t3.large"], scalingConfig={"minSize": 1, "maxSize": 4, "desiredSize": 1},
     taints=[{"key": "spot", "value": "true", "effect": "NO_SCHEDULE"}], updateConfig={"maxUnavailablePercentage": 50})
 wait("nodegroup_active", clusterName=CLUSTER, nodegroupName="spot")
+# As the console makes one: without a launch template.
+eks.create_nodegroup(
+    clusterName=CLUSTER, nodegroupName="console", nodeRole=node_role, subnets=sides["private"], diskSize=33,
+    instanceTypes=["t3.medium"], scalingConfig={"minSize": 1, "maxSize": 2, "desiredSize": 1}, labels={"pool": "console"})
+wait("nodegroup_active", clusterName=CLUSTER, nodegroupName="console")
 eks.create_fargate_profile(
     clusterName=CLUSTER, fargateProfileName="batch", podExecutionRoleArn=pod_role, subnets=sides["private"],
     selectors=[{"namespace": "batch", "labels": {"run": "alone"}}])

@@ -4,11 +4,14 @@
 use super::aws_scene::{AwsScene, access};
 use super::scene::settle;
 use crate::support::aws::{needs_aws, packages, python};
-use portolan::engine::clusters::{PassEnd, export, export_terraform};
+use portolan::engine::clusters::{Kept, PassEnd, Wanted, export, export_terraform};
 use portolan::local::aws::eks::Delays;
+use portolan::model::cloud::Service;
 use portolan::model::{Health, SyncStatus};
+use portolan::ports::StateStore as _;
 use serde_json::{Value, json};
 use std::process::Stdio;
+use std::sync::Arc;
 use tokio::io::AsyncWriteExt as _;
 
 /// Runs a script with boto3 against a scene.
@@ -73,7 +76,8 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
     let scene = AwsScene::start(Delays::default()).await;
     by_hand(&scene, include_str!("by_hand.py")).await;
     let before = scene.counts().await;
-    let exported = export(scene.clouds().as_ref(), &access(), "shop").await.unwrap().unwrap();
+    let exported =
+        export(scene.clouds().as_ref(), &access(), "shop", Some(scene.api.as_ref())).await.unwrap().unwrap();
     let text = serde_json::to_string_pretty(&exported.config).unwrap();
     assert_eq!(exported.notes, Vec::<String>::new());
     let made = scene.eks.calls().len();
@@ -95,6 +99,7 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
         record.problems
     );
     assert_eq!(changes(&scene, made), Vec::<String>::new(), "{text}");
+    a_group_without_a_template_is_kept_on_what_eks_changes(&scene, &kept, &text).await;
     let mut after = scene.counts().await;
     // As eksctl does: a group that nodes and control plane share, for groups of nodes yet to come.
     assert_eq!(
@@ -104,6 +109,115 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
     after.insert("DescribeSecurityGroups".into(), before["DescribeSecurityGroups"]);
     assert_eq!(after, before, "nothing else was made and nothing went");
 
+    scene.check();
+}
+
+/// As the console makes one: it is never given a launch template, so what needs one is a blocked replacement.
+async fn a_group_without_a_template_is_kept_on_what_eks_changes(
+    scene: &AwsScene,
+    kept: &Arc<Kept>,
+    text: &str,
+) {
+    let settings = || json!({"name": "shop", "region": "eu-central-1"});
+    let mut config: Value = serde_json::from_str(text).unwrap();
+    let groups = config["managedNodeGroups"].as_array_mut().unwrap();
+    let group = groups.iter_mut().find(|group| group["name"] == "console").unwrap();
+    assert_eq!((&group["volumeSize"], &group["instanceType"]), (&json!(33), &json!("t3.medium")));
+    assert_eq!(group["launchTemplate"], json!(null));
+    group["maxSize"] = json!(5);
+    group["labels"] = json!({"pool": "green"});
+    group["taints"] = json!([{"key": "own", "effect": "NoSchedule"}]);
+    group["updateConfig"] = json!({"maxUnavailable": 2});
+    group["nodeRepairConfig"] = json!({"enabled": true});
+    let since = scene.eks.calls().len();
+    kept.supersede(scene.wanted(&config.to_string(), settings()));
+    assert_eq!(settle(kept).await, PassEnd::Done, "{}", kept.record().message);
+    assert_eq!(kept.record().sync, SyncStatus::Synced, "{}", kept.record().message);
+    let changes = changes(scene, since);
+    assert_eq!(changes.len(), 1, "{changes:#?}");
+    let described = json!({"clusterName": "shop", "nodegroupName": "console"});
+    let live = scene.console(Service::Eks, "DescribeNodegroup", described.clone()).await;
+    assert_eq!(live["nodegroup"]["scalingConfig"]["maxSize"], 5);
+    assert_eq!(live["nodegroup"]["labels"]["pool"], "green");
+    assert_eq!(live["nodegroup"]["taints"][0]["key"], "own");
+    assert_eq!(live["nodegroup"]["updateConfig"]["maxUnavailable"], 2);
+    assert_eq!(live["nodegroup"]["nodeRepairConfig"]["enabled"], true);
+
+    // Somebody at the console is undone as with any other group.
+    let edited =
+        json!({"clusterName": "shop", "nodegroupName": "console", "labels": {"removeLabels": ["pool"]}});
+    scene.console(Service::Eks, "UpdateNodegroupConfig", edited).await;
+    assert_eq!(settle(kept).await, PassEnd::Done);
+    let live = scene.console(Service::Eks, "DescribeNodegroup", described).await;
+    assert_eq!(live["nodegroup"]["labels"]["pool"], "green");
+
+    // What needs a template, and what EKS fixes at creation.
+    for (field, value, words) in [
+        ("volumeType", json!("io2"), "volumeType needs one"),
+        ("volumeSize", json!(50), "give the changed group a new name"),
+        ("instanceType", json!("t3.large"), "give the changed group a new name"),
+    ] {
+        let mut other = config.clone();
+        let groups = other["managedNodeGroups"].as_array_mut().unwrap();
+        groups.iter_mut().find(|group| group["name"] == "console").unwrap()[field] = value;
+        kept.supersede(scene.wanted(&other.to_string(), settings()));
+        let since = scene.eks.calls().len();
+        settle(kept).await;
+        let message = kept.record().message;
+        assert!(message.contains("console") && message.contains(words), "{field}: {message}");
+        assert_eq!(self::changes(scene, since), Vec::<String>::new(), "{field}");
+    }
+    kept.supersede(scene.wanted(&config.to_string(), settings()));
+    assert_eq!(settle(kept).await, PassEnd::Done);
+    assert_eq!(kept.record().sync, SyncStatus::Synced, "{}", kept.record().message);
+}
+
+/// What the file of a kept cluster says, read back, is what is there: nothing is to be done, and nothing of it goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_of_a_cluster_that_we_keep_gives_a_plan_with_nothing_to_do() {
+    needs_aws!();
+    let scene = AwsScene::start(Delays::default()).await;
+    let settings = || json!({"name": "shop", "region": "eu-central-1"});
+    let kept = scene.daemon().await;
+    kept.supersede(scene.wanted(super::aws::SHOP, settings()));
+    assert_eq!(settle(&kept).await, PassEnd::Done, "{}", kept.record().message);
+    let whole = scene.counts().await;
+    let exported =
+        export(scene.clouds().as_ref(), &access(), "shop", Some(scene.api.as_ref())).await.unwrap().unwrap();
+    let text = serde_json::to_string_pretty(&exported.config).unwrap();
+    assert_eq!(exported.notes, Vec::<String>::new());
+
+    let made = scene.eks.calls().len();
+    kept.supersede(scene.wanted(&text, settings()));
+    let end = settle(&kept).await;
+    let record = kept.record();
+    assert_eq!(
+        (end, record.sync, record.health, record.message.as_str()),
+        (PassEnd::Done, SyncStatus::Synced, Health::Healthy, ""),
+        "{:#?}\n{:#?}\n{text}",
+        record.waiting,
+        record.problems
+    );
+    assert_eq!(changes(&scene, made), Vec::<String>::new(), "{text}");
+    assert_eq!(scene.counts().await, whole);
+
+    // A daemon that remembers nothing keeps it from the file alone.
+    drop(kept);
+    scene.store.save_cluster("shop", None).await.unwrap();
+    let kept = scene.daemon().await;
+    kept.supersede(scene.wanted(&text, settings()));
+    assert_eq!(settle(&kept).await, PassEnd::Done);
+    assert_eq!((kept.record().sync, kept.record().waiting), (SyncStatus::Synced, None));
+
+    // And it goes as a whole, with what the file names by its id: the tags say that we made it.
+    kept.supersede(Wanted { removed: true, ..scene.wanted(&text, settings()) });
+    settle(&kept).await;
+    scene.approve(&kept).await;
+    assert_eq!(settle(&kept).await, PassEnd::Finished, "{:#?}", kept.record());
+    let left: Vec<_> = scene.counts().await.into_iter().filter(|(_, count)| *count > 0).collect();
+    let before = AwsScene::start(Delays::default()).await.counts().await;
+    let of_the_account: Vec<_> = before.into_iter().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(left, of_the_account);
     scene.check();
 }
 
@@ -123,7 +237,7 @@ async fn terraform_reads_the_configuration_of_a_cluster_made_by_hand() {
         |kind: &str| addresses.iter().filter(|address| address.starts_with(&format!("{kind}."))).count();
     for (kind, wanted) in [
         ("aws_eks_cluster", 1),
-        ("aws_eks_node_group", 2),
+        ("aws_eks_node_group", 3),
         ("aws_eks_addon", 4),
         ("aws_eks_fargate_profile", 1),
         ("aws_eks_access_entry", 1),

@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 use portolan::model::cloud::{Call, Service};
-use portolan::ports::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds, KubernetesToken};
+use portolan::model::trail::{Change, Lookup};
+use portolan::ports::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds, KubernetesToken, Trail};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -58,6 +59,10 @@ pub struct State {
     pub slowness: BTreeMap<String, u32>,
     /// How long each kind takes to be seen, in lists.
     pub lag: u32,
+    /// What the audit log tells by now.
+    pub log: Vec<Change>,
+    /// What the audit log was asked.
+    pub asked: Vec<Lookup>,
 }
 
 /// The cloud. Clones share it.
@@ -298,6 +303,19 @@ impl Cloud for FakeCloud {
 impl Clouds for FakeCloud {
     async fn open(&self, _access: &CloudAccess) -> Result<Arc<dyn Cloud>, CloudFailure> {
         Ok(Arc::new(self.clone()))
+    }
+
+    async fn trail(&self, _access: &CloudAccess) -> Result<Option<Arc<dyn Trail>>, CloudFailure> {
+        Ok(Some(Arc::new(self.clone())))
+    }
+}
+
+#[async_trait]
+impl Trail for FakeCloud {
+    async fn changes(&self, lookup: &Lookup) -> Result<Vec<Change>, CloudFailure> {
+        let mut state = self.state();
+        state.asked.push(lookup.clone());
+        Ok(state.log.clone())
     }
 }
 

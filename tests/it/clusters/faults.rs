@@ -1,13 +1,13 @@
 //! Faults and kills over the whole life of a cluster, with the drivers and the adapter as they are: whatever goes wrong,
 //! what follows ends in one cluster, with nothing twice, and leaves nothing.
 
-use super::aws::SHOP;
 use super::aws_scene::AwsScene;
-use super::sabotage::{POINTS, Sabotage, Saboteur};
+use super::lives::{self, Life};
+use super::sabotage::{POINTS, Sabotage, Saboteur, Store};
 use portolan::engine::clusters::pass::pass;
 use portolan::engine::clusters::{PassEnd, Wanted};
 use portolan::local::aws::eks::Delays;
-use portolan::ports::StateStore;
+use portolan::ports::{ClusterRecord, StateStore};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,56 +16,71 @@ use std::time::{Duration, Instant};
 /// Points of one life in which calls go wrong at random.
 const AT_ONCE: usize = 20;
 
-/// The local AWS through many lives.
+/// How many there are of each kind of resource.
+type Counts = BTreeMap<String, usize>;
+
+/// The local AWS through many lives of one kind.
 struct Lives {
     scene: AwsScene,
     saboteur: Arc<Saboteur>,
-    /// What there is in the beginning, and what there is of a whole cluster.
-    before: BTreeMap<String, usize>,
-    whole: BTreeMap<String, usize>,
+    life: Life,
+    /// What there is in the beginning, and what there is after each commit.
+    before: Counts,
+    whole: Vec<Counts>,
     /// The sites of the calls of a life in which nothing goes wrong.
     calls: Vec<String>,
 }
 
 impl Lives {
-    async fn start() -> Self {
+    async fn start(life: Life) -> Self {
         let mut scene = AwsScene::start(Delays::default()).await;
         let before = scene.counts().await;
         let saboteur = Arc::new(Saboteur::default());
         scene.observer = Some(saboteur.clone());
         *scene.api.observer.lock().unwrap() = Some(saboteur.clone());
-        let mut lives = Self { scene, saboteur, before, whole: BTreeMap::new(), calls: Vec::new() };
+        scene.memory = Some(Arc::new(Store { folder: scene.store.clone(), saboteur: saboteur.clone() }));
+        let mut lives = Self { scene, saboteur, life, before, whole: Vec::new(), calls: Vec::new() };
         lives.whole = lives.live(&Sabotage::default()).await;
         lives.calls = lives.saboteur.calls();
         lives
     }
 
-    /// Distinct calls that change something, in the order of their first time.
-    fn sites(&self) -> Vec<String> {
+    /// Distinct calls, in the order of their first time; those that only read on request.
+    fn sites(&self, reads: bool) -> Vec<String> {
         let mut sites: Vec<String> = Vec::new();
         for call in &self.calls {
             let operation = call.split(':').nth(1).unwrap_or_default();
-            let reads = ["Describe", "List", "Get"].iter().any(|read| operation.starts_with(read));
-            if !reads && !sites.contains(call) {
+            let only_reads = ["Describe", "List", "Get"].iter().any(|read| operation.starts_with(read));
+            if (reads || !only_reads) && !sites.contains(call) {
                 sites.push(call.clone());
             }
         }
         sites
     }
 
-    /// One life: made, and taken away. What goes wrong goes wrong in one of them. Returns what there was in between.
-    async fn live(&self, sabotage: &Sabotage) -> BTreeMap<String, usize> {
+    /// One life: made, changed, and taken away. What goes wrong goes wrong in it. Returns what there was in between.
+    async fn live(&self, sabotage: &Sabotage) -> Vec<Counts> {
         let scene = &self.scene;
         self.saboteur.begin(sabotage.clone());
-        let most = sabotage.len() + 2;
-        assert_eq!(self.survive(false, most).await, PassEnd::Done, "{sabotage:?}");
-        let there = scene.counts().await;
-        // Whoever dies here is started again, and the deletion is approved.
-        if self.survive(true, most).await == PassEnd::Done {
-            let record = scene.store.clusters().await.unwrap().remove("shop").unwrap();
-            let digest = record.waiting.unwrap_or_else(|| panic!("{sabotage:?}: {}", record.message)).digest;
+        let mut there = Vec::new();
+        for commit in self.life.commits {
+            if self.survive(commit, false, sabotage).await.is_some_and(|end| end == PassEnd::Done)
+                && let Some(digest) = self.waiting().await
+            {
+                scene.approve_digest(&digest).await;
+                self.survive(commit, false, sabotage).await;
+            }
+            assert_eq!(self.waiting().await, None, "{sabotage:?}: a second approval");
+            there.push(scene.counts().await);
+        }
+        // Whoever dies here is started again, and the deletion is approved, once.
+        let last = self.life.commits.last().unwrap();
+        if self.survive(last, true, sabotage).await == Some(PassEnd::Done) {
+            let digest = self.waiting().await.expect("a deletion that waits");
             scene.approve_digest(&digest).await;
-            assert_eq!(self.survive(true, most).await, PassEnd::Finished, "{sabotage:?}");
+            let end = self.survive(last, true, sabotage).await;
+            let words = format!("{sabotage:?}: {:#?}", scene.store.clusters().await.unwrap());
+            assert_eq!(end, Some(PassEnd::Finished), "{words}");
         }
         assert_eq!(scene.counts().await, self.before, "{sabotage:?}: something is left");
         scene.store.save_cluster("shop", None).await.unwrap();
@@ -73,17 +88,29 @@ impl Lives {
         there
     }
 
+    /// Whether nothing moves any longer without an approval. A new Fargate profile, say, can wait for the old one's end.
+    fn only_waits(&self, record: &ClusterRecord) -> bool {
+        record.waiting.is_some() && record.under_way.is_empty() && record.problems.is_empty()
+    }
+
+    /// The digest of what waits for a person.
+    async fn waiting(&self) -> Option<String> {
+        let record = self.scene.store.clusters().await.unwrap().remove("shop")?;
+        record.waiting.map(|waiting| waiting.digest)
+    }
+
     /// Runs daemons until one is through.
-    async fn survive(&self, removed: bool, most: usize) -> PassEnd {
-        for _ in 0..most {
+    async fn survive(&self, text: &str, removed: bool, sabotage: &Sabotage) -> Option<PassEnd> {
+        for _ in 0..sabotage.len() + 2 {
             self.saboteur.revive();
             let kept = self.scene.daemon().await;
-            let wanted = self.scene.wanted(SHOP, json!({"name": "shop", "region": "eu-central-1"}));
+            let wanted = self.scene.wanted(text, json!({"name": "shop", "region": "eu-central-1"}));
             kept.supersede(Wanted { removed, ..wanted });
             let alive = async {
                 for _ in 0..400 {
                     match pass(&kept).await {
                         end @ (PassEnd::Done | PassEnd::Finished) => return end,
+                        PassEnd::Waits(_) if self.only_waits(&kept.record()) => return PassEnd::Done,
                         PassEnd::Waits(_) | PassEnd::Retry => {
                             tokio::time::sleep(Duration::from_millis(10)).await;
                         }
@@ -91,7 +118,7 @@ impl Lives {
                     }
                 }
                 let (record, words) = (kept.record(), self.scene.moto.last_words());
-                panic!("no end: {} {:#?}\n{words}", record.message, record.problems);
+                panic!("no end: {sabotage:?} {} {:#?}\n{words}", record.message, record.problems);
             };
             let died = async {
                 while !self.saboteur.is_dead() {
@@ -101,46 +128,81 @@ impl Lives {
             tokio::select! {
                 biased;
                 () = died => {}
-                end = alive => return end,
+                end = alive => return Some(end),
             }
         }
-        panic!("it dies again and again")
+        panic!("it dies again and again: {sabotage:?}")
     }
+}
+
+/// What `PORTOLAN_TEST_ALL_FAULTS` asks for: nothing, every site at every point, or a life for each of them as well.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Wish {
+    Some,
+    All,
+    Each,
+}
+
+impl Wish {
+    fn of_environment() -> Self {
+        match std::env::var("PORTOLAN_TEST_ALL_FAULTS").as_deref() {
+            Err(_) | Ok("") => Self::Some,
+            Ok("each") => Self::Each,
+            Ok(_) => Self::All,
+        }
+    }
+}
+
+/// Every life, or the one that `PORTOLAN_TEST_LIFE` names.
+fn wanted() -> Vec<Life> {
+    let name = std::env::var("PORTOLAN_TEST_LIFE").ok();
+    lives::ALL.into_iter().filter(|life| name.as_ref().is_none_or(|name| life.name == name)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_or_a_kill_at_every_distinct_call_ends_in_one_cluster_and_leaves_nothing() {
     crate::support::aws::needs_aws!();
+    let wish = Wish::of_environment();
+    let all = if wish == Wish::Some { vec![lives::SHORT] } else { wanted() };
     let begun = Instant::now();
-    let lives = Lives::start().await;
-    let sites = lives.sites();
-    println!("{} calls in a life, {} sites, in {:?}", lives.calls.len(), sites.len(), begun.elapsed());
-    sites.iter().for_each(|site| println!("  {site}"));
-    // All sites go wrong in one life, each at another point: what follows heals what the kill before it left. On request
-    // as many lives as there are points, so that every site goes wrong at every point.
-    let all = std::env::var_os("PORTOLAN_TEST_ALL_FAULTS").is_some();
-    let mut runs = 0;
-    for first in 0..if all { POINTS.len() } else { 1 } {
-        let of_site = |(nth, site): (usize, &String)| (site.clone(), POINTS[(nth + first) % POINTS.len()]);
-        let sabotage =
-            Sabotage { sites: sites.iter().enumerate().map(of_site).collect(), ..Sabotage::default() };
-        assert_eq!(lives.live(&sabotage).await, lives.whole, "{sabotage:?}");
-        assert_eq!(lives.saboteur.left().len(), 0, "{:?} were never called", lives.saboteur.left());
-        runs += 1;
-    }
-    println!("all sites at once: {runs} lives, {:?}", begun.elapsed());
-    if !all {
-        return;
-    }
-    // The same with a life for each, which tells which one it was.
-    for site in &sites {
-        for point in POINTS {
-            let sabotage = Sabotage { sites: [(site.clone(), point)].into(), ..Sabotage::default() };
-            assert_eq!(lives.live(&sabotage).await, lives.whole, "{site} {point:?}");
-            runs += 1;
+    let (mut runs, mut met) = (0, 0);
+    for life in all {
+        let lives = Lives::start(life).await;
+        let sites = lives.sites(wish != Wish::Some);
+        println!(
+            "{}: {} calls in a life, {} sites, {:?}",
+            life.name,
+            lives.calls.len(),
+            sites.len(),
+            begun.elapsed()
+        );
+        sites.iter().for_each(|site| println!("  {site}"));
+        // All sites go wrong in one life, each at another point: what follows heals what the kill before it left. On request
+        // as many lives as there are points, so that every site goes wrong at every point.
+        for first in 0..if wish == Wish::Some { 1 } else { POINTS.len() } {
+            let of_site =
+                |(nth, site): (usize, &String)| (site.clone(), POINTS[(nth + first) % POINTS.len()]);
+            let sabotage =
+                Sabotage { sites: sites.iter().enumerate().map(of_site).collect(), ..Sabotage::default() };
+            assert_eq!(lives.live(&sabotage).await, lives.whole, "{sabotage:?}");
+            let left = lives.saboteur.left();
+            assert_eq!(left.len(), 0, "{left:?} were never called");
+            (runs, met) = (runs + 1, met + sites.len());
         }
+        println!("{}: all sites at once: {runs} lives, {met} points, {:?}", life.name, begun.elapsed());
+        if wish != Wish::Each {
+            continue;
+        }
+        // The same with a life for each, which tells which one it was.
+        for site in lives.sites(false) {
+            for point in POINTS {
+                let sabotage = Sabotage { sites: [(site.clone(), point)].into(), ..Sabotage::default() };
+                assert_eq!(lives.live(&sabotage).await, lives.whole, "{site} {point:?}");
+                (runs, met) = (runs + 1, met + 1);
+            }
+        }
+        println!("{}: a life for each: {runs} lives, {met} points, {:?}", life.name, begun.elapsed());
     }
-    println!("a life for each: {runs} lives, {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,9 +223,14 @@ async fn faults_and_kills_at_random_calls_end_in_one_cluster_and_leave_nothing()
         usize::try_from(seed >> 33).unwrap() % below
     };
     let begun = Instant::now();
-    let lives = Lives::start().await;
+    // By turns each kind of life.
+    let mut all = Vec::new();
+    for life in wanted() {
+        all.push(Lives::start(life).await);
+    }
     let (mut met, mut runs) = (0, 0);
     while met < points {
+        let lives = &all[runs % all.len()];
         let mut sabotage = Sabotage::default();
         while sabotage.numbers.len() < AT_ONCE.min(points - met) {
             sabotage.numbers.insert(random(lives.calls.len()), POINTS[random(POINTS.len())]);
@@ -172,5 +239,5 @@ async fn faults_and_kills_at_random_calls_end_in_one_cluster_and_leave_nothing()
         met += sabotage.len() - lives.saboteur.left().len();
         runs += 1;
     }
-    println!("{met} points in {runs} lives of {} calls, {:?}", lives.calls.len(), begun.elapsed());
+    println!("{met} points in {runs} lives, {:?}", begun.elapsed());
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-async fn until(kept: &Arc<Kept>, what: &str, is: impl Fn(&Kept) -> bool) {
+pub(super) async fn until(kept: &Arc<Kept>, what: &str, is: impl Fn(&Kept) -> bool) {
     let mut changes = kept.watch();
     let waiting = async {
         while !is(kept) {

@@ -2,8 +2,10 @@
 
 mod api_server;
 mod approvals;
+mod auto_mode;
 mod aws;
 mod aws_scene;
+mod by_tags;
 mod commands;
 mod console;
 mod converge;
@@ -16,10 +18,13 @@ mod keeping;
 mod kills;
 mod leftovers;
 mod light_world;
+mod lives;
 mod memory_store;
 mod reads;
 mod real_api;
 mod sabotage;
 mod scene;
 mod service_accounts;
+mod throughout;
+mod trail;
 mod whole;

@@ -2,12 +2,17 @@
 //! is stored; as a fault, or as the end of the daemon.
 
 use async_trait::async_trait;
+use portolan::host::FolderStore;
 use portolan::model::cloud::Call;
-use portolan::ports::{CallObserver, CloudFailure, CloudFailureKind};
+use portolan::ports::state::{ApplicationRecord, Approval, Asked, Pruned, UserRequest};
+use portolan::ports::{
+    CallObserver, CloudFailure, CloudFailureKind, ClusterRecord, StateFailure, StateStore, StateUpdate,
+};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Where something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +22,17 @@ pub enum Point {
     DiesAfterAnswer,
     FailsBefore,
     LosesAnswer,
+    /// What follows from the answer cannot be stored.
+    FailsToStore,
 }
 
-pub const POINTS: [Point; 5] = [
+pub const POINTS: [Point; 6] = [
     Point::DiesBefore,
     Point::DiesAfterEffect,
     Point::DiesAfterAnswer,
     Point::FailsBefore,
     Point::LosesAnswer,
+    Point::FailsToStore,
 ];
 
 /// Which calls go wrong.
@@ -49,6 +57,8 @@ pub struct Saboteur {
     /// Calls under way that go wrong later.
     armed: Mutex<Vec<(Call, Point)>>,
     dead: AtomicBool,
+    /// Whether the next write to the store fails.
+    unwritable: AtomicBool,
     calls: Mutex<Vec<String>>,
 }
 
@@ -73,6 +83,7 @@ impl Saboteur {
         *self.plan.lock().unwrap() = sabotage;
         self.armed.lock().unwrap().clear();
         self.calls.lock().unwrap().clear();
+        self.unwritable.store(false, Ordering::SeqCst);
         self.revive();
     }
 
@@ -153,8 +164,73 @@ impl CallObserver for Saboteur {
     }
 
     async fn answered(&self, call: &Call, _failure: Option<&CloudFailure>) {
-        if self.armed(call, &[Point::DiesAfterAnswer]).is_some() {
-            self.dead.store(true, Ordering::SeqCst);
+        match self.armed(call, &[Point::DiesAfterAnswer, Point::FailsToStore]) {
+            Some(Point::DiesAfterAnswer) => self.dead.store(true, Ordering::SeqCst),
+            Some(_) => self.unwritable.store(true, Ordering::SeqCst),
+            None => {}
         }
+    }
+}
+
+/// A store that a saboteur reaches, too: who is dead writes nothing.
+pub struct Store {
+    pub folder: Arc<FolderStore>,
+    pub saboteur: Arc<Saboteur>,
+}
+
+#[async_trait]
+impl StateStore for Store {
+    async fn load(&self) -> Result<BTreeMap<String, ApplicationRecord>, StateFailure> {
+        self.folder.load().await
+    }
+
+    async fn save(&self, update: &StateUpdate) -> Result<(), StateFailure> {
+        self.folder.save(update).await
+    }
+
+    async fn approvals(&self) -> Result<Vec<Approval>, StateFailure> {
+        self.folder.approvals().await
+    }
+
+    async fn use_up(&self, approval: &Approval) -> Result<(), StateFailure> {
+        self.folder.use_up(approval).await
+    }
+
+    async fn ask(&self, request: &UserRequest) -> Result<String, StateFailure> {
+        self.folder.ask(request).await
+    }
+
+    async fn requests(&self, sink: mpsc::Sender<Asked>) -> Result<(), StateFailure> {
+        self.folder.requests(sink).await
+    }
+
+    async fn answer(&self, key: &str, answer: &str) -> Result<(), StateFailure> {
+        self.folder.answer(key, answer).await
+    }
+
+    async fn await_answer(&self, key: &str, limit: Duration) -> Result<Option<String>, StateFailure> {
+        self.folder.await_answer(key, limit).await
+    }
+
+    async fn keep(&self, pruned: &[Pruned]) -> Result<(), StateFailure> {
+        self.folder.keep(pruned).await
+    }
+
+    async fn kept(&self) -> Result<Vec<(String, Pruned)>, StateFailure> {
+        self.folder.kept().await
+    }
+
+    async fn clusters(&self) -> Result<BTreeMap<String, ClusterRecord>, StateFailure> {
+        self.folder.clusters().await
+    }
+
+    async fn save_cluster(&self, name: &str, record: Option<&ClusterRecord>) -> Result<(), StateFailure> {
+        if self.saboteur.is_dead() {
+            self.saboteur.die().await;
+        }
+        if self.saboteur.unwritable.swap(false, Ordering::SeqCst) {
+            return Err(StateFailure { message: "sabotage: nothing was written".into(), transient: true });
+        }
+        self.folder.save_cluster(name, record).await
     }
 }

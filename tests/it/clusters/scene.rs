@@ -10,7 +10,7 @@ use portolan::host::SystemClock;
 use portolan::model::application::{Adopt, DriftPolicy};
 use portolan::model::event::{Event, What};
 use portolan::ports::state::{Approval, UserRequest};
-use portolan::ports::{CloudAccess, Cluster, ClusterRecord, Sink, StateStore};
+use portolan::ports::{Clock, CloudAccess, Cluster, ClusterRecord, Sink, StateStore};
 use portolan::provision::gates::ApiUse;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,6 +62,7 @@ pub struct Scene {
     pub store: Arc<MemoryStore>,
     pub policy: Policy,
     pub settle: Duration,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Scene {
@@ -78,6 +79,7 @@ impl Scene {
                 schedule: None,
             },
             settle: Duration::ZERO,
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -102,7 +104,7 @@ impl Scene {
             clouds: Arc::new(self.cloud.clone()),
             store: self.store.clone(),
             sink: self.told.clone(),
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             pace: Pace {
                 first: Duration::from_millis(1),
                 longest: Duration::from_millis(4),

@@ -8,6 +8,7 @@ use portolan::engine::clusters::{Kept, PassEnd};
 use portolan::local::aws::eks::Delays;
 use portolan::model::SyncStatus;
 use portolan::model::event::What;
+use portolan::ports::StateStore as _;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -146,5 +147,47 @@ async fn one_that_is_there_is_taken_over_once_approved_and_an_applications_is_le
     assert_eq!(record.sync, SyncStatus::OutOfSync);
     assert!(record.message.contains("the application web declares"), "{}", record.message);
     assert_eq!(api.annotation(&backup, ROLE), None);
+    scene.check();
+}
+
+/// The memory and the declaration went at the same time: it is found by its marks, and goes with an approval. What is not
+/// ours stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_nobody_remembers_is_found_by_its_marks() {
+    let scene = AwsScene::start(Delays::default()).await;
+    let daemon = kept(&scene, ALL).await;
+    in_place(&daemon);
+    let api = &scene.api;
+    // Another cluster's marks, and marks that were copied without our entry among the managers.
+    let copied = api.object(&account("shop", "web")).unwrap()["metadata"].clone();
+    for (name, cluster, entries) in
+        [("others", "other", copied["managedFields"].clone()), ("copy", "shop", json!([]))]
+    {
+        api.edit(&account("shop", name), |object| {
+            object["metadata"]["labels"] = copied["labels"].clone();
+            object["metadata"]["annotations"] = copied["annotations"].clone();
+            object["metadata"]["annotations"]["portolan.dev/cluster"] = json!(cluster);
+            object["metadata"]["managedFields"] = entries.clone();
+        });
+    }
+    drop(daemon);
+    scene.store.save_cluster("shop", None).await.unwrap();
+
+    let none = ALL.replace("createServiceAccount: true, ", "").replace(
+        "    - {metadata: {name: dns, namespace: kube-system}, attachRoleARN: \"arn:aws:iam::123456789012:role/given\"}\n",
+        "",
+    );
+    let daemon = kept(&scene, &none).await;
+    assert_eq!(
+        daemon.record().waiting.expect("a plan that waits").objects,
+        ["delete ServiceAccount/kube-system/dns", "delete ServiceAccount/shop/web"]
+    );
+    // Found once, it is known to the next daemon as well.
+    drop(daemon);
+    let daemon = kept(&scene, &none).await;
+    scene.approve(&daemon).await;
+    settle(&daemon).await;
+    in_place(&daemon);
+    assert_eq!(api.names("ServiceAccount"), ["shop/backup", "shop/copy", "shop/others"]);
     scene.check();
 }

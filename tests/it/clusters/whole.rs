@@ -1,6 +1,7 @@
 //! The main job on the local AWS: one commit makes a cluster and an application on it, another one upgrades it, a revert
 //! takes all away. The control plane is real.
 
+use super::throughout::{Throughout, client, nodes};
 use crate::support::control_plane::{places, progress};
 use crate::support::git_repo::TestRepo;
 use async_trait::async_trait;
@@ -46,32 +47,48 @@ spec:
   sync: {createNamespace: true}
 ";
 
+/// Three pods of which two are kept, on both node groups; and two on Fargate of which one is kept.
 const WEB: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
 spec:
-  replicas: 2
+  replicas: 3
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
     spec:
+      serviceAccountName: web
+      tolerations: [{key: spot, operator: Exists}]
       containers: [{name: web, image: web:1, resources: {requests: {cpu: 100m, memory: 64Mi}}}]
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {name: web}
-spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
+spec: {minAvailable: 2, selector: {matchLabels: {app: web}}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: batch}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: report, namespace: batch}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: report}}
+  template:
+    metadata: {labels: {app: report}}
+    spec:
+      containers: [{name: report, image: report:1, resources: {requests: {cpu: 100m, memory: 64Mi}}}]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: report, namespace: batch}
+spec: {minAvailable: 1, selector: {matchLabels: {app: report}}}
 ";
 
-/// The role that pods of Fargate start with: a given one here, for the local AWS does not tell a trust policy for which
-/// profile a role is assumed (`aws:SourceArn`), and ours asks for that.
-const FARGATE_ROLE: &str = "arn:aws:iam::123456789012:role/fargate";
-
 fn shop(version: &str) -> String {
-    let profile = format!("{{name: batch, podExecutionRoleARN: {FARGATE_ROLE}, selectors");
-    super::aws::SHOP
-        .replace("version: \"1.35\"", &format!("version: \"{version}\""))
-        .replace("{name: batch, selectors", &profile)
+    super::aws::SHOP.replace("version: \"1.35\"", &format!("version: \"{version}\""))
 }
 
 #[derive(Default)]
@@ -213,23 +230,38 @@ impl Whole {
         store.await_answer(&key, LIMIT).await.unwrap().expect("an answer")
     }
 
-    async fn make_fargate_role(&self) {
-        let trust = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "eks-fargate-pods.amazonaws.com"},
-        }]});
-        let policy = "arn:aws:iam::aws:policy/AmazonEKSFargatePodExecutionRolePolicy";
-        let cloud = Adapter.connect(self.aws.access()).await.unwrap();
-        for (operation, input) in [
-            ("CreateRole", json!({"RoleName": "fargate", "AssumeRolePolicyDocument": trust.to_string()})),
-            ("AttachRolePolicy", json!({"RoleName": "fargate", "PolicyArn": policy})),
-        ] {
-            cloud.call(&Call::new(Service::Iam, operation, input)).await.unwrap();
-        }
+    /// How many there are of every kind of resource, in moto and in EKS.
+    async fn counts(&self) -> BTreeMap<String, u64> {
+        self.aws.counts().await.unwrap()
     }
 
-    async fn counts(&self) -> BTreeMap<String, usize> {
-        let cloud = Adapter.connect(self.aws.access()).await.unwrap();
-        super::aws_scene::counts(cloud.as_ref(), self.aws.eks().counts()).await
+    async fn client(&self) -> kube::Client {
+        client(self.aws.world().kubeconfigs().await.get("shop").expect("a control plane")).await
+    }
+
+    fn events_after(&self, moment: usize) -> Vec<Event> {
+        self.told.0.lock().unwrap()[moment..].to_vec()
+    }
+
+    fn moment(&self) -> usize {
+        self.told.0.lock().unwrap().len()
+    }
+
+    /// Another pass over everything, from its beginning to its end.
+    async fn pass(&self) {
+        // Passes follow each other: when the second begins, the first has ended.
+        for _ in 0..2 {
+            let calls = self.aws.eks().calls().len();
+            let store = self.store();
+            let key = store.ask(&UserRequest::Sync { application: None }).await.unwrap();
+            store.await_answer(&key, LIMIT).await.unwrap().expect("an answer");
+            let begins = |call: &portolan::local::aws::eks::CallRecord| call.operation == "DescribeCluster";
+            let begun = Instant::now();
+            while !self.aws.eks().calls_after(calls).iter().any(begins) {
+                assert!(begun.elapsed() < LIMIT, "no pass begins");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
     }
 }
 
@@ -239,13 +271,58 @@ fn is_in_place(cluster: Option<&ClusterRecord>, web: Option<&ApplicationRecord>,
         && web.is_some_and(|web| web.sync == SyncStatus::Synced && web.health == Health::Healthy)
 }
 
-#[ignore = "minutes on a real control plane that is upgraded: for those who have the time"]
+/// What the first commit has brought is what it says.
+async fn as_declared(whole: &Whole, client: &kube::Client) {
+    let counts = whole.counts().await;
+    let of_eks = |kind: &str| counts[&format!("eks.{kind}")];
+    assert_eq!(
+        [of_eks("clusters"), of_eks("nodegroups"), of_eks("fargateProfiles")],
+        [1, 2, 1],
+        "{counts:?}"
+    );
+    // The four declared, and the metrics server that eksctl adds.
+    assert_eq!([of_eks("addons"), of_eks("podIdentityAssociations")], [5, 1], "{counts:?}");
+    let cloud = Adapter.connect(whole.aws.access()).await.unwrap();
+    let entries = Call::new(Service::Eks, "ListAccessEntries", json!({"clusterName": "shop"}));
+    let entries = cloud.call(&entries).await.unwrap();
+    let declared = json!("arn:aws:iam::123456789012:role/people");
+    assert!(entries["accessEntries"].as_array().unwrap().contains(&declared), "{entries}");
+    let there = nodes(client).await;
+    let of = |group: &str, capacity: &str| {
+        there.iter().filter(|node| node.group == group && node.capacity == capacity).count()
+    };
+    assert_eq!([of("blue", "ON_DEMAND"), of("green", "SPOT"), of("", "")], [2, 1, 2], "{there:?}");
+    assert!(there.iter().all(|node| node.kubelet.starts_with("v1.35.")), "{there:?}");
+}
+
+/// A second pass has nothing to do.
+async fn at_rest(whole: &Whole) {
+    let (counts, moment, calls) = (whole.counts().await, whole.moment(), whole.aws.eks().calls().len());
+    whole.pass().await;
+    let writes: Vec<_> = whole
+        .aws
+        .eks()
+        .calls_after(calls)
+        .into_iter()
+        .filter(|call| !["Describe", "List"].iter().any(|read| call.operation.starts_with(read)))
+        .collect();
+    assert!(writes.is_empty(), "{writes:?}");
+    let begun: Vec<_> = whole
+        .events_after(moment)
+        .into_iter()
+        .filter(|event| matches!(event.what, What::ResourceBegun { .. } | What::ResourceDrifted { .. }))
+        .collect();
+    assert!(begun.is_empty(), "{begun:?}");
+    assert_eq!(whole.counts().await, counts);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_commit_brings_a_cluster_and_its_application_another_one_upgrades_it_a_revert_takes_all_away() {
     crate::support::aws::needs_aws!();
+    let begun = Instant::now();
     let mut whole = Whole::start().await;
-    whole.make_fargate_role().await;
     let before = whole.counts().await;
+    println!("the local AWS: after {:?}", begun.elapsed());
     whole.run().await;
     whole.repo.commit(
         "main",
@@ -262,14 +339,46 @@ async fn one_commit_brings_a_cluster_and_its_application_another_one_upgrades_it
         })
         .await;
     whole.until("a cluster with its application", |cluster, web| is_in_place(cluster, web, "1.35")).await;
+    let client = whole.client().await;
+    as_declared(&whole, &client).await;
+    at_rest(&whole).await;
 
+    let (old, moment) = (nodes(&client).await, whole.moment());
+    let web = Throughout::begin(client.clone(), "shop").await;
+    let report = Throughout::begin(client.clone(), "batch").await;
     whole.repo.commit("main", &[("clusters/shop.yaml", &shop("1.36"))]);
-    whole
-        .until("an upgraded cluster, the application healthy throughout", |cluster, web| {
-            assert!(web.is_some_and(|web| web.health == Health::Healthy), "{web:#?}");
-            is_in_place(cluster, web, "1.36")
+    whole.until("an upgraded cluster", |cluster, web| is_in_place(cluster, web, "1.36")).await;
+    let (of_web, of_report) = (web.seen(), report.seen());
+    drop((web, report));
+    println!(
+        "web: {} changes, never fewer than {} ready; report: {} changes, never fewer than {} ready; {} watches ended",
+        of_web.changes,
+        of_web.fewest,
+        of_report.changes,
+        of_report.fewest,
+        of_web.broken + of_report.broken,
+    );
+    assert!(of_web.fewest >= 2 && of_report.fewest >= 1, "{of_web:#?}\n{of_report:#?}");
+    assert!(
+        of_web.pods.len() >= 6 && of_report.pods.len() >= 4,
+        "all pods moved: {of_web:#?}\n{of_report:#?}"
+    );
+    // What Portolan itself thought of it meanwhile: pods come and go, and it is never worse than that.
+    let thought: Vec<Health> = whole
+        .events_after(moment)
+        .into_iter()
+        .filter_map(|event| match event.what {
+            What::HealthChanged { to, .. } if event.subject.application == "web" => Some(to),
+            _ => None,
         })
-        .await;
+        .collect();
+    println!("the application's health meanwhile: {thought:?}");
+    assert!(thought.iter().all(|to| matches!(to, Health::Healthy | Health::Progressing)), "{thought:?}");
+    let client = whole.client().await;
+    let new = nodes(&client).await;
+    assert_eq!(new.len(), old.len(), "{new:?}");
+    assert!(new.iter().all(|node| node.kubelet.starts_with("v1.36.")), "{new:?}");
+    assert!(new.iter().all(|node| old.iter().all(|old| old.id != node.id)), "{old:?} {new:?}");
 
     whole.repo.commit(
         "main",
@@ -281,13 +390,9 @@ async fn one_commit_brings_a_cluster_and_its_application_another_one_upgrades_it
     whole.until("nothing", |cluster, web| cluster.is_none() && web.is_none()).await;
     assert_eq!(whole.counts().await, before, "nothing is left");
     let failed: Vec<_> = whole
-        .told
-        .0
-        .lock()
-        .unwrap()
-        .iter()
+        .events_after(0)
+        .into_iter()
         .filter(|event| matches!(event.what, What::ResourceFailed { .. }))
-        .cloned()
         .collect();
     println!("failures on the way: {failed:#?}");
     let (_, stop, task) = whole.running.take().unwrap();
@@ -296,4 +401,5 @@ async fn one_commit_brings_a_cluster_and_its_application_another_one_upgrades_it
     let violations = whole.aws.eks().violations();
     assert!(violations.is_empty(), "{violations:#?}");
     whole.aws.stop().await;
+    println!("all of it: {:?}", begun.elapsed());
 }

@@ -57,7 +57,9 @@ pub fn facts(state: &KopsState) -> Facts {
     let first = zones.min().unwrap().to_owned();
     for (index, subnet) in state.items("networking.subnets").iter().enumerate() {
         let zone = subnet["zone"].as_str().unwrap_or(&first).to_owned();
-        region = zone[..zone.len() - 1].to_owned();
+        if region.is_empty() {
+            region = zone[..zone.len() - 1].to_owned();
+        }
         let id = subnet["id"].as_str().map_or_else(|| format!("subnet-0{index}"), str::to_owned);
         facts.zones.insert(zone.clone(), format!("id-of-{zone}"));
         facts.subnets.insert(

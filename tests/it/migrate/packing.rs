@@ -101,7 +101,7 @@ fn what_fits_fits_and_is_shown() {
 #[test]
 fn the_page_shows_the_nodes_and_loads_nothing() {
     let packing = run(vec![pod("a", "500m", "1Gi"), pod("<x>", "64", "1Gi")]);
-    let page = report::html_with_packing(&Assessment::default(), &packing);
+    let page = report::html_with(&Assessment::default(), Some(&packing), "");
     assert!(page.contains("common <small>m5.large, 1 of 4 nodes"), "{page}");
     assert!(page.contains("500 of 1930 m") && page.contains("width:25%"), "{page}");
     assert!(page.contains("shop/&lt;x&gt;</code> has no place") && !page.contains("<x>"), "{page}");

@@ -48,6 +48,7 @@ fn selectors_of_groups_find_all_node_groups_that_the_group_became() {
         ["nodes-mixed-on-demand", "nodes-mixed-spot"]
     );
     let (_, config, rules) = moved("weave-1.12-legacy");
+    // EKS takes no empty value: node group and selectors have another one, the same.
     for selector in [
         json!({"kops.k8s.io/instancegroup": "spot.workers"}),
         json!({"node-role.kubernetes.io/batch": ""}),

@@ -76,6 +76,41 @@ fn auto_mode_is_switched_as_a_whole() {
 }
 
 #[test]
+fn what_ends_nodes_of_auto_mode_is_held_and_their_role_stays() {
+    let on = |more: &str| format!("{WHOLE}autoModeConfig: {{enabled: true{more}}}\n");
+    let mut scene = Scene::complete(&on(""));
+    let (plan, _) = scene.plan();
+    assert!(plan.is_empty(), "{}", shown(&plan));
+    let held = |scene: &mut Scene| -> Vec<String> {
+        let (plan, _) = scene.plan();
+        let words = plan.steps.iter().filter_map(|step| match &step.verdict {
+            Verdict::Held(words) => Some(format!("{} {words}", step.key)),
+            _ => None,
+        });
+        words.collect()
+    };
+    scene.config = config(&on(", nodePools: [system]"));
+    let words = held(&mut scene);
+    assert!(words.len() == 1 && words[0].contains("node pool general-purpose is turned off"), "{words:?}");
+
+    // Off, whether the file says so or says nothing of it any more; the role of its nodes goes afterwards.
+    for off in [format!("{WHOLE}autoModeConfig: {{enabled: false}}\n"), WHOLE.to_owned()] {
+        scene.config = config(&off);
+        let words = held(&mut scene);
+        assert!(words.iter().any(|words| words.contains("every node that it made ends")), "{words:?}");
+        let (plan, _) = scene.plan();
+        let role = plan.steps.iter().find(|step| step.key.name == "auto-mode");
+        if let Some(role) = role {
+            assert!(role.waits.contains("no longer uses it"), "{role:?}");
+        }
+    }
+
+    scene.config = config(&on(", nodeRoleARN: \"arn:aws:iam::111122223333:role/other\""));
+    let words = blocked(&mut scene);
+    assert!(words.len() == 1 && words[0].contains("keep the role"), "{words:?}");
+}
+
+#[test]
 fn a_key_of_secrets_stays() {
     let key = |n: u8| {
         format!("{WHOLE}secretsEncryption: {{keyARN: \"arn:aws:kms:eu-central-1:111122223333:key/{n}\"}}\n")

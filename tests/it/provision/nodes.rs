@@ -75,10 +75,14 @@ fn a_template_of_ones_own_is_taken_as_it_is() {
     let config =
         zones("managedNodeGroups: [{name: m, launchTemplate: {id: lt-1, version: \"3\"}}, {name: n}]\n");
     assert_eq!(keys(&declared(&config).resources), ["LaunchTemplate/n"]);
-    assert_eq!(template_of(&config.managed_node_groups[0]), json!({"id": "lt-1", "version": "3"}));
+    let known = Snapshot::default();
+    assert_eq!(
+        template_of(&config.managed_node_groups[0], &known),
+        Some(json!({"id": "lt-1", "version": "3"}))
+    );
     let key = launch_template("n");
     let ours = json!({"id": key.output("id"), "version": key.output("version")});
-    assert_eq!(template_of(&config.managed_node_groups[1]), ours);
+    assert_eq!(template_of(&config.managed_node_groups[1], &known), Some(ours));
 }
 
 #[test]

@@ -334,6 +334,29 @@ fn an_approval_outlives_the_passes_that_it_takes() {
 }
 
 #[test]
+fn an_approval_holds_when_two_things_that_are_one_resource_change_places() {
+    let scope = scope();
+    let drivers: Vec<&dyn Driver> = PLAIN.iter().map(|plain| plain as &dyn Driver).collect();
+    let table = key(Kind::RouteTable, "public");
+    // A create without an answer that was made again: the one with subnets is the resource, until they are gone.
+    let found = |first: &str, second: &str| {
+        let thing = |key: &Key, id: &str| Live { id: id.into(), ..live(key, json!({})) };
+        snapshot([thing(&table, first), thing(&table.duplicate(second), second)])
+    };
+    let (before, after) = (found("rtb-2", "rtb-1"), found("rtb-1", "rtb-2"));
+    let mut input = PlanInput::new(&scope, &[], &before, &drivers);
+    input.removed = true;
+    let asked = plan(&input).held;
+    let approved = |digest: &str| digest == asked;
+    input.approved = &approved;
+    let granted = plan(&input).granted;
+    let input = PlanInput { snapshot: &after, granted: &granted, ..input };
+    assert!(plan(&input).held.is_empty(), "{}", plan(&input).held);
+    let third = found("rtb-1", "rtb-3");
+    assert!(!plan(&PlanInput { snapshot: &third, ..input }).held.is_empty(), "a third one was not approved");
+}
+
+#[test]
 fn nothing_is_deleted_for_being_undeclared_while_the_declaration_is_not_complete() {
     let found = snapshot([live(&key(Kind::Subnet, "a"), json!({}))]);
     let plan = made(&[], &found, |input| {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use portolan::local::{ControlPlane, Options, Phase, Places, Progress};
+use portolan::local::{ControlPlane, Options, Phase, Places, Progress, Release};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Runtime;
@@ -51,6 +51,18 @@ pub async fn start(places: &Places, options: Options) -> ControlPlane {
         Ok(control_plane) => control_plane,
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Whether tests with this version run: it is built already, or it was asked for. Says so where they do not.
+pub fn runs(version: &str) -> bool {
+    let asked = std::env::var("PORTOLAN_TEST_KUBERNETES").is_ok_and(|value| value == "all");
+    let runs = asked || Release::find(version).unwrap().is_built(&Places::from_env().unwrap());
+    if !runs {
+        println!(
+            "Kubernetes {version} is not built yet; PORTOLAN_TEST_KUBERNETES=all builds it (5 to 7 minutes) and runs this test"
+        );
+    }
+    runs
 }
 
 /// Builds a version's programs where they are nowhere, which takes minutes: for tests whose own limits are shorter.

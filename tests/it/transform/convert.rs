@@ -109,6 +109,8 @@ fn budgets_autoscalers_and_webhooks_mean_the_same() {
     );
 }
 
+const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+
 #[test]
 fn definitions_become_structural() {
     let old = object(
@@ -117,7 +119,11 @@ fn definitions_become_structural() {
         json!({"spec": {
         "group": "e.example.com", "version": "v1", "names": {"plural": "as", "kind": "A"}, "scope": "Namespaced",
         "subresources": {"status": {}}, "validation": {"openAPIV3Schema": {"properties": {
-            "spec": {"type": "object", "properties": {"any": {"description": "x"}}}}}},
+            "metadata": {"properties": {"name": {"type": "string", "maxLength": 9}}},
+            "spec": {"properties": {"any": {"description": "x"}, "list": {"items": {"type": "string"}},
+                "map": {"additionalProperties": {"type": "string"}},
+                "port": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+                "one": {"type": "object", "oneOf": [{"required": ["a"]}], "anyOf": [{"properties": {"a": {"type": "string"}}}]}}}}}},
         "conversion": {"strategy": "Webhook", "webhookClientConfig": {"url": "https://a"}}}}),
     );
     let done = transform(&old, &context());
@@ -133,6 +139,28 @@ fn definitions_become_structural() {
         schema["properties"]["spec"]["properties"]["any"]["x-kubernetes-preserve-unknown-fields"],
         true
     );
+    let below = &schema["properties"]["spec"];
+    assert_eq!(
+        (&below["type"], &below[PRESERVE]),
+        (&json!("object"), &json!(true)),
+        "what was kept is kept at every level"
+    );
+    let fields = &below["properties"];
+    assert_eq!((&fields["list"]["type"], &fields["map"]["type"]), (&json!("array"), &json!("object")));
+    assert!(fields["map"][PRESERVE].is_null(), "every key of it is declared");
+    assert_eq!(fields["port"], json!({"x-kubernetes-int-or-string": true}));
+    assert_eq!(fields["one"], json!({"type": "object", "oneOf": [{"required": ["a"]}], PRESERVE: true}));
+    let metadata = &schema["properties"]["metadata"];
+    assert_eq!((&metadata["type"], &metadata[PRESERVE]), (&json!("object"), &Value::Null));
+    // Read as v1 from a server that stores it as v1beta1, it comes to the same.
+    let mut stored = old.clone();
+    stored["apiVersion"] = json!("apiextensions.k8s.io/v1");
+    stored["spec"]["preserveUnknownFields"] = json!(true);
+    stored["spec"]["versions"] = json!([{"name": "v1", "served": true, "storage": true,
+        "schema": {"openAPIV3Schema": old["spec"]["validation"]["openAPIV3Schema"]}}]);
+    let again = one(&stored, &context());
+    assert_eq!(again["spec"]["preserveUnknownFields"], false);
+    assert_eq!(&again["spec"]["versions"][0]["schema"]["openAPIV3Schema"], schema);
     assert_eq!(spec["conversion"]["webhook"]["clientConfig"]["url"], "https://a");
     assert!(["version", "validation", "subresources"].iter().all(|key| spec.get(*key).is_none()));
     assert!(told(&done, Weight::Warning).contains(&"api.version"));

@@ -3,7 +3,7 @@
 
 use super::api::Api;
 use super::{context, everything, old};
-use crate::support::control_plane::{options, places, start};
+use crate::support::control_plane::{options, places, runs, start};
 use crate::support::corpus::{corpus, objects};
 use portolan::local::Options;
 use portolan::model::Gvk;
@@ -29,12 +29,14 @@ async fn tried(target: &mut Api, transformed: &[Transformed]) -> Taken {
     let all: Vec<Value> = transformed.iter().flat_map(|done| done.objects.clone()).collect();
     let foundation =
         |object: &&Value| matches!(object["kind"].as_str(), Some("CustomResourceDefinition" | "Namespace"));
+    let mut written = Vec::new();
     for (_, object) in apply_order(&all).into_iter().filter(|(_, object)| foundation(object)) {
-        if let Err(error) = target.write(object).await {
-            taken.wrong.push(format!("{}: {error}", identity(object).unwrap()));
+        match target.write(object).await {
+            Ok(held) => written.push(held),
+            Err(error) => taken.wrong.push(format!("{}: {error}", identity(object).unwrap())),
         }
     }
-    target.established(&all).await;
+    target.established(&written).await;
     target.discover().await;
     for done in transformed {
         if done.dropped.is_some() {
@@ -42,7 +44,8 @@ async fn tried(target: &mut Api, transformed: &[Transformed]) -> Taken {
             continue;
         }
         let blocker = done.remarks.iter().find(|remark| remark.weight == Weight::Blocker);
-        for object in &done.objects {
+        // What has no name is no object of anybody's.
+        for object in done.objects.iter().filter(|object| identity(object).is_some()) {
             let id = identity(object).map_or_else(|| object.to_string(), |id| id.to_string());
             match (target.dry_run(object).await, blocker) {
                 (Ok(_), _) => taken.accepted += 1,
@@ -62,7 +65,6 @@ async fn target() -> (tempfile::TempDir, portolan::local::ControlPlane) {
 
 /// Everything that is tried on a target of its own, since definitions and namespaces are written there.
 #[tokio::test]
-#[ignore = "not settled: it reads a definition before the server has it"]
 async fn the_target_takes_what_the_rules_make_or_a_blocker_says_why() {
     let (_folder, control_plane) = target().await;
     let mut api = Api::of(&control_plane).await;
@@ -105,8 +107,10 @@ fn place(object: &Value) -> (Gvk, String, String) {
 /// Objects are written to the old server in the versions of their time, and read in the version that both serve. Where
 /// the old server has both, our own conversion has to come to the same as its.
 #[tokio::test]
-#[ignore = "builds a second Kubernetes the first time, 5 to 7 minutes"]
 async fn what_the_old_server_converts_is_taken_and_our_conversion_agrees_with_its() {
+    if !runs("1.24") {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let places = places(&folder);
     let old_options = Options { version: "1.24".to_owned(), nodes: 0, ..options() };
@@ -197,6 +201,10 @@ fn as_written(object: &Value) -> Value {
             spec.remove(key);
         }
         spec["containers"][0].as_object_mut().unwrap().remove("volumeMounts");
+    }
+    if let Some(metrics) = top.get_mut("spec").and_then(|spec| spec.get_mut("metrics")?.as_array_mut()) {
+        // Behind a gate in servers of that time.
+        metrics.retain(|metric| metric["type"] != "ContainerResource");
     }
     if top["kind"] == "PersistentVolume" {
         top["spec"]["claimRef"].as_object_mut().unwrap().remove("resourceVersion");

@@ -73,6 +73,20 @@ pub fn add_those_of_the_service(service: &Service, state: &mut State, cluster: &
     for profile in cluster.fargate_profiles.clone().values() {
         add_for_nodes(service, state, cluster, text(profile, "podExecutionRoleArn"), "FARGATE_LINUX");
     }
+    add_for_auto_mode(service, state, cluster);
+}
+
+/// The nodes of Auto Mode's built-in pools log in with an entry of their own kind, which has a policy in place of a group.
+fn add_for_auto_mode(service: &Service, state: &mut State, cluster: &mut Cluster) {
+    let Some(role) = cluster.view["computeConfig"]["nodeRoleArn"].as_str().map(str::to_owned) else { return };
+    add_for_nodes(service, state, cluster, &role, "EC2");
+    let policy = policies::arn(&service.options, "AmazonEKSAutoNodePolicy");
+    let policy_of = associated(service, &policy, json!({"type": "cluster", "namespaces": []}));
+    if let Some(entry) =
+        cluster.entries.get_mut(&role).filter(|entry| entry.of_service && entry.view["type"] == "EC2")
+    {
+        entry.policies.insert(policy, policy_of);
+    }
 }
 
 /// Makes the entry of a role that nodes have.
@@ -87,7 +101,8 @@ pub fn add_for_nodes(service: &Service, state: &mut State, cluster: &mut Cluster
 /// Takes an entry away that the service made for nodes, when no node group and no profile has the role any more.
 pub fn remove_unused(cluster: &mut Cluster, role: &str) {
     let used = cluster.nodegroups.values().any(|nodegroup| nodegroup["nodeRole"] == role)
-        || cluster.fargate_profiles.values().any(|profile| profile["podExecutionRoleArn"] == role);
+        || cluster.fargate_profiles.values().any(|profile| profile["podExecutionRoleArn"] == role)
+        || cluster.view["computeConfig"]["nodeRoleArn"] == role;
     if !used && cluster.entries.get(role).is_some_and(|entry| entry.of_service) {
         cluster.entries.remove(role);
     }

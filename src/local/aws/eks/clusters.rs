@@ -241,14 +241,20 @@ fn auto_mode(input: &Value, mode: &str) -> Result<(), ApiError> {
             "EKS Auto Mode needs an authentication mode with access entries, and bootstrapSelfManagedAddons false",
         ));
     }
-    let pools = texts(&input["computeConfig"], "nodePools");
+    node_pools(&input["computeConfig"])
+}
+
+/// The built-in node pools, and the role that their nodes have.
+pub fn node_pools(compute: &Value) -> Result<(), ApiError> {
+    let pools = texts(compute, "nodePools");
     if pools.iter().any(|pool| pool != "general-purpose" && pool != "system") {
         return Err(ApiError::parameter("nodePools may hold general-purpose and system"));
     }
-    if !pools.is_empty() && input["computeConfig"]["nodeRoleArn"].is_null() {
-        return Err(ApiError::parameter("nodePools need a nodeRoleArn"));
+    match (pools.is_empty(), compute["nodeRoleArn"].is_null()) {
+        (false, true) => Err(ApiError::parameter("nodePools need a nodeRoleArn")),
+        (true, false) => Err(ApiError::parameter("a nodeRoleArn needs nodePools")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// DescribeCluster.

@@ -233,6 +233,18 @@ fn auto_mode_plan(view: &Value, input: &Value) -> Result<Changes, ApiError> {
             "For EKS Auto Mode, computeConfig, elasticLoadBalancing and blockStorage have to be all enabled or all disabled",
         ));
     }
+    if after[0] {
+        if view["accessConfig"]["authenticationMode"] == "CONFIG_MAP" {
+            return Err(ApiError::request("EKS Auto Mode needs an authentication mode with access entries"));
+        }
+        super::clusters::node_pools(&input["computeConfig"])?;
+        let role = |source: &Value| source["computeConfig"]["nodeRoleArn"].as_str().map(str::to_owned);
+        if let (Some(before), Some(after)) = (role(view), role(input))
+            && before != after
+        {
+            return Err(ApiError::parameter("nodeRoleArn cannot be changed while EKS Auto Mode is enabled"));
+        }
+    }
     let same_pools = input["computeConfig"]["nodePools"].is_null()
         || input["computeConfig"]["nodePools"] == view["computeConfig"]["nodePools"];
     if after == enabled(view) && same_pools {
@@ -293,15 +305,20 @@ async fn applied(service: &Service, name: &str, plan: Plan) -> Result<(), Issue>
         let mut state = service.state();
         let Some(mut cluster) = state.clusters.remove(name) else { return Ok(()) };
         let mode = cluster.view["accessConfig"].clone();
+        let compute = cluster.view["computeConfig"].clone();
         for (member, value) in plan.members {
             cluster.view[member] = value;
         }
+        let of_auto_mode = cluster.view["computeConfig"] != compute;
         let changes = cluster.view["accessConfig"] != mode;
-        if changes && mode["authenticationMode"] == "CONFIG_MAP" {
+        if of_auto_mode || changes && mode["authenticationMode"] == "CONFIG_MAP" {
             access::add_those_of_the_service(service, &mut state, &mut cluster);
         }
+        if let Some(role) = compute["nodeRoleArn"].as_str().filter(|_| of_auto_mode) {
+            access::remove_unused(&mut cluster, role);
+        }
         state.clusters.insert(name.into(), cluster);
-        changes
+        changes || of_auto_mode
     };
     if access_changes { access::tell_the_world(service, name).await } else { Ok(()) }
 }

@@ -320,7 +320,11 @@ impl Service {
             return refuse("the credential is not scoped to the service eks");
         };
         if region != self.options.region {
-            return refuse(&format!("the credential is scoped to {region}, not {}", self.options.region));
+            return refuse(&format!(
+                "Credential should be scoped to a valid region: this local AWS is of {}, and {region} is another one \
+                 (`portolan local aws up --region {region}`)",
+                self.options.region
+            ));
         }
         (self.options.callers)(key).ok_or_else(|| {
             let message = "The security token included in the request is invalid.";

@@ -4,10 +4,12 @@ use super::super::facts::Facts;
 use super::node::PlannedGroup;
 use super::pack::PlacedNode;
 use crate::model::cluster_config::ClusterConfig;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Addresses of a zone's subnets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ZoneAddresses {
     /// Free now.
     pub free: u64,

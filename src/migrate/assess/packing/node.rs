@@ -2,6 +2,7 @@
 
 use super::super::facts::{Facts, InstanceType};
 use crate::model::cluster_config::{ClusterConfig, NodeGroupBase, NodeGroupTaint};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -25,7 +26,8 @@ pub enum Density {
 }
 
 /// What a node has for pods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Allocatable {
     /// Thousandths of a CPU.
     pub cpu: u64,
@@ -73,7 +75,8 @@ pub fn allocatable(facts: &InstanceType, pods: u32) -> Allocatable {
 }
 
 /// A node group of the plan.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PlannedGroup {
     /// Its name.
     pub name: String,

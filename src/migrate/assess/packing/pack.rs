@@ -7,10 +7,12 @@ use super::node::PlannedGroup;
 use super::run::{daemons_of, run};
 use crate::migrate::assess::facts::Facts;
 use crate::model::cluster_config::ClusterConfig;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A node with what was put there.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PlacedNode {
     /// Its group, by its place among the planned ones.
     pub group_index: usize,
@@ -31,7 +33,8 @@ pub struct PlacedNode {
 }
 
 /// A pod without a place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Unplaced {
     /// The pod.
     pub pod: String,
@@ -42,7 +45,8 @@ pub struct Unplaced {
 }
 
 /// Where everything would be.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Packing {
     /// The groups.
     pub groups: Vec<PlannedGroup>,

@@ -15,14 +15,19 @@ code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}small{color:#666}.B
 ul{margin:.3rem 0;padding-left:1.2rem}@media(prefers-color-scheme:dark){body{background:#16181b;color:#e4e6e9}\
 td,th{border-color:#333}small,.Irrelevant{color:#9aa0a6}.Blocker{color:#ff7a85}.Choice{color:#ffc15e}.Warning{color:#e6d36a}.Mapped{color:#6fd08c}}";
 
-pub(super) fn write(assessment: &Assessment, packing: Option<&Packing>) -> String {
+pub(super) fn write(assessment: &Assessment, packing: Option<&Packing>, sections: &str) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
-    let _ = page(assessment, packing, &mut out);
+    let _ = page(assessment, packing, sections, &mut out);
     out
 }
 
-fn page(assessment: &Assessment, packing: Option<&Packing>, out: &mut String) -> std::fmt::Result {
+fn page(
+    assessment: &Assessment,
+    packing: Option<&Packing>,
+    sections: &str,
+    out: &mut String,
+) -> std::fmt::Result {
     let title = format!("{} to EKS", escaped(&assessment.cluster));
     write!(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>")?;
     write!(
@@ -59,6 +64,7 @@ fn page(assessment: &Assessment, packing: Option<&Packing>, out: &mut String) ->
     if let Some(packing) = packing {
         nodes(packing, out)?;
     }
+    out.push_str(sections);
     if !assessment.notes.is_empty() {
         out.push_str("<h2>Notes</h2><ul>");
         for note in &assessment.notes {
@@ -158,7 +164,9 @@ fn row(verdict: &Verdict, out: &mut String) -> std::fmt::Result {
     )
 }
 
-fn escaped(text: &str) -> String {
+/// A text as HTML shows it.
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -3,6 +3,8 @@
 mod html;
 mod text;
 
+pub use html::escaped;
+
 use super::Assessment;
 use super::packing::Packing;
 use crate::migrate::verdict::{Level, Verdict};
@@ -18,13 +20,14 @@ pub fn text(assessment: &Assessment, all: bool) -> String {
 /// As one HTML page that loads nothing from anywhere.
 #[must_use]
 pub fn html(assessment: &Assessment) -> String {
-    html::write(assessment, None)
+    html::write(assessment, None, "")
 }
 
-/// The same page with the packing as a picture: each planned node with what is taken of it.
+/// The same page with the packing as a picture, each planned node with what is taken of it, and with more sections, which
+/// are HTML already.
 #[must_use]
-pub fn html_with_packing(assessment: &Assessment, packing: &Packing) -> String {
-    html::write(assessment, Some(packing))
+pub fn html_with(assessment: &Assessment, packing: Option<&Packing>, sections: &str) -> String {
+    html::write(assessment, packing, sections)
 }
 
 /// As JSON: counts, verdicts, the ClusterConfig, notes.

@@ -20,7 +20,10 @@ fn lines(assessment: &Assessment, all: bool, out: &mut String) -> std::fmt::Resu
     match (&assessment.config, assessment.is_blocked()) {
         (Some(_), false) => writeln!(out, "The ClusterConfig is whole and valid.")?,
         (Some(_), true) => writeln!(out, "The ClusterConfig is valid, and blockers remain.")?,
-        (None, _) => writeln!(out, "There is no ClusterConfig before the blockers are out of the way.")?,
+        (None, true) => writeln!(out, "There is no ClusterConfig before the blockers are out of the way.")?,
+        (None, false) => {
+            writeln!(out, "There is no ClusterConfig before the ids of what kops made are known.")?
+        }
     }
     for level in Level::ALL {
         if count(&level) == 0 || (level == Level::Irrelevant && !all) {

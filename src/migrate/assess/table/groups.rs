@@ -7,11 +7,11 @@ use crate::migrate::assess::rule::{
     Rule, Ruling, Set, accepted, choice, irrelevant, mapped, offer, offers, warning,
 };
 use crate::migrate::assess::translate::groups::{LOAD_BALANCERS, PROFILE, profile_role, subnets_of, taint};
-use crate::migrate::assess::translate::identity::unfit_tag;
+use crate::migrate::assess::translate::identity::{is_local_zone, unfit_tag};
 use crate::migrate::assess::translate::instances::{
     self, Capacity, IMAGE, MANAGER, MIXED, capacity, family_of_image, volume_type,
 };
-use crate::migrate::assess::translate::labels::{LabelFate, node_label};
+use crate::migrate::assess::translate::labels::{LabelFate, node_label, node_label_value};
 use crate::migrate::assess::translate::{groups, subnets};
 use crate::migrate::verdict::Level;
 use crate::model::kops::Kind::InstanceGroup;
@@ -132,6 +132,15 @@ pub(super) const RULES: &[Rule] = &[
             return Ruling::blocker(format!("the cluster has no subnet `{name}`"), accepted("the group does without it"));
         }
         let of_group = subnets_of(set.spec, &planned);
+        if planned.iter().any(|subnet| (subnet.name == name || subnet.zone == name) && is_local_zone(&subnet.zone)) {
+            let others = of_group.iter().any(|subnet| !is_local_zone(&subnet.zone));
+            let says = "EKS makes no managed nodes in a local zone";
+            return if others {
+                Ruling::warning(format!("{says}: the group does without this subnet; nodes there need a self-managed group or Karpenter"))
+            } else {
+                Ruling::blocker(format!("{says}, and the group has no other subnet: give it one, or run its nodes by Karpenter"), accepted("the group is looked after by hand"))
+            };
+        }
         let private = of_group.iter().filter(|subnet| !subnet.public).count();
         if private > 0 && private < of_group.len() {
             return Ruling::warning("the group has public and private subnets: nodes in public ones need public addresses");
@@ -161,16 +170,31 @@ pub(super) const RULES: &[Rule] = &[
             None => Ruling::as_written(),
         }
     }),
-    mapped("kops.group.labels", &["spec.nodeLabels.*"], "EKS API, CreateNodegroup.labels; eksctl#4007", "the same label").of(InstanceGroup).to("managedNodeGroups[].labels").by(|_, set| {
-        match node_label(set.field.path.last_key()) {
-            LabelFate::Keep if set.field.path.last_key().len() > 63 => Ruling::warning("EKS takes keys of up to 63 characters; it is left out"),
-            LabelFate::Keep => Ruling::as_written(),
-            LabelFate::Rewrite(key) => Ruling::warning(format!("EKS refuses labels of Kubernetes' own domains; the label is `{key}`, and selectors are rewritten")),
+    mapped("kops.group.labels", &["spec.nodeLabels.*"], "EKS API, CreateNodegroup.labels; eksctl#4007", "the same label").of(InstanceGroup).to("managedNodeGroups[].labels").by(|context, set| {
+        let key = set.field.path.last_key();
+        let empty = set.field.text().is_empty().then(|| {
+            let all = groups::values_of(context, key);
+            node_label_value("", all.iter().map(String::as_str)).to_owned()
+        });
+        let value = |key: &str| empty.as_ref().map_or_else(|| format!("`{key}`"), |value| format!("`{key}={value}`, since EKS takes no empty value"));
+        match node_label(key) {
+            LabelFate::Keep if empty.is_none() => Ruling::as_written(),
+            LabelFate::Keep => Ruling::warning(format!("the label is {}; selectors are rewritten", value(key))),
+            LabelFate::Rewrite(new) if key.len() > 63 => Ruling::warning(format!("EKS takes keys of up to 63 characters; the label is {}, and selectors are rewritten", value(&new))),
+            LabelFate::Rewrite(new) => Ruling::warning(format!("EKS refuses labels of Kubernetes' own domains; the label is {}, and selectors are rewritten", value(&new))),
             LabelFate::Drop(because) => Ruling::irrelevant(because),
         }
     }),
     mapped("kops.group.taints", &["spec.taints[]"], "EKS API, CreateNodegroup.taints", "the same taint").of(InstanceGroup).to("managedNodeGroups[].taints").by(|_, set| {
-        if taint(&set.field.text()).is_some() { Ruling::as_written() } else { Ruling::blocker("it is no taint, `key=value:Effect`, that EKS takes", accepted("nodes do without it")) }
+        let Some(own) = taint(&set.field.text()) else {
+            return Ruling::blocker("it is no taint, `key=value:Effect`, that EKS takes", accepted("nodes do without it"));
+        };
+        let nth = set.field.path.first_index().unwrap_or_default();
+        let mut earlier = set.spec.texts("taints").take(nth).filter_map(taint);
+        if earlier.any(|other| (&other.key, other.effect) == (&own.key, own.effect)) {
+            return Ruling::warning("a node has a key with an effect once: the one before counts, and this one is left out");
+        }
+        Ruling::as_written()
     }),
     mapped("kops.group.metadata-tokens", &["spec.instanceMetadata.httpTokens"], TEMPLATE, "instance metadata by tokens alone, or not, as before").of(InstanceGroup).to("managedNodeGroups[].disableIMDSv1"),
     mapped("kops.group.metadata-hops", &["spec.instanceMetadata.httpPutResponseHopLimit"], TEMPLATE, "").of(InstanceGroup).to("managedNodeGroups[].disablePodIMDS").by(|_, set| match set.field.text().as_str() {

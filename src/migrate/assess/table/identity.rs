@@ -297,12 +297,6 @@ fn mapping_group(context: &Context<'_>, set: &Set<'_>) -> Ruling {
                 .to("accessConfig.accessEntries[].type")
         }
         Group::Same(_) => Ruling::mapped("the same group"),
-        Group::Renamed(_) | Group::Dropped => {
-            let ways = offers([
-                offer("rename", "the same with `migrated:` before it; bindings are rewritten"),
-                offer("drop", "without this group"),
-            ]);
-            Ruling::choice("EKS refuses groups that begin with `system:`", ways)
-        }
+        Group::Renamed(_) | Group::Dropped => access::system_group(&set.field.text()),
     }
 }

@@ -2,8 +2,12 @@
 
 use super::NODEGROUP;
 use super::identity::default_or;
+use crate::migrate::assess::context::Context;
+use crate::migrate::assess::packing::{Density, max_pods};
 use crate::migrate::assess::rule::{Rule, Ruling, Set, irrelevant, mapped, warning};
 use crate::migrate::assess::translate::groups::update;
+use crate::migrate::assess::translate::{instances, network};
+use crate::model::kops::Kind;
 
 const NODEADM: &str =
     "nodeadm, NodeConfig.kubelet.config; eksctl has kubeletExtraConfig for nodeGroups alone";
@@ -14,7 +18,8 @@ const EVICTION: &str = "memory.available<100Mi,nodefs.available<10%,nodefs.inode
 
 pub(super) const RULES: &[Rule] = &[
     mapped("kops.node.max-pods", &["spec.kubelet.maxPods"], "EKS User Guide, maximum pods; eksctl maxPodsPerNode", "as many pods, if the node has as many addresses")
-        .to("managedNodeGroups[].maxPodsPerNode"),
+        .to("managedNodeGroups[].maxPodsPerNode")
+        .by(most_pods),
     warning(
         "kops.node.kubelet",
         &[
@@ -118,14 +123,51 @@ pub(super) const RULES: &[Rule] = &[
     irrelevant("kops.node.update-drain", &["spec.rollingUpdate", "spec.rollingUpdate.drainAndTerminate"], "EKS User Guide, managed node update behaviour", "EKS drains nodes before it takes them away"),
 ];
 
-fn user_data(_: &super::super::context::Context<'_>, set: &Set<'_>) -> Ruling {
+fn user_data(_: &Context<'_>, set: &Set<'_>) -> Ruling {
     let path = set.field.path.to_string();
-    if path.ends_with("enabled") && set.field.text() == "false" {
-        return Ruling::irrelevant("the hook was off");
+    let nth = set.field.path.first_index().unwrap_or_default();
+    let list = ["hooks", "fileAssets"].into_iter().find(|list| path.starts_with(&format!("spec.{list}[")));
+    if let Some(item) = list.and_then(|list| set.spec.items(list).get(nth)) {
+        if item["enabled"] == false {
+            return Ruling::irrelevant("the hook was off");
+        }
+        let mut roles =
+            item["roles"].as_array().into_iter().flatten().filter_map(|role| role.as_str()).peekable();
+        if roles.peek().is_some() && !roles.any(|role| role == "Node") {
+            return Ruling::irrelevant("it was for instances that EKS has none of");
+        }
     }
-    let roles = path.contains(".roles[");
-    if roles {
+    if path.contains(".roles[") {
         return Ruling::irrelevant("which instances it is for; EKS has nodes alone");
     }
     Ruling::as_written()
+}
+
+/// A node with more pods than its interfaces have addresses leaves the rest of them waiting for one.
+fn most_pods(context: &Context<'_>, set: &Set<'_>) -> Ruling {
+    let wanted: u32 = set.field.text().parse().unwrap_or_default();
+    if !(1..=737).contains(&wanted) {
+        return Ruling::warning("EKS takes 1 to 737 pods for a node; its own limit holds");
+    }
+    let is_own = set.spec.kind == Kind::InstanceGroup;
+    if network::keeps_provider(context) || network::is_ipv6(context) {
+        return Ruling::as_written();
+    }
+    let prefixes = network::delegates_prefixes(context);
+    let groups = context.state.node_groups().filter(|group| !is_own || group.name == set.spec.name);
+    let types = groups.flat_map(|group| instances::types(context, group));
+    let known = types.filter_map(|name| {
+        let facts = context.facts.instance_types.get(&name)?;
+        // What EKS advises beyond (110 pods) is no limit of addresses.
+        let slots = max_pods(facts, Density::Address).saturating_sub(2);
+        let addresses = if prefixes && facts.nitro { slots.saturating_mul(16) } else { slots };
+        Some((addresses.saturating_add(2), name))
+    });
+    match known.min() {
+        Some((most, name)) if most < wanted => Ruling::warning(format!(
+            "{name} has addresses for {most} pods, so that of {wanted} the others wait for one; let nodes take prefixes \
+             (prefix-delegation), choose another instance type, or say {most}"
+        )),
+        _ => Ruling::as_written(),
+    }
 }

@@ -1,7 +1,7 @@
 //! Who may log in: mappings of the IAM authenticator become access entries.
 
 use super::{Context, Draft};
-use crate::migrate::assess::rule::Ruling;
+use crate::migrate::assess::rule::{Ruling, accepted, offer, offers};
 use crate::model::cluster_config::{AccessConfig, AccessEntry, AccessPolicy, AuthenticationMode};
 use std::collections::BTreeMap;
 
@@ -27,8 +27,61 @@ pub(in super::super) enum Group {
     Dropped,
 }
 
-/// What a group becomes, by its name and the recorded choice.
+/// Where the words about entries come from.
+const SOURCE: &str = "EKS API, CreateAccessEntry; EKS User Guide, access entries";
+
+/// A mapping of the IAM authenticator, of the spec or of an object.
+pub(in super::super) struct Mapping<'a> {
+    /// Whose it is, as verdicts name it.
+    pub(in super::super) subject: String,
+    /// Where in it; empty for those of the spec, whose fields have verdicts of their own.
+    pub(in super::super) field: &'a str,
+    /// Whom AWS knows.
+    pub(in super::super) arn: &'a str,
+    /// Whom Kubernetes knows.
+    pub(in super::super) username: &'a str,
+    /// Groups, with the pointer of each.
+    pub(in super::super) groups: Vec<(&'a str, String)>,
+}
+
+/// All mappings: those of the spec first, which count before what is live.
+pub(in super::super) fn mappings<'a>(context: &Context<'a>) -> Vec<Mapping<'a>> {
+    let mut all = Vec::new();
+    for (index, mapping) in context.state.items("authentication.aws.identityMappings").iter().enumerate() {
+        let groups = mapping["groups"].as_array().into_iter().flatten().enumerate();
+        let path = format!("authentication.aws.identityMappings.{index}.groups");
+        let groups = groups
+            .filter_map(|(nth, name)| Some((name.as_str()?, context.pointer(&format!("{path}.{nth}")))));
+        all.push(Mapping {
+            subject: context.cluster().subject(),
+            field: "",
+            arn: mapping["arn"].as_str().unwrap_or_default(),
+            username: mapping["username"].as_str().unwrap_or_default(),
+            groups: groups.collect(),
+        });
+    }
+    all.extend(context.facts.mappings.iter().map(|mapping| {
+        let groups = mapping.groups.iter().enumerate();
+        Mapping {
+            subject: mapping.subject.clone(),
+            field: &mapping.field,
+            arn: &mapping.arn,
+            username: &mapping.username,
+            groups: groups
+                .map(|(nth, name)| (name.as_str(), format!("{}/groups/{nth}", mapping.field)))
+                .collect(),
+        }
+    }));
+    all
+}
+
+/// What a group of the spec becomes, by its name and the recorded choice.
 pub(in super::super) fn group(context: &Context<'_>, name: &str, pointer: &str) -> Group {
+    group_of(context, &context.cluster().subject(), name, pointer)
+}
+
+/// The same of any subject.
+pub(in super::super) fn group_of(context: &Context<'_>, subject: &str, name: &str, pointer: &str) -> Group {
     match name {
         "system:masters" => return Group::Admin,
         "system:nodes" | "system:bootstrappers" => return Group::Node,
@@ -37,7 +90,7 @@ pub(in super::super) fn group(context: &Context<'_>, name: &str, pointer: &str) 
     let Some(bare) = RESERVED.iter().find_map(|prefix| name.strip_prefix(prefix)) else {
         return Group::Same(name.to_owned());
     };
-    match context.way(SYSTEM_GROUP, &context.cluster().subject(), pointer, &["rename", "drop"]) {
+    match context.way(SYSTEM_GROUP, subject, pointer, &["rename", "drop"]) {
         "drop" => Group::Dropped,
         _ => Group::Renamed(format!("{RENAMED}{bare}")),
     }
@@ -59,17 +112,20 @@ pub(in super::super) fn username(name: &str) -> Option<String> {
 pub(super) fn fill(context: &Context<'_>, draft: &mut Draft) {
     let mut entries: BTreeMap<String, AccessEntry> = BTreeMap::new();
     let partition = partition(&draft.config.metadata.region);
-    for (index, mapping) in context.state.items("authentication.aws.identityMappings").iter().enumerate() {
-        let Some(arn) = mapping["arn"].as_str().filter(|arn| is_principal(arn)) else { continue };
-        let entry = entries
-            .entry(arn.to_owned())
-            .or_insert_with(|| AccessEntry { principal_arn: arn.to_owned(), ..AccessEntry::default() });
-        entry.kubernetes_username =
-            mapping["username"].as_str().and_then(username).or(entry.kubernetes_username.take());
-        for (nth, name) in mapping["groups"].as_array().into_iter().flatten().enumerate() {
-            let pointer =
-                context.pointer(&format!("authentication.aws.identityMappings.{index}.groups.{nth}"));
-            match group(context, name.as_str().unwrap_or_default(), &pointer) {
+    for mapping in mappings(context) {
+        if !mapping.field.is_empty() {
+            live(context, &mapping, draft);
+        }
+        if !is_principal(mapping.arn) || is_kops_nodes(context, &mapping) {
+            continue;
+        }
+        let entry = entries.entry(mapping.arn.to_owned()).or_insert_with(|| AccessEntry {
+            principal_arn: mapping.arn.to_owned(),
+            ..AccessEntry::default()
+        });
+        entry.kubernetes_username = entry.kubernetes_username.take().or_else(|| username(mapping.username));
+        for (name, pointer) in &mapping.groups {
+            match group_of(context, &mapping.subject, name, pointer) {
                 Group::Admin if entry.access_policies.is_empty() => {
                     entry.access_policies.push(AccessPolicy {
                         policy_arn: format!(
@@ -104,6 +160,72 @@ pub(super) fn fill(context: &Context<'_>, draft: &mut Draft) {
     let ruling = Ruling::warning(says).to("accessConfig.accessEntries");
     let source = "EKS User Guide, access entries";
     draft.verdicts.push(context.verdict(&subject, "", "kops.access.certificates", source, ruling));
+}
+
+/// Whether a mapping lets in the nodes that kops made: their roles end with the old cluster, and EKS makes the entries
+/// of its own nodes.
+fn is_kops_nodes(context: &Context<'_>, mapping: &Mapping<'_>) -> bool {
+    let role = mapping.arn.rsplit('/').next().unwrap_or_default();
+    let of_cluster =
+        role.strip_suffix(context.cluster().name.as_str()).and_then(|role| role.strip_suffix('.'));
+    of_cluster.is_some_and(|role| ["nodes", "masters", "control-plane"].contains(&role))
+        && mapping.groups.iter().any(|(name, _)| matches!(*name, "system:nodes" | "system:bootstrappers"))
+}
+
+/// What becomes of a mapping that stands in an object.
+fn live(context: &Context<'_>, mapping: &Mapping<'_>, draft: &mut Draft) {
+    let mut tell = |field: &str, rule: &str, ruling: Ruling| {
+        draft.verdicts.push(context.verdict(&mapping.subject, field, rule, SOURCE, ruling));
+    };
+    const MAPPING: &str = "kops.access.live-mapping";
+    if is_kops_nodes(context, mapping) {
+        let says = "it lets in the nodes that kops made; EKS makes the entries of its own nodes";
+        return tell(mapping.field, MAPPING, Ruling::irrelevant(says));
+    }
+    if !is_principal(mapping.arn) {
+        let says = format!(
+            "`{}` is no role or user: an access entry is for the role behind a session, and never for an account",
+            mapping.arn
+        );
+        return tell(mapping.field, MAPPING, Ruling::blocker(says, accepted("nobody logs in by it")));
+    }
+    let name = username(mapping.username);
+    let known = match (&name, mapping.username) {
+        (Some(name), _) => format!("as user {name}"),
+        (None, "") => "as the user of its ARN".to_owned(),
+        (None, reserved) => {
+            format!(
+                "as the user of its ARN, for EKS keeps names such as {reserved} to itself; bindings of it are rewritten"
+            )
+        }
+    };
+    let says = format!("{} logs in {known}", mapping.arn);
+    tell(mapping.field, MAPPING, Ruling::mapped(says).to("accessConfig.accessEntries[]"));
+    for (name, pointer) in &mapping.groups {
+        let ruling = match group_of(context, &mapping.subject, name, pointer) {
+            Group::Admin => Ruling::mapped(
+                "EKS refuses `system:masters`; the policy AmazonEKSClusterAdminPolicy is the same",
+            )
+            .to("accessConfig.accessEntries[].accessPolicies"),
+            Group::Node => Ruling::mapped("an entry of type EC2_LINUX, as nodes have")
+                .to("accessConfig.accessEntries[].type"),
+            Group::Same(name) => Ruling::mapped(format!("the same group, {name}"))
+                .to("accessConfig.accessEntries[].kubernetesGroups"),
+            Group::Renamed(_) | Group::Dropped => system_group(name),
+        };
+        tell(pointer, SYSTEM_GROUP, ruling);
+    }
+}
+
+/// What can become of a group of Kubernetes' own, as a question.
+pub(in super::super) fn system_group(name: &str) -> Ruling {
+    let bare = RESERVED.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    let ways = offers([
+        offer("rename", format!("`{RENAMED}{bare}` in its place; bindings of {name} are rewritten")),
+        offer("drop", "without this group"),
+    ]);
+    Ruling::choice(format!("EKS refuses groups that begin with `system:`, and {name} is one"), ways)
+        .to("accessConfig.accessEntries[].kubernetesGroups")
 }
 
 /// The partition of a region, as ARNs name it.

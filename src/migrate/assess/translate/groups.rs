@@ -1,7 +1,7 @@
 //! InstanceGroups become managed node groups.
 
 use super::instances::{self, Capacity, Sizes, capacity};
-use super::labels::{INSTANCE_GROUP, LabelFate, SPOT, node_label};
+use super::labels::{INSTANCE_GROUP, LabelFate, SPOT, node_label, node_label_value};
 use super::names::node_group_name;
 use super::subnets::{self, Planned};
 use super::{Context, Draft, access, iam, identity};
@@ -171,7 +171,7 @@ fn sized(mut base: NodeGroupBase, sizes: Sizes) -> NodeGroupBase {
 fn base(context: &Context<'_>, group: &Spec, draft: &mut Draft) -> NodeGroupBase {
     let mut base = NodeGroupBase {
         ami_family: Some(instances::family(context, group)),
-        labels: labels(group),
+        labels: labels(context, group),
         taints: taints(group),
         tags: tags(group),
         iam: role(context, group, &draft.config.metadata.region),
@@ -211,25 +211,46 @@ fn base(context: &Context<'_>, group: &Spec, draft: &mut Draft) -> NodeGroupBase
 }
 
 /// Node labels of a group as the node group may have them.
-fn labels(group: &Spec) -> BTreeMap<String, String> {
+fn labels(context: &Context<'_>, group: &Spec) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([(INSTANCE_GROUP.to_owned(), label_value(&group.name))]);
-    for (key, value) in group.at("nodeLabels").as_object().into_iter().flatten() {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    for (key, value) in declared_labels(group) {
+        let all = values_of(context, key);
+        let value = node_label_value(&value, all.iter().map(String::as_str)).to_owned();
         match node_label(key) {
-            LabelFate::Keep => labels.insert(key.clone(), value),
+            LabelFate::Keep => labels.insert(key.to_owned(), value),
             LabelFate::Rewrite(key) => labels.insert(key, value),
             LabelFate::Drop(_) => None,
         };
     }
-    labels.retain(|key, _| key.len() <= 63);
     labels
+}
+
+/// Node labels that a group declares. YAML's `true` and `5` are texts to Kubernetes, and nothing is the empty one.
+pub(in super::super) fn declared_labels(group: &Spec) -> impl Iterator<Item = (&str, String)> {
+    let pairs = group.at("nodeLabels").as_object().into_iter().flatten();
+    pairs.map(|(key, value)| {
+        let text = match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        (key.as_str(), text)
+    })
+}
+
+/// Every value that a label has on any group that becomes a node group.
+pub(in super::super) fn values_of(context: &Context<'_>, key: &str) -> BTreeSet<String> {
+    let groups = context.state.node_groups().filter(|group| instances::is_node_group(context, group));
+    let labels = groups.flat_map(declared_labels);
+    labels.filter(|(other, _)| *other == key).map(|(_, value)| value).collect()
 }
 
 /// A text as the value of a label.
 pub(in super::super) fn label_value(text: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' };
     let text: String = text.chars().take(63).map(allowed).collect();
-    text.trim_matches(['.', '-', '_']).to_owned()
+    let text = text.trim_matches(['.', '-', '_']);
+    if text.is_empty() { "kops".to_owned() } else { text.to_owned() }
 }
 
 /// A taint as kops writes it: `key=value:Effect`, `key:Effect`.
@@ -320,7 +341,12 @@ fn place(context: &Context<'_>, group: &Spec, base: &mut NodeGroupBase) {
         }
         return;
     }
-    base.subnets = of_group.iter().map(|subnet| subnet.name.clone()).collect();
+    // EKS makes no managed nodes in local zones; where a group has other subnets, it does without these.
+    let is_regional = |subnet: &&&Planned| !identity::is_local_zone(&subnet.zone);
+    let regional: Vec<String> =
+        of_group.iter().filter(is_regional).map(|subnet| subnet.name.clone()).collect();
+    let all = || of_group.iter().map(|subnet| subnet.name.clone()).collect();
+    base.subnets = if regional.is_empty() { all() } else { regional };
 }
 
 /// Subnets of a group: those that it names, by name or (as once) by zone; where it names none, those for nodes.

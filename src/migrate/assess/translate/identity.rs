@@ -60,9 +60,24 @@ pub(in super::super) fn region(context: &Context<'_>) -> Option<String> {
 /// `eu-central-1` of `eu-central-1a`.
 fn region_of(zone: &str) -> Option<String> {
     let region = zone.strip_suffix(|c: char| c.is_ascii_lowercase())?;
-    (region.ends_with(|c: char| c.is_ascii_digit()) && region.matches('-').count() >= 2)
-        .then(|| region.to_owned())
+    let words = region.split('-').count();
+    let ends = region.ends_with(|c: char| c.is_ascii_digit());
+    (words >= 3 && ends && numbers(region) <= 1).then(|| region.to_owned())
 }
+
+/// Words that are numbers: `eu-west-1` has one.
+fn numbers(text: &str) -> usize {
+    text.split('-').filter(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())).count()
+}
+
+/// Whether a zone is a local or a Wavelength one by its name: `us-west-2-lax-1a`, `us-east-1-wl1-bos-wlz-1`.
+pub(in super::super) fn is_local_zone(zone: &str) -> bool {
+    numbers(zone.trim_end_matches(|c: char| c.is_ascii_lowercase())) > 1
+}
+
+/// Minors before this one have ended for good. What EKS serves is asked of EKS (DescribeClusterVersions); this only keeps
+/// what nobody asked about from being proposed.
+const LONG_GONE: u32 = 30;
 
 /// The version of the source and what it becomes.
 pub(in super::super) struct Version {
@@ -101,6 +116,17 @@ pub(in super::super) fn version(context: &Context<'_>) -> Version {
         return version(chosen, Ruling::warning(says));
     };
     let (Some((oldest, _)), Some((newest, _))) = (served.first().copied(), served.last().copied()) else {
+        if source < LONG_GONE {
+            let ways = offers([
+                offer("default", "EKS's default when the cluster is made"),
+                offer("<version>", "that version"),
+            ]);
+            let says = format!(
+                "EKS serves 1.{source} no longer; what uses API versions removed since is converted. Read the account as well to \
+                 see which versions there are"
+            );
+            return version(chosen, Ruling::choice(says, ways));
+        }
         let offers = offers([
             offer(&format!("1.{source}"), format!("1.{source}, as the source has it")),
             offer("<version>", "that version"),
@@ -179,6 +205,14 @@ mod tests {
         );
         assert_eq!(region_of("us-gov-west-1a").as_deref(), Some("us-gov-west-1"));
         assert_eq!(region_of("us-test1-a"), None);
+        assert_eq!(region_of("us-west-2-lax-1a"), None);
+        let local = ["us-west-2-lax-1a", "us-east-1-wl1-bos-wlz-1"].map(is_local_zone);
+        assert!(
+            local.iter().all(|is| *is)
+                && !["us-west-2a", "us-gov-west-1b", "us-iso-east-1c", "a"]
+                    .map(is_local_zone)
+                    .contains(&true)
+        );
         assert_eq!(region_of(""), None);
     }
 }

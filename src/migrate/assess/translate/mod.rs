@@ -12,6 +12,7 @@ pub(super) mod instances;
 pub mod labels;
 pub mod names;
 pub(super) mod network;
+pub(super) mod pod_roles;
 pub(super) mod subnets;
 
 use super::context::Context;
@@ -37,6 +38,7 @@ pub(super) fn all(context: &Context<'_>, draft: &mut Draft) {
     network::fill(context, draft);
     control_plane::fill(context, draft);
     iam::fill(context, draft);
+    pod_roles::fill(context, draft);
     addons::fill(context, draft);
     access::fill(context, draft);
     groups::fill(context, draft);

@@ -105,9 +105,10 @@ fn id(context: &Context<'_>, vpc: Option<&str>, item: &Value, name: &str, pointe
     by_name.or_else(by_cidr).map(|(id, _)| (*id).clone())
 }
 
-/// Whether a zone is one that EKS refuses for control planes.
+/// Whether a zone is one that EKS refuses for control planes: some by their ids, and all local ones.
 pub(in super::super) fn is_refused_zone(context: &Context<'_>, zone: &str) -> bool {
-    context.facts.zones.get(zone).is_some_and(|id| REFUSED_ZONES.contains(&id.as_str()))
+    identity::is_local_zone(zone)
+        || context.facts.zones.get(zone).is_some_and(|id| REFUSED_ZONES.contains(&id.as_str()))
 }
 
 pub(super) fn fill(context: &Context<'_>, draft: &mut Draft) {
@@ -222,18 +223,23 @@ fn resolved(context: &Context<'_>, vpc: Option<&str>, subnet: &Planned, draft: &
         .map(|(id, other)| offer(id, format!("{id} with {} in {}", other.cidr, other.zone)))
         .collect();
     ways.push(offer("<subnet-id>", "the subnet of that id"));
-    let says = format!(
-        "kops made subnet {} in {} and its spec has no id of it; give the facts of the account, or its id",
-        subnet.name, subnet.zone
-    );
+    // What was not read is a question; what was, and has no such subnet, stands in the way.
+    let ruling = if context.facts.subnets.is_empty() {
+        let says = format!(
+            "kops made subnet {} in {} and the spec has no id of it: read the account as well, where its tags tell it, or say the id",
+            subnet.name, subnet.zone
+        );
+        Ruling::choice(says, offers(ways))
+    } else {
+        let says = format!(
+            "kops made subnet {} in {}, and the account has no subnet that is tagged so; say which one it is",
+            subnet.name, subnet.zone
+        );
+        Ruling::blocker(says, ways)
+    };
     let subject = context.cluster().subject();
-    draft.verdicts.push(context.verdict(
-        &subject,
-        &subnet.pointer,
-        SUBNET_ID,
-        SOURCE,
-        Ruling::blocker(says, ways),
-    ));
+    let ruling = ruling.to("vpc.subnets");
+    draft.verdicts.push(context.verdict(&subject, &subnet.pointer, SUBNET_ID, SOURCE, ruling));
     draft.is_broken = true;
 }
 

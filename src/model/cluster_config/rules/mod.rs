@@ -11,6 +11,7 @@ mod launch;
 mod network;
 mod node_scheduling;
 mod nodegroups;
+mod partition;
 mod syntax;
 
 pub(super) use launch::NEWEST as NEWEST_AMI;
@@ -37,6 +38,7 @@ pub(super) fn check(config: &ClusterConfig) -> Vec<Finding> {
     addons::check(config, &mut findings);
     nodegroups::check(config, &mut findings);
     fargate::check(config, &mut findings);
+    partition::check(config, &mut findings);
     findings.0
 }
 

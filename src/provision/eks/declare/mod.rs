@@ -30,7 +30,7 @@ pub fn resources(
     let mut declared = Declared::default();
     declared.resources.push(control_plane::cluster(config, written, settings, scope, known));
     declared.extend(addons::resources(config, written, scope));
-    declared.extend(node_groups::managed(config, settings, scope, known));
+    declared.extend(node_groups::managed(config, written, settings, scope, known));
     declared.extend(node_groups::fargate(config, known));
     declared.extend(access::resources(config, scope));
     declared.resources.extend(service_accounts::resources(config));

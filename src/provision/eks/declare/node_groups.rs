@@ -17,13 +17,16 @@ const DEFAULT_INSTANCE_TYPE: &str = "m5.large";
 
 pub(super) fn managed(
     config: &ClusterConfig,
+    written: &ClusterConfig,
     settings: &EksRef,
     scope: &Scope,
     known: &Snapshot,
 ) -> Declared {
     let mut declared = Declared::default();
     for (nth, group) in config.managed_node_groups.iter().enumerate() {
-        match of_group(config, settings, scope, known, group, &format!("/managedNodeGroups/{nth}")) {
+        let written = written.managed_node_groups.get(nth).unwrap_or(group);
+        match of_group(config, settings, scope, known, (group, written), &format!("/managedNodeGroups/{nth}"))
+        {
             Ok(resource) => declared.resources.push(resource),
             Err(problem) => declared.problems.push(problem),
         }
@@ -36,7 +39,7 @@ fn of_group(
     settings: &EksRef,
     scope: &Scope,
     known: &Snapshot,
-    group: &ManagedNodeGroup,
+    (group, written): (&ManagedNodeGroup, &ManagedNodeGroup),
     at: &str,
 ) -> Result<Resource, Problem> {
     let base = &group.base;
@@ -46,9 +49,12 @@ fn of_group(
         "nodeRole": iam::node_role(base),
         "labels": labels(scope, base),
         "taints": taints(&base.taints),
-        "launchTemplate": nodes::template_of(group),
         "capacityType": capacity_type(group),
     });
+    match nodes::template_of(group, known) {
+        Some(template) => desired["launchTemplate"] = template,
+        None => without_template(&mut desired, written),
+    }
     let types = instance_types(group);
     let of_template = group.launch_template.is_some() && types.is_empty();
     if !of_template {
@@ -76,6 +82,24 @@ fn of_group(
     }
     let key = Key::new(Kind::Nodegroup, base.name.as_str());
     Ok(resource(key, desired, tags(config, &base.tags), at))
+}
+
+/// A group that somebody made without a launch template: what EKS itself keeps of volume and SSH is compared where the file
+/// says it, and what the file asks beyond that is told.
+fn without_template(desired: &mut Value, written: &ManagedNodeGroup) {
+    put(desired, "diskSize", written.base.volume_size);
+    if let Some(ssh) = written.base.ssh.as_ref().filter(|ssh| ssh.allow == Some(true)) {
+        let mut access = json!({});
+        put(&mut access, "ec2SshKey", ssh.public_key_name.as_ref());
+        if !ssh.source_security_group_ids.is_empty() {
+            access["sourceSecurityGroups"] = json!(ssh.source_security_group_ids);
+        }
+        desired["remoteAccess"] = access;
+    }
+    let asked = nodes::only_by_template(written);
+    if !asked.is_empty() {
+        desired[aside::BY_TEMPLATE] = json!(asked);
+    }
 }
 
 /// Labels of the file, and the two that eksctl puts on every node and that people select by.

@@ -55,7 +55,7 @@ impl Driver for RouteTableDriver {
     /// All tables of the VPC rather than those with our tag: a subnet that somebody moved to a table of their own can
     /// only be moved back by the association that it has there.
     fn reads(&self, scope: &Scope, known: &Snapshot, declared: &[Resource]) -> Vec<Call> {
-        let vpc = known.live.values().find(|live| live.key.kind == Kind::Vpc && !live.key.name.contains('#'));
+        let vpc = known.live.values().find(|live| live.key.kind == Kind::Vpc && !live.key.is_duplicate());
         let wanted =
             declared.iter().any(|each| matches!(each.key.kind, Kind::RouteTable | Kind::VpcEndpoint));
         match vpc {

@@ -2,7 +2,7 @@
 
 use super::super::answer::{flag, items, number, only, some_text, text};
 use super::super::ec2::{NOBODY_KNOWS, Table, difference, ec2, ec2_tag_differences, filters, fixed, state};
-use super::super::layout::zones_wanted;
+use super::super::layout::{LAID_OUT_AT, zones_wanted};
 use super::vpc;
 use crate::model::cloud::Call;
 use crate::provision::resource::{Difference, Driver, Kind, Live, Mend, Owner, Resource, Scope, Snapshot};
@@ -143,7 +143,9 @@ impl Driver for SubnetDriver {
 /// Whether zones have to be chosen: a VPC is to be made, the file names none, and what is there does not tell enough.
 fn needs_zones(scope: &Scope, declared: &[Resource], found: &Snapshot) -> bool {
     let makes_vpc = declared.iter().any(|each| each.key.kind == Kind::Vpc && !each.existing);
-    let declares_subnets = declared.iter().any(|each| each.key.kind == Kind::Subnet);
+    // Subnets that were laid out in the region's zones stand at `/vpc`: what they follow from has to be known again.
+    let declares_subnets =
+        declared.iter().any(|each| each.key.kind == Kind::Subnet && each.declared_at != LAID_OUT_AT);
     let subnets =
         found.live.values().filter(|live| live.key.kind == Kind::Subnet && live.owner == Owner::Ours);
     let zones: BTreeSet<String> =

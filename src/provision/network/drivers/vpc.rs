@@ -167,16 +167,15 @@ pub(super) fn prefer(into: &mut Snapshot, used: &str) {
     let Some(other) = into
         .live
         .values()
-        .find(|live| live.key.kind == Kind::Vpc && live.id == used && live.key.name.contains('#'))
+        .find(|live| live.key.kind == Kind::Vpc && live.id == used && live.key.is_duplicate())
         .map(|live| live.key.clone())
     else {
         return;
     };
-    let name = other.name.split('#').next().unwrap_or_default().to_owned();
-    let key = crate::provision::resource::Key::new(Kind::Vpc, name);
+    let key = other.original();
     if let (Some(mut right), Some(mut wrong)) = (into.live.remove(&other), into.live.remove(&key)) {
         right.key = key.clone();
-        wrong.key.name = format!("{}#{}", key.name, wrong.id);
+        wrong.key = key.duplicate(&wrong.id);
         if wrong.owner == Owner::Ours {
             into.live.insert(wrong.key.clone(), wrong);
         }
