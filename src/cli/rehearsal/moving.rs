@@ -104,7 +104,7 @@ impl Moving {
             _ => return Err(format!("{} cannot be read", self.file())),
         };
         document["spec"]["stage"] = json!(stage);
-        let text = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
+        let text = folder::manifest(&document).map_err(words)?;
         world.fleet.write(&self.file(), &text).map_err(words)?;
         world.fleet.commit(&format!("{}: go to {stage}", self.name)).map_err(words)
     }
