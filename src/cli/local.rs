@@ -1,6 +1,6 @@
 //! `portolan local`.
 
-mod aws;
+pub(super) mod aws;
 mod kops;
 
 use super::{Context, output};

@@ -7,6 +7,7 @@ mod local;
 mod migrate;
 mod output;
 mod plan;
+mod rehearsal;
 mod render;
 mod requests;
 mod run;

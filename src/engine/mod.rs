@@ -34,6 +34,7 @@ mod unit;
 mod waves;
 mod world;
 
+use crate::migrate::proof::Proof;
 use crate::model::event::What;
 use crate::model::{ClusterSpec, Permissions};
 use crate::ports::state::ApplicationRecord;
@@ -153,6 +154,12 @@ impl View {
     #[must_use]
     pub fn migrations(&self) -> Vec<MigrationRecord> {
         self.world.migrations.records()
+    }
+
+    /// The last proof of each part of a migration since the start, by the part's name; empty for the move as a whole.
+    #[must_use]
+    pub fn proofs(&self, migration: &str) -> BTreeMap<String, Proof> {
+        self.world.migrations.get(migration).map(|mover| mover.proofs()).unwrap_or_default()
     }
 
     /// Whether every repository was fetched or tried, and every application has been looked at once.

@@ -232,9 +232,13 @@ mod tests {
         let made = |journal: &Journal| journal.entries["weight/a/5"].made;
         journal.follow(&["weight/a/5"].into(), &none, &BTreeSet::new(), 10);
         assert_eq!(made(&journal), None);
-        let answered = BTreeMap::from([("weight/a/5".into(), Answered { at: 11, change: "/change/C1".into() })]);
+        let answered =
+            BTreeMap::from([("weight/a/5".into(), Answered { at: 11, change: "/change/C1".into() })]);
         journal.follow(&BTreeSet::new(), &answered, &BTreeSet::new(), 12);
-        assert_eq!((made(&journal), journal.entries["weight/a/5"].pending.as_str()), (Some(11), "/change/C1"));
+        assert_eq!(
+            (made(&journal), journal.entries["weight/a/5"].pending.as_str()),
+            (Some(11), "/change/C1")
+        );
         journal.follow(&BTreeSet::new(), &none, &["/change/C1".to_owned()].into(), 40);
         assert_eq!((made(&journal), journal.entries["weight/a/5"].pending.as_str()), (Some(40), ""));
         // Made anew, and this time its answer is lost.

@@ -1,15 +1,15 @@
 //! `portolan demo`: the main job, told in chapters on a local control plane.
 
 mod chapters;
+mod migration;
 mod scene;
 mod shop;
 
-use super::output::{self, Colour, coloured};
-use super::{Context, Output};
+use super::rehearsal::{self, World, chapter, say, table};
+use super::{Context, output};
 use crate::failure::{Failure, FailureKind};
 use chapters::Chapter;
 use scene::Scene;
-use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,30 +18,30 @@ use std::time::Instant;
 /// Builds what is missing (once, some minutes), starts Kubernetes with three nodes, makes a git repository with a small
 /// shop, and runs the daemon on it. Ends with a table; the exit code is 0 only when every chapter held.
 ///
+/// With --migration it is another story: the kops program makes a cluster in an AWS on this machine, and the daemon moves
+/// it to EKS, half way back, and then for good.
+///
 /// Examples:
 ///   portolan demo
+///   portolan demo --migration
 ///   portolan demo --keep          # leaves everything running, with commands to try
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Demo {
+    /// Move a kops cluster to EKS, all on this machine.
+    #[arg(long)]
+    migration: bool,
     /// Leave everything running until Ctrl-C, with commands to try.
     #[arg(long)]
     keep: bool,
 }
 
-/// What a chapter showed.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Told {
-    chapter: &'static str,
-    held: bool,
-    millis: u128,
-    /// What was seen, or what went wrong.
-    seen: Vec<String>,
-}
-
 impl Demo {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        if self.migration { self.migration(context).await } else { self.main_job(context).await }
+    }
+
+    async fn main_job(self, context: &Context) -> Result<ExitCode, Failure> {
         let begun = Instant::now();
         say(
             context,
@@ -50,57 +50,67 @@ impl Demo {
         let scene = Scene::set().await?;
         say(context, &format!("Ready after {:.1} s\n", begun.elapsed().as_secs_f64()));
         let mut story = Vec::new();
-        for chapter in Chapter::ALL {
-            say(context, &coloured(Colour::Yellow, chapter.title()));
-            let begun = Instant::now();
-            let result = chapter.tell(&scene).await;
-            let held = result.is_ok();
-            let seen = result.unwrap_or_else(|words| vec![words]);
-            for line in &seen {
-                say(context, &format!("  {} {line}", if held { "·" } else { "!" }));
-            }
-            story.push(Told { chapter: chapter.title(), held, millis: begun.elapsed().as_millis(), seen });
+        for told in Chapter::ALL {
+            story.push(chapter(context, told.title(), told.tell(&scene)).await);
         }
         let all_held = story.iter().all(|told| told.held);
-        match context.output {
-            Output::Json | Output::Yaml => output::value(context.output, &story)?,
-            Output::Text | Output::Wide => {
-                output::line("");
-                let rows: Vec<Vec<String>> = story
-                    .iter()
-                    .map(|told| {
-                        let held = if told.held { "held" } else { "FAILED" };
-                        vec![
-                            told.chapter.to_owned(),
-                            held.to_owned(),
-                            format!("{:.1} s", told.millis as f64 / 1000.0),
-                        ]
-                    })
-                    .collect();
-                for line in output::table(&["CHAPTER", "", "TIME"], &rows) {
-                    output::line(&line);
-                }
-            }
+        if context.is_structured() {
+            output::value(context.output, &story)?;
         }
+        table(context, &story);
         if self.keep {
             keep(&scene).await?;
         }
         scene.strike().await?;
-        if all_held {
-            Ok(ExitCode::SUCCESS)
+        verdict(all_held)
+    }
+
+    async fn migration(self, context: &Context) -> Result<ExitCode, Failure> {
+        let begun = Instant::now();
+        say(
+            context,
+            "Setting the scene: a local AWS, a cluster in it by the kops program, a git repository, the daemon",
+        );
+        let world = migration::world().await?;
+        say(context, &format!("Ready after {:.1} s\n", begun.elapsed().as_secs_f64()));
+        let end = migration::tell(context, &world).await;
+        if context.is_structured() {
+            output::value(context.output, &end.json())?;
         } else {
-            Err(Failure::new(FailureKind::Unmet, "not every chapter held"))
+            rehearsal::report(&end);
         }
+        table(context, &end.chapters);
+        if self.keep {
+            keep_world(&world).await?;
+        }
+        world.strike().await?;
+        verdict(end.held())
     }
 }
 
-/// Tells the story to a person; a program gets it at the end.
-fn say(context: &Context, text: &str) {
-    if context.is_structured() {
-        output::note(text);
+fn verdict(all_held: bool) -> Result<ExitCode, Failure> {
+    if all_held {
+        Ok(ExitCode::SUCCESS)
     } else {
-        output::line(text);
+        Err(Failure::new(FailureKind::Unmet, "not every chapter held"))
     }
+}
+
+async fn keep_world(world: &World) -> Result<(), Failure> {
+    output::note("\nEverything keeps running until Ctrl-C. To try, in another terminal:");
+    let access = world.aws.access();
+    output::note(&format!("  export KUBECONFIG={}", world.old().kubeconfig.display()));
+    output::note("  kubectl get nodes --label-columns kops.k8s.io/instancegroup   # the old cluster");
+    for (name, kubeconfig) in world.aws.world().kubeconfigs().await {
+        output::note(&format!("  kubectl --kubeconfig {} get pods -A   # {name}", kubeconfig.display()));
+    }
+    for (name, value) in super::local::aws::variables(access) {
+        output::note(&format!("  export {name}={value}"));
+    }
+    output::note(&format!("  cd {} && git log --oneline", world.fleet.folder.display()));
+    output::note(&format!("  portolan --config {} status --watch", world.daemon.file().display()));
+    tokio::signal::ctrl_c().await?;
+    Ok(())
 }
 
 async fn keep(scene: &Scene) -> Result<(), Failure> {

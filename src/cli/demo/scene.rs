@@ -1,7 +1,8 @@
 //! The demo's stage: a control plane, the repository, the daemon, and what can be asked of them.
 
-use super::shop::Shop;
+use super::shop;
 use crate::app::{self, Surroundings};
+use crate::cli::rehearsal::{Chronicle, Repository};
 use crate::cli::{local, output, run};
 use crate::config;
 use crate::engine::View;
@@ -9,35 +10,21 @@ use crate::failure::Failure;
 use crate::local::{ControlPlane, Options};
 use crate::model::event::{Event, What};
 use crate::model::{Health, SyncStatus};
-use crate::ports::{ApplicationRecord, Sink, StateStore};
+use crate::ports::{ApplicationRecord, StateStore};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// Longest wait for anything that a chapter waits for.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Every event of the daemon, in order.
-#[derive(Default)]
-pub(super) struct Chronicle {
-    events: Mutex<Vec<Event>>,
-    news: Notify,
-}
-
-impl Sink for Chronicle {
-    fn take(&self, event: &Event) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
-        self.news.notify_waiters();
-    }
-}
-
 /// The stage.
 pub(super) struct Scene {
     /// The repository.
-    pub shop: Shop,
+    pub shop: Repository,
     /// The daemon's state: where requests go.
     pub store: Arc<dyn StateStore>,
     /// The folder of everything.
@@ -58,7 +45,7 @@ impl Scene {
         let started = ControlPlane::start(options, &mut local::show_progress).await;
         output::end_progress();
         let control_plane = started?;
-        let shop = Shop::create(folder.join("shop"))?;
+        let shop = shop::open(folder.join("shop"))?;
         let file = folder.join("portolan.yaml");
         let daemon_file = serde_json::json!({
             "apiVersion": "portolan.dev/v1alpha1",
@@ -97,12 +84,12 @@ impl Scene {
 
     /// How many events there have been.
     pub fn now(&self) -> usize {
-        self.chronicle.events.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.chronicle.now()
     }
 
     /// The events since a moment.
     pub fn since(&self, moment: usize) -> Vec<Event> {
-        self.chronicle.events.lock().unwrap_or_else(PoisonError::into_inner)[moment..].to_vec()
+        self.chronicle.since(moment)
     }
 
     /// Waits for the first event since a moment that is of interest.
@@ -112,27 +99,14 @@ impl Scene {
         what: &str,
         pick: impl Fn(&Event) -> Option<T>,
     ) -> Result<T, String> {
-        let found = async {
-            loop {
-                let news = self.chronicle.news.notified();
-                tokio::pin!(news);
-                news.as_mut().enable();
-                if let Some(found) = self.since(moment).iter().find_map(&pick) {
-                    return found;
-                }
-                news.await;
-            }
-        };
-        tokio::time::timeout(LIMIT, found)
-            .await
-            .map_err(|_| format!("{what}: not within {} s", LIMIT.as_secs()))
+        self.chronicle.event(moment, LIMIT, what, pick).await
     }
 
     /// Waits until applications are synced and healthy.
     pub async fn settled(&self, applications: &[&str]) -> Result<Vec<ApplicationRecord>, String> {
         let begun = Instant::now();
         loop {
-            let news = self.chronicle.news.notified();
+            let news = self.chronicle.news();
             let records = self.view.applications();
             let ready = |name: &&str| {
                 records

@@ -93,7 +93,7 @@ fn show(context: &Context, instances: &[AwsInstance]) -> Result<(), Failure> {
 }
 
 /// What leads AWS's own programs and SDKs there.
-pub(super) fn variables(access: &Access) -> [(&'static str, &str); 6] {
+pub(in crate::cli) fn variables(access: &Access) -> [(&'static str, &str); 6] {
     [
         ("AWS_ENDPOINT_URL", &access.endpoint),
         ("AWS_REGION", &access.region),
@@ -110,7 +110,7 @@ fn failure(error: aws::Error) -> Failure {
 }
 
 /// The world's own way to moto.
-pub(super) struct Adapter;
+pub(in crate::cli) struct Adapter;
 
 #[async_trait]
 impl Connect for Adapter {

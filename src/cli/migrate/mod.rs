@@ -5,16 +5,17 @@ mod beside;
 mod choices;
 mod diff;
 mod dump;
-mod folder;
+pub(super) mod folder;
 mod input;
-mod shown;
+mod rehearse;
+pub(super) mod shown;
 
 use super::Context;
 use crate::failure::Failure;
 use clap::Subcommand;
 use std::process::ExitCode;
 
-/// Moves a kops cluster to EKS: reads it, says what becomes of it, and shows what the rules do to its objects.
+/// Moves a kops cluster to EKS: reads it, says what becomes of it, shows what the rules do to its objects, rehearses it.
 ///
 /// Only what is named is contacted, and everything is only read.
 ///
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 ///   portolan migrate assess --dump out/
 ///   portolan migrate assess --files kops/live.yaml
 ///   portolan migrate diff --dump out/ shop/Deployment/web
+///   portolan migrate rehearse --dump out/
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Migrate {
@@ -36,6 +38,8 @@ enum Command {
     Dump(dump::Dump),
     Assess(assess::Assess),
     Diff(diff::Diff),
+    /// Moves a likeness of the real cluster on this machine, from a dump alone.
+    Rehearse(rehearse::Rehearse),
 }
 
 impl Migrate {
@@ -44,6 +48,7 @@ impl Migrate {
             Command::Dump(command) => command.run(context).await,
             Command::Assess(command) => command.run(context).await,
             Command::Diff(command) => command.run(context).await,
+            Command::Rehearse(command) => command.run(context).await,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::model::cluster::EksRef;
 use crate::model::cluster_config;
 use crate::model::document::{ClusterDocument, DocumentKind, Documents};
 use crate::model::event::What;
+use crate::model::migration::Stage;
 use crate::model::plan::digest_of;
 use crate::model::{ClusterSpec, Interval, Revision};
 use crate::ports::{CloudAccess, Cluster, ClusterRecord};
@@ -87,7 +88,15 @@ impl Fleet {
             described.insert(document.name.clone());
             let (kept, is_new) = self.kept_of(&document.name, context);
             match wanted(world, document, eks, path).await {
-                Ok(wanted) => drop(kept.supersede(wanted)),
+                Ok(mut wanted) => {
+                    if let Some(words) =
+                        awaits_migration(&document.name, documents).filter(|_| kept.is_unmade())
+                    {
+                        wanted.digest = digest_of(&(&wanted.digest, &words));
+                        wanted.policy.suspended.get_or_insert(words);
+                    }
+                    kept.supersede(wanted);
+                }
                 Err(Refused { origin, message }) => {
                     if kept.refuse(&origin, &message) {
                         world.emit(&document.name, What::DocumentRefused { origin, message });
@@ -267,6 +276,14 @@ async fn wanted(
     })
 }
 
+/// Why a cluster that a migration moves to is not made yet: the stage `Provision` makes it.
+fn awaits_migration(cluster: &str, documents: &Documents) -> Option<String> {
+    let migration = documents.migrations.iter().find(|migration| migration.spec.target.cluster == cluster)?;
+    let stage = migration.spec.furthest();
+    (stage < Stage::Provision)
+        .then(|| format!("Migration {} is at {stage}: the cluster is made at Provision", migration.name))
+}
+
 async fn file(
     repository: &dyn crate::ports::Repository,
     revision: &Revision,
@@ -377,4 +394,30 @@ pub(super) fn document<'a>(documents: &'a Documents, name: &str) -> Result<&'a C
             |near| format!("there is no Cluster document called {name}; did you mean `{near}`?"),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::document::{MigrationDocument, Origin};
+    use crate::model::migration_document::{MigrationSpec, MigrationTarget};
+
+    #[test]
+    fn a_cluster_that_a_migration_moves_to_waits_for_its_stage() {
+        let documents = |stage| {
+            let spec = MigrationSpec {
+                target: MigrationTarget { cluster: "new".into() },
+                stage,
+                ..MigrationSpec::default()
+            };
+            let labels = BTreeMap::new();
+            let migration =
+                MigrationDocument { name: "move".into(), labels, spec, origin: Origin::default() };
+            Documents { migrations: vec![migration], ..Documents::default() }
+        };
+        let waits = awaits_migration("new", &documents(Stage::Preflight)).unwrap();
+        assert!(waits.contains("Migration move is at Preflight"), "{waits}");
+        assert_eq!(awaits_migration("new", &documents(Stage::Provision)), None);
+        assert_eq!(awaits_migration("other", &documents(Stage::Inventory)), None);
+    }
 }

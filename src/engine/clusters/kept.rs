@@ -326,6 +326,12 @@ impl Kept {
         Some(format!("waits for cluster {} ({state})", self.name))
     }
 
+    /// Whether nothing is known of it in EKS, and nothing was ever changed for it.
+    pub(super) fn is_unmade(&self) -> bool {
+        let record = self.record();
+        record.state.is_empty() && record.last_change.is_none()
+    }
+
     /// Has a pass made now, that does what a person asked for.
     pub fn ask(&self) {
         {

@@ -3,6 +3,7 @@
 use super::kops::Kops;
 use crate::engine::clusters::Pace;
 use crate::engine::destination::lock;
+use crate::migrate::proof::Proof;
 use crate::model::cluster_config::ClusterConfig;
 use crate::model::event::{Event, Subject, What};
 use crate::model::migration::{Gate, Side};
@@ -115,6 +116,8 @@ pub struct Mover {
     /// Counts changes of what is wanted: a pass for an older one ends between two steps.
     pub(crate) generation: watch::Sender<u64>,
     record: Mutex<MigrationRecord>,
+    /// The last proof of each part, by its name.
+    proofs: Mutex<BTreeMap<String, Proof>>,
     state: Mutex<State>,
 }
 
@@ -128,6 +131,7 @@ impl Mover {
             wake: Notify::new(),
             generation: watch::Sender::new(0),
             record: Mutex::new(MigrationRecord::new(name)),
+            proofs: Mutex::default(),
             state: Mutex::default(),
         })
     }
@@ -141,6 +145,17 @@ impl Mover {
     #[must_use]
     pub fn record(&self) -> MigrationRecord {
         lock(&self.record).clone()
+    }
+
+    /// The last proof of each part since this process began, by the part's name, which is empty for the move as a whole.
+    #[must_use]
+    pub fn proofs(&self) -> BTreeMap<String, Proof> {
+        lock(&self.proofs).clone()
+    }
+
+    /// Keeps the proofs that a plan has made.
+    pub(crate) fn prove(&self, proofs: impl IntoIterator<Item = (String, Proof)>) {
+        lock(&self.proofs).extend(proofs);
     }
 
     /// What is wanted.

@@ -108,6 +108,7 @@ async fn look_and_act(
     if !is_current() {
         return Ok(PassEnd::Superseded);
     }
+    mover.prove(plan.parts.iter().filter_map(|(name, part)| Some((name.clone(), part.proof.clone()?))));
     let frozen = wanted.removed || wanted.spec.suspend || mover.context.read_only;
     if frozen {
         let own = mover.state().stored.as_ref().and_then(|stored| stored.value.journal.clone());

@@ -126,6 +126,11 @@ pub fn mapped(question: &Question, identities: &BTreeMap<String, Identity>) -> O
     }
 }
 
+/// Whether a question is about PodSecurityPolicies, which were removed with 1.25.
+fn is_pod_security_policy(resource: &str) -> bool {
+    matches!(resource, "podsecuritypolicies.policy" | "podsecuritypolicies.extensions")
+}
+
 /// What the two clusters answer differently. `expected` holds the source's answers under the names of the source, `actual`
 /// those of the target under its own.
 #[must_use]
@@ -139,12 +144,16 @@ pub fn prove_access(
         let Question { subject, verb, resource, name, namespace } = question;
         let place = if namespace.is_empty() { "everywhere".to_owned() } else { format!("in {namespace}") };
         let object = format!("{subject} {verb} {resource} {name} {place}").replace("  ", " ");
-        let (after, explained_by) = match mapped(question, identities) {
+        let (after, mut explained_by) = match mapped(question, identities) {
             None => (None, Some("binding.subjects".to_owned())),
             Some(asked) => (actual.get(&asked).copied(), None),
         };
         if after == Some(*before) {
             continue;
+        }
+        // The rule takes the right out of the roles: there is nothing left that it would be a right to.
+        if after == Some(false) && is_pod_security_policy(resource) {
+            explained_by = Some("role.pod-security-policies".to_owned());
         }
         let shown = |answer: bool| Value::from(if answer { "allowed" } else { "denied" });
         differences.push(Difference {

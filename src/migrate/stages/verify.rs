@@ -58,8 +58,10 @@ pub fn proof(known: &Known<'_>, target: &Sight, part: Part<'_>, level: Level) ->
         // What lives in no namespace is the cluster's as well: only what is expected is looked at.
         Part::Whole => identity(object).is_some_and(|id| ids.contains(&id)),
     };
+    // What every namespace or every cluster has of its own, where nothing of it is carried over.
     let is_shared = |object: &&Value| {
-        let default = is(object, "", "ServiceAccount") && name(object) == "default";
+        let own = is(object, "", "ServiceAccount") || is(object, "", "Namespace");
+        let default = own && name(object) == "default";
         (name(object) == FENCE || default) && identity(object).is_none_or(|id| !ids.contains(&id))
     };
     let actual: Vec<Value> =

@@ -1,6 +1,7 @@
 //! Migrations: stage by stage over two API servers, in memory and real, and back again.
 
 mod aws;
+mod by_commits;
 mod controllers;
 mod fake_account;
 mod fake_server;
@@ -9,6 +10,9 @@ mod kills;
 mod memory_store;
 mod outside;
 mod real;
+mod real_faults;
+mod rehearsals;
+mod saboteur;
 mod scene;
 mod stages;
 mod state;

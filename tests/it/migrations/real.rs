@@ -18,7 +18,7 @@ pub async fn api(control_plane: &ControlPlane) -> Arc<dyn Cluster> {
 }
 
 /// Objects of the namespace as their authors see them.
-async fn snapshot(control_plane: &ControlPlane) -> Vec<Value> {
+pub(super) async fn snapshot(control_plane: &ControlPlane) -> Vec<Value> {
     let kinds = "configmaps,secrets,serviceaccounts,roles,rolebindings,services,deployments,daemonsets,cronjobs,resourcequotas";
     let text = kubectl_ok(control_plane, &["get", kinds, "-n", "shop", "-o", "json"]).await;
     let list: Value = serde_json::from_str(&text).unwrap();
@@ -37,13 +37,13 @@ async fn snapshot(control_plane: &ControlPlane) -> Vec<Value> {
     objects
 }
 
-async fn pods(control_plane: &ControlPlane) -> usize {
+pub(super) async fn pods(control_plane: &ControlPlane) -> usize {
     let arguments = ["get", "pods", "-n", "shop", "--field-selector=status.phase=Running", "-o", "name"];
     let output = kubectl(control_plane, &arguments).await;
     String::from_utf8_lossy(&output.stdout).lines().count()
 }
 
-async fn has_pods(control_plane: &ControlPlane, wanted: usize) {
+pub(super) async fn has_pods(control_plane: &ControlPlane, wanted: usize) {
     let begun = std::time::Instant::now();
     while pods(control_plane).await != wanted {
         assert!(

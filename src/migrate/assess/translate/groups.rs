@@ -1,7 +1,7 @@
 //! InstanceGroups become managed node groups.
 
 use super::instances::{self, Capacity, Sizes, capacity};
-use super::labels::{INSTANCE_GROUP, LabelFate, node_label, node_label_value};
+use super::labels::{INSTANCE_GROUP, LabelFate, SPOT, node_label, node_label_value};
 use super::names::node_group_name;
 use super::subnets::{self, Planned};
 use super::{Context, Draft, access, iam, identity};
@@ -52,8 +52,12 @@ fn one(context: &Context<'_>, group: &Spec, names: &mut BTreeSet<String>, draft:
     let mut managed = |name: &str, spot: bool, sizes: Sizes, draft: &mut Draft| {
         let name = unique(name, names);
         warm_pool(context, group, &name, draft);
+        let mut base = sized(NodeGroupBase { name, ..base.clone() }, sizes);
+        if spot {
+            base.labels.insert(SPOT.to_owned(), "true".to_owned());
+        }
         draft.config.managed_node_groups.push(ManagedNodeGroup {
-            base: sized(NodeGroupBase { name, ..base.clone() }, sizes),
+            base,
             instance_types: types.clone(),
             spot: spot.then_some(true),
             node_repair_config: (context.state.flag("nodeProblemDetector.enabled") == Some(true)).then(

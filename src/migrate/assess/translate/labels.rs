@@ -94,6 +94,10 @@ fn by_domain(key: &str) -> LabelFate {
 /// The label of every node that says which InstanceGroup it comes from, as kops' own did.
 pub(in super::super) const INSTANCE_GROUP: &str = "kops.migrated.portolan.dev/instancegroup";
 
+/// kops labels nodes of spot groups `node-role.kubernetes.io/spot-worker=true` (kops `pkg/nodelabels`), and workloads select
+/// them by it; the group's own `nodeLabels` do not have it.
+pub(in super::super) const SPOT: &str = "node-role.migrated.portolan.dev/spot-worker";
+
 #[cfg(test)]
 mod tests {
     use super::*;

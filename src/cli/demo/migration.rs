@@ -1,0 +1,449 @@
+//! The demo's second story: a kops cluster moves to EKS, half way back, and then for good.
+
+use crate::cli::Context;
+use crate::cli::rehearsal::{
+    End, JOINED, Moving, Plot, Seen, Snapshot, Surprise, Told, Workloads, World, blockers, chapter, equal,
+    expect, pods, ready, without_volumes,
+};
+use crate::failure::Failure;
+use crate::local::kops::WORKLOADS;
+use crate::migrate::dump::Inventory;
+use crate::migrate::overview::{Overview, overview};
+use crate::migrate::proof::Proof;
+use crate::model::migration::Stage;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Where the demo's cluster lies.
+const REGION: &str = "eu-central-1";
+/// Namespaces of its users.
+const NAMESPACES: [&str; 4] = ["loyalty", "payments", "platform", "shop"];
+
+/// What the chapters hand on to each other.
+struct Plotting<'a> {
+    world: &'a World,
+    namespaces: BTreeSet<String>,
+    /// Choices that people record, as the assessment asks for them.
+    choices: BTreeMap<String, String>,
+    moving: Option<Moving>,
+    overview: Overview,
+    /// Both sides, and AWS, before anything moved.
+    source_before: Snapshot,
+    target_before: Snapshot,
+    counts_before: BTreeMap<String, u64>,
+    /// The commit before the move began.
+    provisioned: String,
+    first_proof: (usize, usize),
+    proofs: BTreeMap<String, Proof>,
+}
+
+/// Sets the scene.
+pub(super) async fn world() -> Result<World, Failure> {
+    World::set(Plot { specification: None, region: REGION.into() }).await
+}
+
+/// Tells the story. It ends with the first chapter that does not hold: the next ones build on it.
+pub(super) async fn tell(context: &Context, world: &World) -> End {
+    let mut plotting = Plotting {
+        world,
+        namespaces: NAMESPACES.map(str::to_owned).into(),
+        choices: BTreeMap::new(),
+        moving: None,
+        overview: Overview::default(),
+        source_before: Snapshot::default(),
+        target_before: Snapshot::default(),
+        counts_before: BTreeMap::new(),
+        provisioned: String::new(),
+        first_proof: (0, 0),
+        proofs: BTreeMap::new(),
+    };
+    let chapters = plotting.chapters(context).await;
+    let chronicle = world.daemon.chronicle();
+    let mut surprises = Surprise::assessed(&plotting.overview);
+    if let Some(moving) = &plotting.moving {
+        surprises.extend(Surprise::met(chronicle, &moving.name));
+    }
+    End { chapters, proofs: plotting.proofs, stages: chronicle.stays(0), surprises }
+}
+
+impl Plotting<'_> {
+    async fn chapters(&mut self, context: &Context) -> Vec<Told> {
+        let mut story = Vec::new();
+        macro_rules! tell {
+            ($title:literal, $chapter:ident) => {
+                story.push(chapter(context, $title, self.$chapter()).await);
+                if story.last().is_some_and(|told| !told.held) {
+                    return story;
+                }
+            };
+        }
+        tell!("1. kops has made the old cluster, and two dozen workloads run in it", old);
+        tell!("2. It is assessed; what becomes of it is merged as a pull request", assessed);
+        tell!("3. A commit makes the EKS cluster in the old one's network", provisioned);
+        tell!("4. A commit carries everything over; nothing runs there, and changes follow", synced);
+        tell!("5. A commit proves object by object that what arrived equals what left", proven);
+        tell!("6. A commit hands everything over: one writer at any time", handed_over);
+        tell!("7. A revert goes all the way back: the old cluster is as it was", reverted);
+        tell!("8. A second run, to the end of the soak: the same proof", again);
+        if !JOINED {
+            return story;
+        }
+        tell!("9. The last stage: what `kops delete cluster` would take is proven harmless", decommissioned);
+        story
+    }
+
+    fn moving(&self) -> Result<&Moving, String> {
+        self.moving.as_ref().ok_or_else(|| "nothing has been proposed".into())
+    }
+
+    async fn old(&mut self) -> Seen {
+        let world = self.world;
+        let old = world.old();
+        crate::local::kops::Example::apply(
+            world.source.control_plane(),
+            &mut crate::cli::local::show_progress,
+        )
+        .await
+        .map_err(|error| error.to_string())?;
+        crate::cli::output::end_progress();
+        let still = without_volumes(&old).await?;
+        let nodes = old.list("nodes").await?;
+        let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+        for node in &nodes {
+            let group = node["metadata"]["labels"]["kops.k8s.io/instancegroup"].as_str().unwrap_or("?");
+            *groups.entry(group).or_default() += 1;
+        }
+        expect(groups.len() == 3, || format!("3 instance groups should have nodes, there are {groups:?}"))?;
+        let spot = nodes
+            .iter()
+            .filter(|node| node["metadata"]["labels"]["node-role.kubernetes.io/spot-worker"] == "true");
+        expect(Some(spot.count()) == groups.get("batch").copied(), || {
+            "the nodes of batch should be spot instances".into()
+        })?;
+        let workloads = ready(&old, &self.namespaces).await?;
+        let limit = Duration::from_secs(120);
+        world.source.in_order(limit).await.map_err(|error| error.to_string())?;
+        expect(workloads.0.len() == WORKLOADS, || {
+            format!("{WORKLOADS} workloads should be there, kubectl sees {}", workloads.0.len())
+        })?;
+        let removed = ["batch/v1beta1", "policy/v1beta1", "autoscaling/v2beta2"];
+        let served = old.run(&["api-versions"]).await?;
+        expect(removed.iter().all(|version| served.lines().any(|line| line == *version)), || {
+            format!("the old cluster should serve {}", removed.join(", "))
+        })?;
+        let told: Vec<String> = groups.iter().map(|(group, nodes)| format!("{group} ({nodes})")).collect();
+        let kops = world.source.kops();
+        let version = &world.source.control_plane().instance().version;
+        let still = if still.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!(
+                "volumes are not handed over yet: {} stand still on both sides",
+                still.join(" and ")
+            )]
+        };
+        let addons = world.source.state().channel.as_ref().map_or(0, |channel| channel.addons.len());
+        let seen = vec![
+            format!(
+                "kops {} wrote {} and made {} in {}",
+                kops.release().version,
+                kops.state_store(),
+                world.source.cluster(),
+                REGION
+            ),
+            format!("Kubernetes {version}: instance groups {}, {addons} add-ons of kops", told.join(", ")),
+            format!(
+                "{} workloads, {} pods ready, APIs that are gone since: {}",
+                workloads.0.len(),
+                workloads.0.values().map(|(ready, _)| ready).sum::<i64>(),
+                removed.join(", ")
+            ),
+        ];
+        Ok(seen.into_iter().chain(still).collect())
+    }
+
+    async fn assessed(&mut self) -> Seen {
+        let world = self.world;
+        let inventory = world.inventory().await.map_err(|failure| failure.to_string())?;
+        crate::cli::output::end_progress();
+        let overview = overview(&inventory, None, &self.choices).map_err(|error| error.to_string())?;
+        let blocked: Vec<String> = blockers(&overview)
+            .iter()
+            .map(|verdict| format!("{} {}: {}", verdict.subject, verdict.field, verdict.says))
+            .collect();
+        expect(blocked.is_empty(), || format!("Blockers: {}", blocked.join("; ")))?;
+        let numbers = overview.numbers();
+        let (moving, merged) = Moving::propose(world, &overview, &inventory, &self.choices, adjusted).await?;
+        self.namespaces.clone_from(&moving.namespaces);
+        let reached = moving.reached(world, Stage::Inventory, &merged, false).await?;
+        let told = told(&overview, &inventory);
+        let words = vec![
+            told,
+            format!(
+                "{} objects carried over, {} replaced, {} left behind with a reason each, {} nodes hold everything",
+                numbers.classes.get("port").copied().unwrap_or_default(),
+                numbers.classes.get("replace").copied().unwrap_or_default(),
+                numbers.classes.get("drop").copied().unwrap_or_default(),
+                numbers.nodes.unwrap_or_default(),
+            ),
+            format!(
+                "merged as {merged}: ClusterConfig, Cluster, Migration of {} waves, the report as text, JSON and HTML",
+                reached.record.parts.len() - 1
+            ),
+        ];
+        (self.moving, self.overview) = (Some(moving), overview);
+        Ok(words)
+    }
+
+    async fn provisioned(&mut self) -> Seen {
+        let (world, moving) = (self.world, self.moving()?.clone());
+        let begun = Instant::now();
+        let reached = moving.advance(world, Stage::Provision, false).await?;
+        moving.provisioned(world).await?;
+        let new = world.new_cluster(&moving.eks).await?;
+        let nodes = new.list("nodes").await?;
+        let version = new.run(&["version", "--output", "json"]).await?;
+        let version: Value = serde_json::from_str(&version).unwrap_or_default();
+        self.provisioned = reached.commit.clone();
+        self.source_before = Snapshot::of(&world.old(), &self.namespaces).await?;
+        self.target_before = Snapshot::of(&new, &self.namespaces).await?;
+        self.counts_before = world.aws.counts().await.map_err(|error| error.to_string())?;
+        Ok(vec![
+            format!(
+                "commit {}: EKS {} {} with {} nodes after {:.0} s",
+                reached.commit,
+                moving.eks,
+                version["serverVersion"]["gitVersion"].as_str().unwrap_or("?"),
+                nodes.len(),
+                begun.elapsed().as_secs_f64()
+            ),
+            format!(
+                "the source holds {} objects, the target {}: remembered, to compare after the way back",
+                self.source_before.len(),
+                self.target_before.len()
+            ),
+        ])
+    }
+
+    async fn synced(&mut self) -> Seen {
+        let (world, moving) = (self.world, self.moving()?.clone());
+        let reached = moving.advance(world, Stage::Sync, false).await?;
+        let new = world.new_cluster(&moving.eks).await?;
+        let held = moving.on_target(world).await?.len() - self.target_before.len();
+        let running = pods(&new, &self.namespaces).await?;
+        expect(running == 0, || format!("nothing should run on the target yet, {running} pods do"))?;
+        for (kind, version) in [("cronjobs/sitemap", "batch/v1"), ("poddisruptionbudgets/web", "policy/v1")] {
+            let (kind, name) = kind.split_once('/').unwrap_or_default();
+            let object =
+                new.object("shop", kind, name).await?.ok_or(format!("{kind}/{name} is not there"))?;
+            expect(object["apiVersion"] == version, || format!("{kind}/{name} is {}", object["apiVersion"]))?;
+        }
+        let begun = Instant::now();
+        let patch = json!({"data": {"SALE": "today"}}).to_string();
+        world.old().run(&["-n", "shop", "patch", "configmap", "settings", "--patch", &patch]).await?;
+        follow(&new, "/data/SALE", Some("today")).await?;
+        let followed = begun.elapsed();
+        // Taken back on the source, so that it is as it was: that follows as well.
+        let patch = json!({"data": {"SALE": null}}).to_string();
+        world.old().run(&["-n", "shop", "patch", "configmap", "settings", "--patch", &patch]).await?;
+        follow(&new, "/data/SALE", None).await?;
+        Ok(vec![
+            format!(
+                "commit {}: {held} objects on the target, in versions that it serves, no pod",
+                reached.commit
+            ),
+            format!("a change of the source was there after {:.1} s", followed.as_secs_f64()),
+        ])
+    }
+
+    async fn proven(&mut self) -> Seen {
+        let (world, moving) = (self.world, self.moving()?.clone());
+        let reached = moving.advance(world, Stage::Verify, false).await?;
+        self.proofs = moving.proofs(world, &reached.record)?;
+        self.first_proof = equal(&self.proofs);
+        let (equal, expected) = self.first_proof;
+        expect(equal == expected && expected > 0, || format!("{equal} of {expected} objects are equal"))?;
+        let explained: usize = self.proofs.values().flat_map(|proof| proof.counts.explained.values()).sum();
+        let facts: usize = self.proofs.values().map(|proof| proof.facts.len()).sum();
+        Ok(vec![
+            format!("commit {}: {equal} of {expected} objects equal", reached.commit),
+            format!(
+                "{explained} differences, each explained by a rule or a default of the server; {facts} facts the same"
+            ),
+        ])
+    }
+
+    async fn handed_over(&mut self) -> Seen {
+        let (world, moving) = (self.world, self.moving()?.clone());
+        let reached = moving.advance(world, Stage::HandOver, false).await?;
+        let left = pods(&world.old(), &self.namespaces).await?;
+        expect(left == 0, || format!("nothing should run on the source any more, {left} pods do"))?;
+        let running = ready(&world.new_cluster(&moving.eks).await?, &self.namespaces).await?;
+        // A controller that does not know of the move, or a person, starts something: the fence holds.
+        let scale = ["-n", "shop", "scale", "deployment", "web", "--replicas", "2"];
+        let fenced = world.old().run(&scale).await;
+        let begun = Instant::now();
+        loop {
+            let left = pods(&world.old(), &self.namespaces).await?;
+            expect(left == 0, || format!("{left} pods run on the source behind the fence"))?;
+            let web = world.old().object("shop", "deployment", "web").await?.unwrap_or_default();
+            if web["spec"]["replicas"] == 0 {
+                break;
+            }
+            expect(begun.elapsed() < Duration::from_secs(60), || "web stays scaled up on the source".into())?;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        Ok(vec![
+            format!(
+                "commit {}: no pod on the source, behind a fence; {} pods on the target",
+                reached.commit,
+                running.0.values().map(|(ready, _)| ready).sum::<i64>()
+            ),
+            format!(
+                "scaling up on the source {} and starts no pod",
+                if fenced.is_ok() { "is taken back" } else { "is refused" }
+            ),
+        ])
+    }
+
+    async fn reverted(&mut self) -> Seen {
+        let (world, moving) = (self.world, self.moving()?.clone());
+        let commit = world
+            .fleet
+            .revert_to(&self.provisioned, "Revert the move: back to Provision")
+            .map_err(|failure| failure.to_string())?;
+        moving.reached(world, Stage::Provision, &commit, false).await?;
+        let old = world.old();
+        ready(&old, &self.namespaces).await?;
+        let mut source = Vec::new();
+        same("source", &self.source_before, &mut source, || Snapshot::of(&old, &self.namespaces)).await?;
+        let new = world.new_cluster(&moving.eks).await?;
+        same("target", &self.target_before, &mut source, || Snapshot::of(&new, &self.namespaces)).await?;
+        let begun = Instant::now();
+        loop {
+            let counts = world.aws.counts().await.map_err(|error| error.to_string())?;
+            let changed = differing(&self.counts_before, &counts);
+            if changed.is_empty() {
+                break;
+            }
+            // Controllers take load balancers and volumes away in their own time.
+            expect(begun.elapsed() < Duration::from_secs(90), || {
+                format!("left in AWS: {}", changed.join(", "))
+            })?;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        source.insert(0, format!("commit {commit} reverts three commits"));
+        source.push("nothing is left in AWS".into());
+        Ok(source)
+    }
+
+    async fn again(&mut self) -> Seen {
+        let (world, moving) = (self.world, self.moving()?.clone());
+        let reached = moving.advance(world, Stage::Verify, false).await?;
+        self.proofs = moving.proofs(world, &reached.record)?;
+        let proof = equal(&self.proofs);
+        expect(proof == self.first_proof, || {
+            format!(
+                "{} of {} objects equal, and {} of {} the first time",
+                proof.0, proof.1, self.first_proof.0, self.first_proof.1
+            )
+        })?;
+        let mut seen = vec![format!(
+            "commit {}: {} of {} objects equal, as the first time",
+            reached.commit, proof.0, proof.1
+        )];
+        for stage in [Stage::HandOver, Stage::Shift, Stage::Soak] {
+            let reached = moving.advance(world, stage, true).await?;
+            seen.push(format!("commit {}: {stage} complete", reached.commit));
+        }
+        let running: Workloads = ready(&world.new_cluster(&moving.eks).await?, &self.namespaces).await?;
+        seen.push(format!("{} workloads run on EKS", running.0.len()));
+        Ok(seen)
+    }
+
+    async fn decommissioned(&mut self) -> Seen {
+        let (world, moving) = (self.world, self.moving()?.clone());
+        let reached = moving.advance(world, Stage::Decommission, true).await?;
+        let preview = world.source.kops().delete_preview(world.source.cluster()).await;
+        let taken = preview.map_err(|error| error.to_string())?;
+        ready(&world.new_cluster(&moving.eks).await?, &self.namespaces).await?;
+        Ok(vec![
+            format!("commit {}: approved {} times by digest", reached.commit, reached.approved.len()),
+            format!(
+                "`kops delete cluster` would take {} things, none of which the target uses; it is not run",
+                taken.len()
+            ),
+        ])
+    }
+}
+
+/// What people change in the Migration before they merge it.
+fn adjusted(migration: &mut Value) {
+    // A day of watching is not for a demo.
+    migration["spec"]["limits"] = json!({"soak": "2s"});
+}
+
+fn told(overview: &Overview, inventory: &Inventory) -> String {
+    let counts: Vec<String> =
+        overview.assessment.counts().iter().map(|(level, count)| format!("{count} {level}")).collect();
+    format!(
+        "{} objects and {} reads of AWS: {}",
+        inventory.objects.len(),
+        inventory.aws.reads.len(),
+        counts.join(", ")
+    )
+}
+
+/// Waits until the shop's settings on the target say something, or no longer do.
+async fn follow(
+    new: &crate::cli::rehearsal::Kubectl,
+    pointer: &str,
+    wanted: Option<&str>,
+) -> Result<(), String> {
+    let begun = Instant::now();
+    loop {
+        let settings = new.object("shop", "configmap", "settings").await?.unwrap_or_default();
+        let seen = settings.pointer(pointer).and_then(Value::as_str);
+        if seen == wanted {
+            return Ok(());
+        }
+        expect(begun.elapsed() < Duration::from_secs(150), || {
+            format!("a change of the source did not follow: {pointer} is {seen:?}")
+        })?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Waits until a cluster is as it was remembered; says so.
+async fn same<F: Future<Output = Result<Snapshot, String>>>(
+    side: &str,
+    before: &Snapshot,
+    seen: &mut Vec<String>,
+    look: impl Fn() -> F,
+) -> Result<(), String> {
+    let begun = Instant::now();
+    loop {
+        let now = look().await?;
+        let differences = before.differences(&now);
+        if differences.is_empty() {
+            seen.push(format!("the {side} holds the same {} objects as before", now.len()));
+            return Ok(());
+        }
+        expect(begun.elapsed() < Duration::from_secs(90), || {
+            let shown: Vec<&str> = differences.iter().take(10).map(String::as_str).collect();
+            format!("the {side} is not as it was, in {} places: {}", differences.len(), shown.join(", "))
+        })?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn differing(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> Vec<String> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let number = |of: &BTreeMap<String, u64>, name: &str| of.get(name).copied().unwrap_or_default();
+    names
+        .into_iter()
+        .filter(|name| number(before, name) != number(after, name))
+        .map(|name| format!("{name}: {} before, {} now", number(before, name), number(after, name)))
+        .collect()
+}
