@@ -128,6 +128,7 @@ mod tests {
             stage: stage.into(),
             state: state.into(),
             revision: "main@1".into(),
+            seconds: 0,
         };
         Event { subject: Subject { application: String::new(), destination: "old".into() }, what }
     }
