@@ -24,7 +24,7 @@ use portolan::migrate::owner::{Sources, owners};
 use portolan::migrate::proof::{Explain, Key, prove};
 use portolan::model::Object;
 use portolan::model::kops::{Source, read_files};
-use portolan::transform::{Context, transform_all};
+use portolan::transform::{Context, rescheduled, transform_all};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -103,8 +103,11 @@ fn assessed(bodies: Vec<Value>) -> (f64, Context, Vec<Object>, BTreeMap<&'static
     let config = assessment.config.expect("a whole ClusterConfig");
     let rules = rules_context(&state, &facts, &choices, Some(&config));
     lap("specs");
-    let of_kind =
-        |kind: &str| -> Vec<Value> { bodies.iter().filter(|body| body["kind"] == kind).cloned().collect() };
+    // As the overview does: selectors as the rules make them.
+    let of_kind = |kind: &str| -> Vec<Value> {
+        let of = bodies.iter().filter(|body| body["kind"] == kind);
+        of.map(|body| rescheduled(body, &rules)).collect()
+    };
     let demand =
         Demand { pods: of_kind("Pod"), daemon_sets: of_kind("DaemonSet"), volume_zones: BTreeMap::new() };
     let (groups, unknown) = planned_groups(&config, &facts);
