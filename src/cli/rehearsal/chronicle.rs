@@ -127,6 +127,7 @@ mod tests {
             part: part.into(),
             stage: stage.into(),
             state: state.into(),
+            seconds: 0,
             revision: "main@1".into(),
             seconds: 0,
         };

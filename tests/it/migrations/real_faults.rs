@@ -78,6 +78,7 @@ impl Lives {
             let sides = Two {
                 source: api(&self.old, "source", saboteur).await,
                 target: api(&self.new, "target", saboteur).await,
+                account: None,
             };
             let mover = daemon(Arc::new(FolderStore::open(folder).unwrap()), sides, told.clone());
             mover.supersede(wanted(document(stage)));
