@@ -129,7 +129,6 @@ mod tests {
             state: state.into(),
             seconds: 0,
             revision: "main@1".into(),
-            seconds: 0,
         };
         Event { subject: Subject { application: String::new(), destination: "old".into() }, what }
     }
