@@ -100,6 +100,7 @@ impl Plotting<'_> {
     async fn old(&mut self) -> Seen {
         let world = self.world;
         let old = world.old();
+        world.make_roles(&["shop-checkout", "shop-images", "shop-payments"]).await?;
         crate::local::kops::Example::apply(
             world.source.control_plane(),
             &mut crate::cli::local::show_progress,

@@ -142,6 +142,8 @@ impl Rehearsal<'_> {
     async fn source(&mut self) -> Seen {
         let classified = overview(self.real, None, &self.choices).map_err(|error| error.to_string())?.objects;
         let objects = replayed_objects(self.real, &classified);
+        let roles: BTreeSet<String> = objects.iter().filter_map(|(_, object)| role(object)).collect();
+        self.world.make_roles(&roles.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         let (wanted, old) = (objects.len(), self.world.old());
         self.replayed = replay(&old, objects).await?;
         for set in without_volumes(&old).await? {
@@ -230,6 +232,14 @@ impl Rehearsal<'_> {
         let reached = moving.advance(self.world, Stage::Decommission, true).await?;
         Ok(vec![format!("commit {}: approved {} times by digest", reached.commit, reached.approved.len())])
     }
+}
+
+/// The name of the role that a workload's pods take on by kube2iam or kiam: the rehearsal's account has to have it.
+fn role(object: &Value) -> Option<String> {
+    let annotation = "metadata/annotations/iam.amazonaws.com~1role";
+    let places = [format!("/{annotation}"), format!("/spec/template/{annotation}")];
+    let role = places.iter().find_map(|place| object.pointer(place)?.as_str())?;
+    Some(role.rsplit('/').next().unwrap_or(role).to_owned())
 }
 
 /// A rehearsal watches nothing for a day.

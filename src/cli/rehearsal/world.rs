@@ -14,7 +14,9 @@ use crate::local::Places;
 use crate::local::aws::{LocalAws, LocalAwsOptions, Patience};
 use crate::local::kops::{KopsSource, SourceOptions};
 use crate::migrate::dump::Inventory;
-use crate::ports::Clouds;
+use crate::model::cloud::{Call, Service};
+use crate::ports::{CloudAccess, Clouds};
+use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +101,26 @@ impl World {
         self.aws.stop().await;
         stopped.map_err(|error| Failure::new(FailureKind::Environment, error))?;
         std::fs::remove_dir_all(&self.folder)?;
+        Ok(())
+    }
+
+    /// Makes roles that pods take on by kube2iam: their nodes may assume them, and EKS Pod Identity as well.
+    ///
+    /// # Errors
+    /// The account refuses.
+    pub async fn make_roles(&self, names: &[&str]) -> Result<(), String> {
+        let access = CloudAccess { region: self.aws.access().region.clone(), role_arn: None };
+        let cloud = self.clouds.open(&access).await.map_err(|failure| failure.to_string())?;
+        let trust = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+            {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
+                "Action": ["sts:AssumeRole", "sts:TagSession"]},
+        ]});
+        for name in names {
+            let input = json!({"RoleName": name, "AssumeRolePolicyDocument": trust.to_string()});
+            let call = Call::new(Service::Iam, "CreateRole", input);
+            cloud.call(&call).await.map_err(|failure| failure.to_string())?;
+        }
         Ok(())
     }
 
