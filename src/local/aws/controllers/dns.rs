@@ -11,11 +11,14 @@ use super::{Controllers, Failed};
 use crate::local::aws::account::{items, text};
 use crate::model::cloud::Service;
 
-const HOSTNAME: &str = "external-dns.alpha.kubernetes.io/hostname";
-const TARGET: &str = "external-dns.alpha.kubernetes.io/target";
-const TTL: &str = "external-dns.alpha.kubernetes.io/ttl";
-const IDENTIFIER: &str = "external-dns.alpha.kubernetes.io/set-identifier";
-const WEIGHT: &str = "external-dns.alpha.kubernetes.io/aws-weight";
+/// Annotations have one of these before their name (external-dns docs/annotations).
+const PREFIXES: [&str; 2] = ["external-dns.alpha.kubernetes.io", "external-dns.kubernetes.io"];
+
+/// What an object is annotated with, by the annotation's last word.
+fn annotated<'a>(object: &'a Value, word: &str) -> Option<&'a str> {
+    let annotations = &object["metadata"]["annotations"];
+    PREFIXES.iter().find_map(|prefix| annotations[format!("{prefix}/{word}")].as_str())
+}
 
 /// One look at what objects declare and at every zone of it.
 pub(super) async fn pass(
@@ -30,20 +33,24 @@ pub(super) async fn pass(
 }
 
 async fn look(controllers: &Controllers, view: &View, program: &ExternalDns) -> Result<(), Failed> {
-    let declared = declared(view, program);
-    let (about, digest) = (format!("external-dns {}", program.owner), format!("{program:?} {declared:?}"));
+    let endpoints = declared(view, program);
+    let (about, digest) = (format!("external-dns {}", program.owner), format!("{program:?} {endpoints:?}"));
     if controllers.is_settled(&about, &digest) {
         return Ok(());
     }
-    let endpoints = endpoints(program, declared);
     let account = &controllers.account;
-    let zones = account.call(Service::Route53, "ListHostedZones", json!({})).await?;
-    for zone in list(&zones, "HostedZones", "HostedZone") {
-        let (id, suffix) = (text(&zone, "Id"), text(&zone, "Name"));
-        let id = id.trim_start_matches("/hostedzone/").to_owned();
-        let suffix = suffix.trim_end_matches('.').to_owned();
-        let is_in = |name: &str| name == suffix || name.ends_with(&format!(".{suffix}"));
-        let own: Vec<&Endpoint> = endpoints.iter().filter(|endpoint| is_in(&endpoint.name)).collect();
+    let answer = account.call(Service::Route53, "ListHostedZones", json!({})).await?;
+    let zones: Vec<Zone> = list(&answer, "HostedZones", "HostedZone").iter().map(Zone::of).collect();
+    let served = zones.iter().filter(|zone| match program.zone_type.as_str() {
+        "public" => !zone.private,
+        "private" => zone.private,
+        _ => true,
+    });
+    let served: Vec<&Zone> = served.collect();
+    for zone in &served {
+        let id = &zone.id;
+        let own: Vec<&Endpoint> =
+            endpoints.iter().filter(|endpoint| zone.takes(&endpoint.name, &served)).collect();
         if own.is_empty() && program.policy != "sync" {
             continue;
         }
@@ -61,6 +68,38 @@ async fn look(controllers: &Controllers, view: &View, program: &ExternalDns) -> 
     }
     controllers.settle(&about, digest);
     Ok(())
+}
+
+/// A hosted zone.
+#[derive(Debug)]
+struct Zone {
+    id: String,
+    /// Without a dot at the end.
+    name: String,
+    private: bool,
+}
+
+impl Zone {
+    fn of(answer: &Value) -> Zone {
+        let flag = &answer["Config"]["PrivateZone"];
+        Zone {
+            id: text(answer, "Id").trim_start_matches("/hostedzone/").to_owned(),
+            name: text(answer, "Name").trim_end_matches('.').to_owned(),
+            private: *flag == true || *flag == "true",
+        }
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        name == self.name || name.ends_with(&format!(".{}", self.name))
+    }
+
+    /// Whether a record is written into it: every private zone of a name, of the public ones the longest (external-dns
+    /// `provider/aws`, `suitableZones`).
+    fn takes(&self, name: &str, all: &[&Zone]) -> bool {
+        let longer =
+            |other: &&Zone| !other.private && other.holds(name) && other.name.len() > self.name.len();
+        self.holds(name) && (self.private || !all.iter().any(longer))
+    }
 }
 
 /// A list, in the form of the model or of the XML.
@@ -131,46 +170,44 @@ fn gone(program: &ExternalDns, declared: &BTreeSet<(String, String, String)>, kn
     gone.into_values().collect()
 }
 
-/// A name that an object declares and that leads somewhere.
-#[derive(Debug)]
-struct Declared<'a> {
-    name: String,
-    host: String,
-    /// `ingress/shop/web`.
-    resource: String,
-    annotations: &'a Value,
-}
-
 /// Names that objects declare within the program's domains, each once, and only with somewhere to lead to.
-fn declared<'a>(view: &'a View, program: &ExternalDns) -> Vec<Declared<'a>> {
+fn declared(view: &View, program: &ExternalDns) -> Vec<Endpoint> {
     let wants = |source: &str| program.sources.is_empty() || program.sources.iter().any(|own| own == source);
     let mut names: Vec<(&Value, &str, String)> = Vec::new();
     for service in view.services.iter().filter(|_| wants("service")) {
-        let annotated = service["metadata"]["annotations"][HOSTNAME].as_str().unwrap_or_default();
-        names.extend(annotated.split(',').map(|name| (service, "service", name.to_owned())));
+        let hosts = annotated(service, "hostname").unwrap_or_default();
+        names.extend(hosts.split(',').map(|name| (service, "service", name.to_owned())));
     }
     for ingress in view.ingresses.iter().filter(|_| wants("ingress")) {
         let hosts = items(&ingress["spec"], "rules").filter_map(|rule| rule["host"].as_str());
-        let annotated = ingress["metadata"]["annotations"][HOSTNAME].as_str().unwrap_or_default();
-        names.extend(hosts.chain(annotated.split(',')).map(|name| (ingress, "ingress", name.to_owned())));
+        let more = annotated(ingress, "hostname").unwrap_or_default();
+        names.extend(hosts.chain(more.split(',')).map(|name| (ingress, "ingress", name.to_owned())));
     }
-    let mut all: Vec<Declared<'a>> = Vec::new();
+    let mut all: Vec<Endpoint> = Vec::new();
     for (object, kind, name) in names {
         let name = name.trim().trim_end_matches('.').to_owned();
-        let annotations = &object["metadata"]["annotations"];
-        let identifier = annotations[IDENTIFIER].as_str();
-        let host = annotations[TARGET]
-            .as_str()
+        let number = |word: &str| annotated(object, word).and_then(|text| text.parse::<u64>().ok());
+        let weighted = annotated(object, "set-identifier")
+            .map(|id| (id.to_owned(), number("aws-weight").unwrap_or_default()));
+        let host = annotated(object, "target")
             .or_else(|| object["status"]["loadBalancer"]["ingress"][0]["hostname"].as_str());
         let Some(host) = host else { continue };
+        let identifier = |weighted: &Option<(String, u64)>| weighted.as_ref().map(|(id, _)| id.clone());
         let again = all
             .iter()
-            .any(|other| other.name == name && other.annotations[IDENTIFIER].as_str() == identifier);
+            .any(|other| other.name == name && identifier(&other.weighted) == identifier(&weighted));
         if name.is_empty() || is_going(object) || again || !is_of(&name, &program.domains) {
             continue;
         }
-        let resource = format!("{kind}/{}", shown(object));
-        all.push(Declared { name, host: host.to_owned(), resource, annotations });
+        let zone = zone_of_balancer(host).filter(|_| !program.prefer_cname);
+        all.push(Endpoint {
+            name,
+            host: host.to_owned(),
+            alias_zone: zone.map(str::to_owned),
+            resource: format!("{kind}/{}", shown(object)),
+            ttl: number("ttl").unwrap_or(300),
+            weighted,
+        });
     }
     all
 }
@@ -178,25 +215,6 @@ fn declared<'a>(view: &'a View, program: &ExternalDns) -> Vec<Declared<'a>> {
 fn is_of(name: &str, domains: &[String]) -> bool {
     let below = |domain: &String| name.ends_with(&format!(".{}", domain.trim_start_matches('.')));
     domains.is_empty() || domains.iter().any(|domain| name == domain || below(domain))
-}
-
-/// Where the declared names lead: aliases of load balancers, canonical names of everything else.
-fn endpoints(program: &ExternalDns, declared: Vec<Declared<'_>>) -> Vec<Endpoint> {
-    let endpoint = |one: Declared<'_>| {
-        let number = |key: &str| one.annotations[key].as_str().and_then(|text| text.parse::<u64>().ok());
-        let zone = zone_of_balancer(&one.host).filter(|_| !program.prefer_cname);
-        Endpoint {
-            alias_zone: zone.map(str::to_owned),
-            ttl: number(TTL).unwrap_or(300),
-            weighted: one.annotations[IDENTIFIER]
-                .as_str()
-                .map(|id| (id.to_owned(), number(WEIGHT).unwrap_or_default())),
-            name: one.name,
-            host: one.host,
-            resource: one.resource,
-        }
-    };
-    declared.into_iter().map(endpoint).collect()
 }
 
 #[cfg(test)]
@@ -211,7 +229,19 @@ mod tests {
             sources: Vec::new(),
             domains: Vec::new(),
             prefer_cname: false,
+            zone_type: String::new(),
         }
+    }
+
+    #[test]
+    fn a_record_goes_into_the_longest_public_zone_and_every_private_one() {
+        let zone = |name: &str, private| Zone { id: String::new(), name: name.into(), private };
+        let zones = [zone("example.com", false), zone("shop.example.com", false), zone("example.com", true)];
+        let all: Vec<&Zone> = zones.iter().collect();
+        let takes = |name: &str| zones.each_ref().map(|zone| zone.takes(name, &all));
+        assert_eq!(takes("www.shop.example.com"), [false, true, true]);
+        assert_eq!(takes("workshop.example.com"), [true, false, true]);
+        assert_eq!(takes("example.net"), [false; 3]);
     }
 
     fn endpoint(host: &str) -> Endpoint {

@@ -28,6 +28,8 @@ pub(super) struct ExternalDns {
     pub(super) sources: Vec<String>,
     pub(super) domains: Vec<String>,
     pub(super) prefer_cname: bool,
+    /// `public`, `private`, or both.
+    pub(super) zone_type: String,
 }
 
 /// Who keeps volumes: the driver while its controller has a replica, or, where there is none at all, the provider within
@@ -67,6 +69,7 @@ pub(super) fn external_dns(view: &View) -> Vec<ExternalDns> {
             policy: words.flag("policy").unwrap_or_else(|| "sync".into()),
             sources: words.flags("source"),
             domains: words.flags("domain-filter"),
+            zone_type: words.flag("aws-zone-type").unwrap_or_default(),
             prefer_cname: words.words.iter().any(|word| word == "--aws-prefer-cname"),
         })
         .collect()
