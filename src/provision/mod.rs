@@ -58,7 +58,7 @@ pub fn resources(written: &ClusterConfig, settings: &EksRef, scope: &Scope, know
         .collect();
     let mut declared = network::resources(&config, scope, known);
     declared.extend(lookups);
-    declared.extend(iam::resources(&config, scope));
+    declared.extend(iam::resources(&config, scope, known));
     declared.extend(nodes::resources(&config, scope, known, &keep_sizes));
     declared.extend(eks::resources(&config, written, settings, scope, known));
     eks::nodes_last(&mut declared.resources);

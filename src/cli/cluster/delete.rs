@@ -57,6 +57,8 @@ impl Delete {
         let preview = composed.cluster_preview(&self.name, true).await.map_err(named::not_looked)?;
         if context.is_structured() {
             output::value(context.output, &preview)?;
+        } else if preview.steps.is_empty() && preview.unread.is_empty() {
+            output::line(&format!("{}: nothing of the EKS cluster {} is there", self.name, preview.cluster));
         } else {
             shown::plan(&preview, "cluster delete");
         }

@@ -3,6 +3,7 @@
 use super::named;
 use crate::cli::{Context, output};
 use crate::failure::{Failure, FailureKind};
+use crate::provision::StepAction;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -48,7 +49,14 @@ impl Drift {
                     ));
                 });
             }
-            if drifted.is_empty() {
+            let not_made = format!("Cluster/{}", preview.cluster);
+            let made = preview.steps.iter().find(|step| step.resource == not_made);
+            if drifted.is_empty() && made.is_some_and(|step| step.action == StepAction::Create) {
+                output::line(&format!(
+                    "{0}: the EKS cluster {1} is not there yet; `portolan cluster plan {0}` shows what would be made",
+                    self.name, preview.cluster
+                ));
+            } else if drifted.is_empty() {
                 output::line(&format!("{}: {} resources as declared", self.name, preview.unchanged));
             }
         }

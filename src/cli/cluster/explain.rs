@@ -7,6 +7,18 @@ use crate::provision::reads::READS;
 use serde_json::json;
 use std::process::ExitCode;
 
+/// What stands in the `eks` block of the Cluster document, because eksctl has no word for it.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("warmPool", "spec.eks.nodeGroups.NAME.warmPool"),
+    ("warmPoolConfig", "spec.eks.nodeGroups.NAME.warmPool"),
+    ("desiredSize", "spec.eks.desiredSize"),
+    ("deletionProtection", "spec.eks.deletionProtection"),
+    ("adopt", "spec.eks.adopt"),
+    ("drift", "spec.eks.drift"),
+    ("suspend", "spec.eks.suspend"),
+    ("network", "spec.eks.network"),
+];
+
 /// Explains the fields of a ClusterConfig: what is acted on, and what is refused with which way out.
 ///
 /// Examples:
@@ -38,6 +50,13 @@ impl Explain {
             .collect();
         if rows.is_empty() {
             let field = self.field.unwrap_or_default();
+            let word = field.rsplit('.').next().unwrap_or_default();
+            if let Some((_, place)) = ELSEWHERE.iter().find(|(name, _)| *name == word) {
+                let words = format!("a ClusterConfig has no field `{field}`, for eksctl has no word for it");
+                return Err(Failure::new(FailureKind::User, words).hint(format!(
+                    "write `{place}` in the Cluster document; `portolan schema Cluster` describes it"
+                )));
+            }
             let near = crate::model::document::nearest(&field, explain().map(|row| row.path.as_str()));
             let failure = Failure::new(FailureKind::User, format!("a ClusterConfig has no field `{field}`"));
             return Err(match near {

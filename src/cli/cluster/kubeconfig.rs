@@ -61,7 +61,8 @@ pub(super) fn endpoints(context: &Context) -> Result<AwsEndpoints, Failure> {
 }
 
 fn failed(words: String) -> Failure {
-    Failure::new(FailureKind::Environment, words)
+    let absent = words.starts_with("there is no EKS cluster");
+    Failure::new(if absent { FailureKind::User } else { FailureKind::Environment }, words)
 }
 
 impl Kubeconfig {

@@ -2,6 +2,7 @@
 
 use crate::app::{self, Composed, Surroundings};
 use crate::cli::{Context, output, run};
+use crate::engine::clusters::AS_WRITTEN;
 use crate::failure::{Failure, FailureKind};
 use crate::ports::state::{Approval, UserRequest};
 use crate::ports::{ClusterRecord, Sink, StateStore};
@@ -21,11 +22,15 @@ pub async fn compose(context: &Context, sink: Arc<dyn Sink>) -> Result<Composed,
 
 /// A failure of looking at a cluster.
 pub fn not_looked(words: String) -> Failure {
-    let kind = if words.starts_with("there is no Cluster document") {
-        FailureKind::User
-    } else {
-        FailureKind::Environment
-    };
+    // The engine tells these in words: each goes on through the places where a cluster may fail to be looked at.
+    let kind =
+        if words.starts_with("there is no Cluster document") || words.contains("has no `clusterConfig`") {
+            FailureKind::User
+        } else if words.starts_with(AS_WRITTEN) {
+            FailureKind::Config
+        } else {
+            FailureKind::Environment
+        };
     Failure::new(kind, words)
 }
 

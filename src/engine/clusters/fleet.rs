@@ -247,7 +247,8 @@ async fn wanted(
                 String::new()
             };
             let message = first.map(|problem| problem.message.clone()).unwrap_or_default();
-            return Err(Refused { origin, message: format!("{message}{more}") });
+            let hint = first.and_then(|problem| problem.hint.as_deref()).map(|hint| format!("; {hint}"));
+            return Err(Refused { origin, message: format!("{message}{}{more}", hint.unwrap_or_default()) });
         }
     };
     if let Some(violation) = cluster_config::disagreements(eks, &config, path).first() {

@@ -42,6 +42,6 @@ pub(crate) use fleet::Fleet;
 pub use keep::keep_by_hand;
 pub use kept::{Account, Context, Destinations, Kept, Policy, Wanted};
 pub use pass::PassEnd;
-pub use preview::{ClusterPreview, StepPreview};
+pub use preview::{AS_WRITTEN, ClusterPreview, StepPreview};
 pub use progress::Pace;
 pub use snapshot::{Calls, Reader, Reading};

@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// Begins what is told of a document, or its ClusterConfig, that cannot be taken.
+pub const AS_WRITTEN: &str = "the cluster cannot be kept as it is written";
+
 /// What would become of one cluster.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -195,7 +198,7 @@ impl Engine {
             ));
         };
         if let Some((origin, message)) = kept.state().refused.clone() {
-            return Err(format!("{origin}: {message}"));
+            return Err(format!("{AS_WRITTEN}: {origin}: {message}"));
         }
         if removed && let Some(wanted) = kept.wanted() {
             kept.supersede(wanted.gone());

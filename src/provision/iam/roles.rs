@@ -10,7 +10,7 @@ use crate::model::cluster_config::{
     PodIdentityAssociation,
 };
 use crate::provision::network::{Declared, ISSUER, Problem, cluster, is_ipv6, resource};
-use crate::provision::resource::{Key, Kind, Resource, Scope};
+use crate::provision::resource::{Key, Kind, Resource, Scope, Snapshot};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,6 +89,8 @@ impl Trust {
 pub(super) struct Roles<'a> {
     pub(super) config: &'a ClusterConfig,
     pub(super) scope: &'a Scope,
+    /// What was read before.
+    pub(super) known: &'a Snapshot,
 }
 
 /// The instance profile of a self-managed node group.
@@ -97,10 +99,11 @@ pub fn instance_profile(group: &str) -> Key {
     Key::new(Kind::InstanceProfile, format!("nodegroup-{group}"))
 }
 
-/// All roles, instance profiles and the OIDC provider.
+/// All roles, instance profiles and the OIDC provider. `known` is what was read before: as long as Auto Mode is on, the
+/// cluster's role keeps what it needs for it.
 #[must_use]
-pub fn resources(config: &ClusterConfig, scope: &Scope) -> Declared {
-    let roles = Roles { config, scope };
+pub fn resources(config: &ClusterConfig, scope: &Scope, known: &Snapshot) -> Declared {
+    let roles = Roles { config, scope, known };
     let empty = ClusterIam::default();
     let iam = config.iam.as_ref().unwrap_or(&empty);
     let mut declared = Declared::default();
@@ -239,7 +242,9 @@ impl Roles<'_> {
         if iam.vpc_resource_controller_policy != Some(false) {
             policies.push("AmazonEKSVPCResourceController");
         }
-        if self.has_auto_mode() {
+        let cluster = self.known.live.get(&cluster(self.scope));
+        let is_on = cluster.is_some_and(|live| live.actual["computeConfig"]["enabled"] == json!(true));
+        if self.has_auto_mode() || is_on {
             policies.extend([
                 "AmazonEKSBlockStoragePolicy",
                 "AmazonEKSComputePolicy",

@@ -26,6 +26,14 @@ async fn compute(scene: &AwsScene) -> Value {
     cluster["computeConfig"].clone()
 }
 
+/// Whether the cluster's role may make nodes.
+async fn may_compute(scene: &AwsScene) -> bool {
+    let cluster = scene.console(Service::Eks, "DescribeCluster", json!({"name": "shop"})).await;
+    let role = cluster["cluster"]["roleArn"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let policies = scene.console(Service::Iam, "ListAttachedRolePolicies", json!({"RoleName": role})).await;
+    policies.to_string().contains("AmazonEKSComputePolicy")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn auto_mode_is_made_kept_and_turned_off_with_an_approval() {
     let scene = AwsScene::start(Delays::default()).await;
@@ -74,10 +82,12 @@ async fn auto_mode_is_made_kept_and_turned_off_with_an_approval() {
     let waiting = kept.record().waiting.expect("a plan that waits");
     assert!(waiting.reason.contains("Auto Mode is turned off"), "{waiting:?}");
     assert_eq!(compute(&scene).await, made, "not before the approval");
+    assert!(may_compute(&scene).await, "nor may its role lose anything before");
     scene.approve(&kept).await;
     assert_eq!(settle(&kept).await, PassEnd::Done, "{}", kept.record().message);
     assert_eq!(compute(&scene).await["enabled"], false);
     assert_eq!((kept.record().sync, kept.record().waiting), (SyncStatus::Synced, None));
+    assert!(!may_compute(&scene).await);
     let roles = scene.console(Service::Iam, "ListRoles", json!({})).await.to_string();
     assert!(!roles.contains(role.rsplit('/').next().unwrap()), "its role went afterwards");
     scene.check();

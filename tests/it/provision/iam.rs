@@ -7,11 +7,11 @@ use portolan::provision::iam::{
     service_account_role,
 };
 use portolan::provision::network::Declared;
-use portolan::provision::resource::{Key, Kind, Scope};
+use portolan::provision::resource::{Key, Kind, Scope, Snapshot};
 use serde_json::{Value, json};
 
 fn declared(config: &ClusterConfig) -> Declared {
-    resources(config, &scope_of("harbour"))
+    resources(config, &scope_of("harbour"), &Snapshot::default())
 }
 
 fn policies<'a>(declared: &'a Declared, role: &str) -> Vec<&'a str> {
