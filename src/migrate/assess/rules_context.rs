@@ -133,7 +133,8 @@ fn identities(context: &Context<'_>) -> BTreeMap<String, Identity> {
     let mut identities = BTreeMap::new();
     for mapping in access::mappings(context) {
         let name = mapping.username;
-        if !name.is_empty() && access::username(name).is_none() {
+        // What has a placeholder is nobody that a binding could name.
+        if !name.is_empty() && !name.contains("{{") && access::username(name).is_none() {
             let why = "EKS keeps user names that begin so to itself and names the user by the ARN: bind a group of the entry";
             identities.insert(format!("User {name}"), Identity::Drop(why.to_owned()));
         }

@@ -114,9 +114,11 @@ fn every_field_has_exactly_one_verdict() {
 }
 
 /// Mappings whose keys are the author's own: labels, tags, flags by name.
-const FREE: [&str; 9] = [
+const FREE: [&str; 11] = [
+    "additionalPolicies",
     "cloudLabels",
     "environment",
+    "externalPolicies",
     "featureGates",
     "labels",
     "logOpt",
