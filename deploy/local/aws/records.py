@@ -7,7 +7,7 @@ Rules and messages: Route 53 API reference, ChangeResourceRecordSets.
 
 import copy
 
-from moto.elb.models import FakeLoadBalancer
+from moto.elb.models import LoadBalancer
 from moto.route53.exceptions import DnsNameInvalidForZone, InvalidActionValue, Route53ClientError
 from moto.route53.models import RecordSet, Route53Backend
 
@@ -105,5 +105,5 @@ def clashes(sets):
 
 def install():
     # The zone that aliases to a classic load balancer name, which moto leaves out; that of one region stands for all.
-    FakeLoadBalancer.canonical_hosted_zone_name_id = "Z215JYRZR1TBD5"
+    LoadBalancer.canonical_hosted_zone_name_id = "Z215JYRZR1TBD5"
     Route53Backend.change_resource_record_sets = change_resource_record_sets

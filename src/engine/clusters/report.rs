@@ -55,7 +55,13 @@ pub fn record(kept: &Kept, seen: &Seen<'_>) -> ClusterRecord {
     if changed {
         record.last_change = Some(seen.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     }
-    let in_place = seen.plan.is_empty() && record.problems.is_empty() && state.refused.is_none() && !changed;
+    // Pods of Fargate that still run on nodes of the minor before.
+    let restarts = !seen.found.staged.restart.is_empty();
+    let in_place = seen.plan.is_empty()
+        && record.problems.is_empty()
+        && state.refused.is_none()
+        && !changed
+        && !restarts;
     record.sync =
         if in_place && record.drift.is_empty() { SyncStatus::Synced } else { SyncStatus::OutOfSync };
     if in_place {
@@ -65,7 +71,7 @@ pub fn record(kept: &Kept, seen: &Seen<'_>) -> ClusterRecord {
     let failing = failing(snapshot, seen);
     record.health = if !overdue.is_empty() || !failing.is_empty() {
         Health::Degraded
-    } else if !record.under_way.is_empty() || changed || pending(cluster) {
+    } else if !record.under_way.is_empty() || changed || restarts || pending(cluster) {
         Health::Progressing
     } else if cluster.is_none() {
         Health::Missing

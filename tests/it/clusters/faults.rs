@@ -7,7 +7,7 @@ use super::sabotage::{POINTS, Sabotage, Saboteur, Store};
 use portolan::engine::clusters::pass::pass;
 use portolan::engine::clusters::{PassEnd, Wanted};
 use portolan::local::aws::eks::Delays;
-use portolan::ports::{ClusterRecord, StateStore};
+use portolan::ports::StateStore;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,8 +16,17 @@ use std::time::{Duration, Instant};
 /// Points of one life in which calls go wrong at random.
 const AT_ONCE: usize = 20;
 
+/// So many passes without a write, and nothing more comes: node groups are replaced step by step meanwhile.
+const QUIET: usize = 25;
+
 /// How many there are of each kind of resource.
 type Counts = BTreeMap<String, usize>;
+
+/// Whether a call changes something.
+fn writes(site: &str) -> bool {
+    let operation = site.split(':').nth(1).unwrap_or_default();
+    !["Describe", "List", "Get"].iter().any(|read| operation.starts_with(read))
+}
 
 /// The local AWS through many lives of one kind.
 struct Lives {
@@ -49,9 +58,7 @@ impl Lives {
     fn sites(&self, reads: bool) -> Vec<String> {
         let mut sites: Vec<String> = Vec::new();
         for call in &self.calls {
-            let operation = call.split(':').nth(1).unwrap_or_default();
-            let only_reads = ["Describe", "List", "Get"].iter().any(|read| operation.starts_with(read));
-            if (reads || !only_reads) && !sites.contains(call) {
+            if (reads || writes(call)) && !sites.contains(call) {
                 sites.push(call.clone());
             }
         }
@@ -88,11 +95,6 @@ impl Lives {
         there
     }
 
-    /// Whether nothing moves any longer without an approval. A new Fargate profile, say, can wait for the old one's end.
-    fn only_waits(&self, record: &ClusterRecord) -> bool {
-        record.waiting.is_some() && record.under_way.is_empty() && record.problems.is_empty()
-    }
-
     /// The digest of what waits for a person.
     async fn waiting(&self) -> Option<String> {
         let record = self.scene.store.clusters().await.unwrap().remove("shop")?;
@@ -107,10 +109,18 @@ impl Lives {
             let wanted = self.scene.wanted(text, json!({"name": "shop", "region": "eu-central-1"}));
             kept.supersede(Wanted { removed, ..wanted });
             let alive = async {
+                let (mut written, mut quiet) = (0, 0);
                 for _ in 0..400 {
-                    match pass(&kept).await {
+                    let end = pass(&kept).await;
+                    let now = self.saboteur.calls().iter().filter(|call| writes(call)).count();
+                    quiet = if now == written { quiet + 1 } else { 0 };
+                    written = now;
+                    match end {
                         end @ (PassEnd::Done | PassEnd::Finished) => return end,
-                        PassEnd::Waits(_) if self.only_waits(&kept.record()) => return PassEnd::Done,
+                        // Nothing moves any longer without an approval.
+                        PassEnd::Waits(_) if kept.record().waiting.is_some() && quiet > QUIET => {
+                            return PassEnd::Done;
+                        }
                         PassEnd::Waits(_) | PassEnd::Retry => {
                             tokio::time::sleep(Duration::from_millis(10)).await;
                         }
@@ -118,7 +128,9 @@ impl Lives {
                     }
                 }
                 let (record, words) = (kept.record(), self.scene.moto.last_words());
-                panic!("no end: {sabotage:?} {} {:#?}\n{words}", record.message, record.problems);
+                let last: Vec<String> =
+                    self.saboteur.calls().into_iter().rev().filter(|call| writes(call)).take(20).collect();
+                panic!("no end: {sabotage:?} {record:#?}\nlast writes: {last:#?}\n{words}");
             };
             let died = async {
                 while !self.saboteur.is_dead() {
@@ -153,10 +165,12 @@ impl Wish {
     }
 }
 
-/// Every life, or the one that `PORTOLAN_TEST_LIFE` names.
+/// The short life, or the one that `PORTOLAN_TEST_LIFE` names.
 fn wanted() -> Vec<Life> {
-    let name = std::env::var("PORTOLAN_TEST_LIFE").ok();
-    lives::ALL.into_iter().filter(|life| name.as_ref().is_none_or(|name| life.name == name)).collect()
+    let name = std::env::var("PORTOLAN_TEST_LIFE").unwrap_or_else(|_| lives::SHORT.name.into());
+    let found: Vec<Life> = lives::ALL.into_iter().filter(|life| life.name == name).collect();
+    assert_eq!(found.len(), 1, "PORTOLAN_TEST_LIFE={name} is none of {:?}", lives::ALL.map(|life| life.name));
+    found
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -169,7 +169,7 @@ fn arns_follow_the_partition() {
     let config = with(
         "managedNodeGroups: [{name: m, iam: {withAddonPolicies: {awsLoadBalancerController: true, externalDNS: true}}}]\n",
     );
-    let declared = resources(&config, &scope);
+    let declared = resources(&config, &scope, &Snapshot::default());
     let text = json!(declared.resources.iter().map(|each| &each.desired).collect::<Vec<_>>()).to_string();
     assert!(!text.contains("arn:aws:"), "{text}");
     assert!(text.contains("arn:aws-cn:iam::aws:policy/AmazonEKSClusterPolicy"));

@@ -86,7 +86,7 @@ pub fn eks_cluster(scope: &Scope) -> Live {
 
 pub fn declare(config: &ClusterConfig, scope: &Scope, known: &Snapshot) -> Declared {
     let mut declared = network::resources(config, scope, known);
-    declared.extend(iam::resources(config, scope));
+    declared.extend(iam::resources(config, scope, known));
     declared.extend(nodes::resources(config, scope, known, &BTreeSet::new()));
     declared
 }
