@@ -236,6 +236,7 @@ fn access(cluster: &Live, snapshot: &Snapshot) -> Value {
     let entries = snapshot.live.values().filter(|live| live.key.kind == Kind::AccessEntry);
     let entries: Vec<Value> = entries
         .filter(|live| !OF_EKS.contains(&live.actual["type"].as_str().unwrap_or_default()))
+        // eksctl has no word for an entry's own tags; those of the cluster stand in `metadata.tags`.
         .map(|live| {
             let policies = live.actual["accessPolicies"].as_array().into_iter().flatten().map(|policy| {
                 json!({
@@ -247,7 +248,6 @@ fn access(cluster: &Live, snapshot: &Snapshot) -> Value {
                 "principalARN": live.actual["principalArn"],
                 "kubernetesGroups": live.actual["kubernetesGroups"],
                 "accessPolicies": policies.collect::<Vec<_>>(),
-                "tags": own_tags(live),
             }))
         })
         .collect();

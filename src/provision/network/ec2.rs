@@ -175,7 +175,7 @@ impl Table {
                 .existing(declared)
                 .filter(|each| each.desired.get("Filters").is_some_and(|by| Some(by) == asked));
             let ids: BTreeSet<&str> =
-                items(answer, self.set).into_iter().map(|item| text(item, self.id)).collect();
+                items(answer, self.set).iter().map(|item| text(item, self.id)).collect();
             into.facts.extend(by_filters.map(|each| (found_fact(each), json!(ids))));
         }
         for found in self.found(scope, declared, call, answer) {

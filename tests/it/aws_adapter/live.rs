@@ -79,8 +79,12 @@ async fn moto_understands_what_is_sent_and_its_answers_are_understood() {
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
         "TagSpecifications": tags("instance"),
     });
-    let template = json!({"LaunchTemplateName": "nodes", "LaunchTemplateData": data, "ClientToken": "t-1"});
-    done(cloud, Ec2, "CreateLaunchTemplate", template.clone()).await;
+    let mut template =
+        json!({"LaunchTemplateName": "nodes", "LaunchTemplateData": data, "ClientToken": "t-1"});
+    let made = done(cloud, Ec2, "CreateLaunchTemplate", template.clone()).await;
+    let again = done(cloud, Ec2, "CreateLaunchTemplate", template.clone()).await;
+    assert_eq!(again["launchTemplate"]["launchTemplateId"], made["launchTemplate"]["launchTemplateId"]);
+    template["ClientToken"] = json!("t-2");
     assert_eq!(refused(cloud, Ec2, "CreateLaunchTemplate", template).await, Kind::AlreadyExists);
     let versions = json!({"LaunchTemplateName": "nodes", "Versions": ["$Latest"]});
     let versions = done(cloud, Ec2, "DescribeLaunchTemplateVersions", versions).await;

@@ -143,8 +143,8 @@ async fn zones_and_records_of_moto_are_read_page_by_page_and_changed() {
     let gone = json!({"Action": "DELETE", "ResourceRecordSet": {
         "Name": "none.example.com.", "Type": "A", "TTL": 1, "ResourceRecords": [{"Value": "192.0.2.9"}]}});
     let batch = json!({"HostedZoneId": zone, "ChangeBatch": {"Changes": [gone]}});
-    // AWS says InvalidChangeBatch and "was not found"; moto another code.
-    assert_eq!(refused(cloud, dns, "ChangeResourceRecordSets", batch).await, Kind::Invalid);
+    // As AWS has it: InvalidChangeBatch, and "was not found".
+    assert_eq!(refused(cloud, dns, "ChangeResourceRecordSets", batch).await, Kind::NotFound);
     assert_eq!(refused(cloud, dns, "GetHostedZone", json!({"Id": "ZNONE"})).await, Kind::NotFound);
     moto.stop().await;
 }

@@ -134,7 +134,7 @@ async fn a_cluster_is_planned_made_looked_at_and_taken_away_by_hand() {
         assert!(unknown.err.contains("did you mean `shop`?"), "{}", unknown.err);
         let early = desk.says(&["status", "shop"], 2, &[]);
         assert!(early.err.contains("portolan cluster plan"), "{}", early.err);
-        let early = desk.says(&["kubeconfig", "shop"], 4, &[]);
+        let early = desk.says(&["kubeconfig", "shop"], 2, &[]);
         assert!(early.err.contains("there is no EKS cluster shop in eu-central-1"), "{}", early.err);
         let early = desk.says(&["export", "shop"], 2, &[]);
         assert!(early.err.contains("there is no EKS cluster"), "{}", early.err);

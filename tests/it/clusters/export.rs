@@ -153,7 +153,7 @@ async fn a_group_without_a_template_is_kept_on_what_eks_changes(
 
     // What needs a template, and what EKS fixes at creation.
     for (field, value, words) in [
-        ("volumeType", json!("io2"), "volumeType needs one"),
+        ("volumeType", json!("gp2"), "volumeType needs one"),
         ("volumeSize", json!(50), "give the changed group a new name"),
         ("instanceType", json!("t3.large"), "give the changed group a new name"),
     ] {

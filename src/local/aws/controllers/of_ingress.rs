@@ -17,9 +17,12 @@ const FINALIZER: &str = "ingress.k8s.aws/resources";
 const GROUP_FINALIZER: &str = "group.ingress.k8s.aws/";
 const PREFIX: &str = "alb.ingress.kubernetes.io";
 
+/// Ingresses of one load balancer: those that want it, and those that are about to leave it.
+type Members<'a> = (Vec<&'a Value>, Vec<&'a Value>);
+
 /// The load balancers of Ingresses of the class `alb`: one for each, or for a group of them.
 pub(super) fn stacks<'a>(view: &'a View, cluster: &str) -> Vec<Stack<'a>> {
-    let mut by_stack: BTreeMap<(String, bool), (Vec<&'a Value>, Vec<&'a Value>)> = BTreeMap::new();
+    let mut by_stack: BTreeMap<(String, bool), Members<'a>> = BTreeMap::new();
     for ingress in &view.ingresses {
         let class = ingress["spec"]["ingressClassName"]
             .as_str()
