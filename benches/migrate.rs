@@ -12,7 +12,6 @@
 
 mod export;
 mod port;
-#[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod stage;
 
 use export::objects;

@@ -46,11 +46,11 @@ pub(super) fn runtime_class(work: &mut Work<'_>, from: &Gvk) {
     }
 }
 
-/// The topology of an endpoint became fields.
+/// The topology of an endpoint became fields. A host name in it is no node's name: the API server keeps it apart
+/// (`pkg/apis/discovery/v1beta1/conversion.go`).
 pub(super) fn endpoint_slice(work: &mut Work<'_>) {
     for endpoint in work.items("/endpoints") {
         let topology = at(&endpoint, "topology");
-        work.rename(&at(&topology, "kubernetes.io/hostname"), &at(&endpoint, "nodeName"));
         work.rename(&at(&topology, "topology.kubernetes.io/zone"), &at(&endpoint, "zone"));
         work.remove(&at(&topology, "topology.kubernetes.io/region"));
         work.rename(&topology, &at(&endpoint, "deprecatedTopology"));

@@ -100,7 +100,7 @@ impl Lives {
                 biased;
                 end = alive => {
                     let record = mover.record();
-                    let Some(end) = end else { return None };
+                    let end = end?;
                     assert_eq!(end, PassEnd::Done, "{at}: {}\n{:#?}", record.message, record.problems);
                     return Some(record);
                 }

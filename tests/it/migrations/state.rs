@@ -103,17 +103,16 @@ async fn the_end_settles_records_and_lets_kops_delete_nothing_of_the_target() {
         scene.account.state().volumes.values().all(|volume| volume.tags.contains_key("KubernetesCluster"))
     );
     scene.go(Stage::Decommission).await;
-    let state = scene.account.state();
-    assert_eq!(
-        state.records,
-        [json!({"Name": "shop.example.com.", "Type": "CNAME", "TTL": 300,
-            "ResourceRecords": [{"Value": "target-front.elb.example.net"}]})]
-    );
-    for (id, volume) in &state.volumes {
-        assert!(!volume.tags.contains_key("KubernetesCluster"), "{id}");
-        assert_eq!(volume.tags[KEY], "shared", "{id}");
+    {
+        let state = scene.account.state();
+        let record = json!({"Name": "shop.example.com.", "Type": "CNAME", "TTL": 300,
+            "ResourceRecords": [{"Value": "target-front.elb.example.net"}]});
+        assert_eq!(state.records, [record]);
+        for (id, volume) in &state.volumes {
+            assert!(!volume.tags.contains_key("KubernetesCluster"), "{id}");
+            assert_eq!(volume.tags[KEY], "shared", "{id}");
+        }
     }
-    drop(state);
     // And from there nothing goes back.
     let mover = scene.start();
     mover.supersede(wanted(stateful_document(Stage::Verify)));

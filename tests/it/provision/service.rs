@@ -346,7 +346,10 @@ impl Eks {
     }
 
     fn create(&mut self, table: &Table, input: &Value) -> Answer {
-        let version = self.active_cluster()?["version"].clone();
+        let cluster = self.active_cluster()?;
+        let version = cluster["version"].clone();
+        // Nodes of Auto Mode bring their network along, and eksctl then adds no add-on for it unasked.
+        let is_auto = cluster["computeConfig"]["enabled"] == json!(true);
         let mut thing = input.clone();
         if table.kind == "association" {
             thing["associationId"] =
@@ -361,7 +364,7 @@ impl Eks {
             let ready = self.things.iter().any(|((kind, name), thing)| {
                 *kind == "addon" && name == "vpc-cni" && thing["status"] == json!("ACTIVE")
             });
-            assert!(ready, "node group {name} before the network");
+            assert!(ready || is_auto, "node group {name} before the network");
             thing["version"] = version.clone();
         }
         if table.kind == "addon" && thing["addonVersion"].is_null() {
