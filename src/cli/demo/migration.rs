@@ -281,31 +281,41 @@ impl Plotting<'_> {
         let left = pods(&world.old(), &self.namespaces).await?;
         expect(left == 0, || format!("nothing should run on the source any more, {left} pods do"))?;
         let running = ready(&world.new_cluster(&moving.eks).await?, &self.namespaces).await?;
-        // A controller that does not know of the move, or a person, starts something: the fence holds.
-        let scale = ["-n", "shop", "scale", "deployment", "web", "--replicas", "2"];
-        let fenced = world.old().run(&scale).await;
-        let begun = Instant::now();
-        loop {
-            let left = pods(&world.old(), &self.namespaces).await?;
-            expect(left == 0, || format!("{left} pods run on the source behind the fence"))?;
-            let web = world.old().object("shop", "deployment", "web").await?.unwrap_or_default();
-            if web["spec"]["replicas"] == 0 {
-                break;
-            }
-            expect(begun.elapsed() < Duration::from_secs(60), || "web stays scaled up on the source".into())?;
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
+        let refused = self.scaled_up_behind_the_fence().await?;
         Ok(vec![
             format!(
                 "commit {}: no pod on the source, behind a fence; {} pods on the target",
                 reached.commit,
                 running.0.values().map(|(ready, _)| ready).sum::<i64>()
             ),
-            format!(
-                "scaling up on the source {} and starts no pod",
-                if fenced.is_ok() { "is taken back" } else { "is refused" }
-            ),
+            refused,
         ])
+    }
+
+    /// A controller that does not know of the move, or a person, starts something on the source: no pod comes of it.
+    async fn scaled_up_behind_the_fence(&self) -> Result<String, String> {
+        let old = self.world.old();
+        old.run(&["-n", "shop", "scale", "deployment", "web", "--replicas", "2"]).await?;
+        let begun = Instant::now();
+        loop {
+            let left = pods(&old, &self.namespaces).await?;
+            expect(left == 0, || format!("{left} pods run on the source behind the fence"))?;
+            let web = old.object("shop", "deployment", "web").await?.unwrap_or_default();
+            if web["spec"]["replicas"] == 0 {
+                return Ok("scaling up on the source is taken back and starts no pod".into());
+            }
+            let conditions = web["status"]["conditions"].as_array().into_iter().flatten();
+            let mut messages = conditions
+                .filter(|one| one["type"] == "ReplicaFailure" && one["status"] == "True")
+                .filter_map(|one| one["message"].as_str());
+            if messages.any(|message| message.contains("exceeded quota")) {
+                return Ok("scaling up on the source starts no pod: its quota refuses every one".into());
+            }
+            expect(begun.elapsed() < Duration::from_secs(60), || {
+                "nobody refused the pods of web on the source".into()
+            })?;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
     }
 
     async fn reverted(&mut self) -> Seen {

@@ -21,7 +21,12 @@ const RESTLESS: [&str; 12] = [
     "PriorityLevelConfiguration",
 ];
 /// Annotations in which controllers keep their own books.
-const BOOKS: [&str; 2] = ["deployment.kubernetes.io/revision", "control-plane.alpha.kubernetes.io/leader"];
+const BOOKS: [&str; 3] = [
+    "deployment.kubernetes.io/revision",
+    // The API server counts changes of a DaemonSet's template in it.
+    "deprecated.daemonset.template.generation",
+    "control-plane.alpha.kubernetes.io/leader",
+];
 
 /// Objects by `Kind.group namespace/name`, without what the server and controllers count in them.
 #[derive(Clone, Debug, Default, PartialEq)]
