@@ -1,6 +1,7 @@
 //! Terraform's language, written: blocks, attributes, and strings that mean what they say.
 //! (<https://developer.hashicorp.com/terraform/language/syntax/configuration>, and Strings and Templates)
 
+use crate::provision::network::answer::is_nothing;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,6 +18,8 @@ pub enum Expression {
     Plain(Value),
     /// A document that the API takes as JSON text.
     Json(Value),
+    /// Names of the language itself: arguments of the same block, no strings.
+    Addresses(Vec<String>),
 }
 
 /// A block: `resource "aws_vpc" "main" { … }`.
@@ -58,6 +61,21 @@ impl Block {
     #[must_use]
     pub fn json(mut self, name: &str, value: Value) -> Self {
         self.attributes.push((name.to_owned(), Expression::Json(value)));
+        self
+    }
+
+    /// With a text that may be empty: the value of a tag.
+    #[must_use]
+    pub fn literal(mut self, name: &str, text: &str) -> Self {
+        self.attributes.push((name.to_owned(), Expression::Plain(text.into())));
+        self
+    }
+
+    /// With a list of names of the language: what `ignore_changes` takes.
+    #[must_use]
+    pub fn addresses(mut self, name: &str, addresses: &[&str]) -> Self {
+        let addresses = addresses.iter().map(|each| (*each).to_owned()).collect();
+        self.attributes.push((name.to_owned(), Expression::Addresses(addresses)));
         self
     }
 
@@ -104,6 +122,11 @@ impl Expression {
         match self {
             Self::Value(value) => literal(value, known, level),
             Self::Plain(value) => literal(value, &References::new(), level),
+            Self::Addresses(addresses) => {
+                let inner = "  ".repeat(level + 1);
+                let lines: String = addresses.iter().map(|each| format!("{inner}{each},\n")).collect();
+                format!("[\n{lines}{}]", "  ".repeat(level))
+            }
             Self::Json(value) => format!("jsonencode({})", literal(value, &References::new(), level)),
         }
     }
@@ -171,16 +194,6 @@ pub fn identifier(text: &str) -> String {
         name
     } else {
         format!("_{name}")
-    }
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(members) => members.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::String(text) => text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
