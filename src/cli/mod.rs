@@ -170,7 +170,8 @@ mod tests {
 
     /// Every command that people see, by its path, with its long help.
     fn helps(command: &mut clap::Command, path: &str, into: &mut Vec<(String, String)>) {
-        for below in command.get_subcommands_mut().filter(|below| !below.is_hide_set()) {
+        let seen = |below: &&mut clap::Command| !below.is_hide_set() && below.get_name() != "help";
+        for below in command.get_subcommands_mut().filter(seen) {
             let path = format!("{path} {}", below.get_name()).trim().to_owned();
             into.push((path.clone(), below.render_long_help().to_string()));
             helps(below, &path, into);

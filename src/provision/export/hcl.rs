@@ -102,11 +102,12 @@ impl Block {
             let _ = write!(into, " {}", quoted(label));
         }
         into.push_str(" {\n");
-        // As `terraform fmt` lays it out: the signs of a run of attributes below each other.
-        let width = self.attributes.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        for (name, value) in &self.attributes {
-            let _ = writeln!(into, "{indent}  {name:width$} = {}", value.text(known, level + 1));
-        }
+        let attributes: Vec<(String, String)> = self
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), value.text(known, level + 1)))
+            .collect();
+        aligned(&attributes, &"  ".repeat(level + 1), into);
         for (at, block) in self.blocks.iter().enumerate() {
             if at > 0 || !self.attributes.is_empty() {
                 into.push('\n');
@@ -132,6 +133,22 @@ impl Expression {
     }
 }
 
+/// As `terraform fmt` lays it out: the signs of neighbours that take one line each stand below each other; what takes several
+/// lines stands alone.
+fn aligned(members: &[(String, String)], indent: &str, into: &mut String) {
+    let mut rest = members;
+    while !rest.is_empty() {
+        let run = rest.iter().take_while(|(_, text)| !text.contains('\n')).count();
+        let width = rest[..run].iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        let (now, later) = rest.split_at(run.max(1));
+        for (name, text) in now {
+            // Writing to a String cannot fail.
+            let _ = writeln!(into, "{indent}{name:width$} = {text}");
+        }
+        rest = later;
+    }
+}
+
 fn literal(value: &Value, known: &References, level: usize) -> String {
     let (inner, outer) = ("  ".repeat(level + 1), "  ".repeat(level));
     match value {
@@ -144,14 +161,13 @@ fn literal(value: &Value, known: &References, level: usize) -> String {
         }
         Value::Object(members) if members.is_empty() => "{}".to_owned(),
         Value::Object(members) => {
-            let names: Vec<String> = members.keys().map(|name| quoted(name)).collect();
-            let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-            let lines: Vec<String> = names
+            let members: Vec<(String, String)> = members
                 .iter()
-                .zip(members.values())
-                .map(|(name, value)| format!("{inner}{name:width$} = {}\n", literal(value, known, level + 1)))
+                .map(|(name, value)| (quoted(name), literal(value, known, level + 1)))
                 .collect();
-            format!("{{\n{}{outer}}}", lines.concat())
+            let mut lines = String::new();
+            aligned(&members, &inner, &mut lines);
+            format!("{{\n{lines}{outer}}}")
         }
         other => other.to_string(),
     }
@@ -231,8 +247,8 @@ mod tests {
         block.write(&known, 0, &mut text);
         assert_eq!(
             text,
-            "resource \"aws_subnet\" \"a\" {\n  vpc_id = aws_vpc.main.id\n  name   = \"vpc-1\"\n  tags   = {\n    \
-             \"a b\" = \"c\"\n    \"d\"   = [\n      \"e\",\n    ]\n  }\n\n  timeouts {\n    create = \"5m\"\n  }\n}\n"
+            "resource \"aws_subnet\" \"a\" {\n  vpc_id = aws_vpc.main.id\n  name   = \"vpc-1\"\n  tags = {\n    \
+             \"a b\" = \"c\"\n    \"d\" = [\n      \"e\",\n    ]\n  }\n\n  timeouts {\n    create = \"5m\"\n  }\n}\n"
         );
     }
 }

@@ -204,7 +204,7 @@ async fn a_stranger_in_the_local_aws_is_named_once_its_history_tells() {
     assert_eq!(look(61).await.by, None, "the history lags");
     scene.moto.provider().set_trail_lag(Duration::ZERO).await.unwrap();
     let named = look(200).await;
-    assert_eq!(named.by.as_deref(), Some("arn:aws:iam::123456789012:user/local"), "{named:?}");
+    assert_eq!(named.by.as_deref(), Some("arn:aws:iam::123456789012:root"), "{named:?}");
     assert!(named.at.is_some());
     let told = scene.told.events.lock().unwrap().clone();
     let traced = told.iter().filter(|event| matches!(event, What::ResourceTraced { .. })).count();

@@ -295,10 +295,10 @@ fn takes_a_token(operation: &str) -> bool {
 
 #[test]
 fn every_create_carries_our_tags_and_a_token_where_the_api_has_one() {
-    let with = format!(
-        "{WHOLE}kubernetesNetworkConfig: {{ipFamily: IPv6}}\nprivateCluster: {{enabled: true}}\nidentityProviders: [{{type: oidc, name: p, issuerURL: \
-         \"https://a.example.com\", clientID: c}}]\n"
-    );
+    let ipv6 = format!("{WHOLE}kubernetesNetworkConfig: {{ipFamily: IPv6}}\n");
+    let people =
+        r#"identityProviders: [{type: oidc, name: p, issuerURL: "https://a.example.com", clientID: c}]"#;
+    let private = format!("{WHOLE}privateCluster: {{enabled: true}}\n{people}\n");
     let own = "nodeGroups: [{name: own, ami: ami-1}]\n";
     let tokened = ["CreateLaunchTemplate", "CreateNatGateway", "CreateRouteTable", "CreateVpcEndpoint"];
     assert!(tokened.iter().all(|operation| takes_a_token(operation)));
@@ -306,7 +306,7 @@ fn every_create_carries_our_tags_and_a_token_where_the_api_has_one() {
         !takes_a_token("CreateVpc") && !takes_a_token("CreateSubnet") && !takes_a_token("AllocateAddress")
     );
     let mut kinds = std::collections::BTreeSet::new();
-    for file in [format!("{WHOLE}{own}"), with] {
+    for file in [format!("{WHOLE}{own}"), ipv6, private] {
         let scene = Scene::new(&file);
         let declared = scene.declared();
         let cluster = declared.iter().find(|resource| resource.key.kind == Kind::Cluster).unwrap();

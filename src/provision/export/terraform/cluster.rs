@@ -5,7 +5,6 @@ use super::{File, tags};
 use crate::provision::export::OF_EKS;
 use crate::provision::export::hcl::Block;
 use crate::provision::network::CLUSTER_SECURITY_GROUP;
-use crate::provision::network::answer::items;
 use crate::provision::resource::{Kind, Live, Scope, Snapshot};
 use serde_json::{Value, json};
 
@@ -17,13 +16,15 @@ const ONLY_AT_CREATION: [&str; 2] =
 pub(super) fn write(scope: &Scope, snapshot: &Snapshot, live: &Live, facts: &Facts, file: &mut File) {
     cluster(live, file);
     let name = reference(&live.id);
+    for entry in &facts.entries_of_nodes {
+        entry_of_nodes(entry, &name, &scope.cluster, file);
+    }
     for live in snapshot.live.values() {
         let import = |part: &str| format!("{}:{part}", scope.cluster);
         match live.key.kind {
             Kind::Nodegroup => nodegroup(live, &name, &import(&live.id), file),
             Kind::Addon => addon(live, &name, &import(&live.id), file),
             Kind::FargateProfile => fargate(live, &name, &import(&live.id), file),
-            Kind::AccessEntry if is_of_eks(live, snapshot, facts) => {}
             Kind::AccessEntry => access_entry(live, &name, &scope.cluster, file),
             Kind::PodIdentityAssociation => {
                 pod_identity(live, &name, &format!("{},{}", scope.cluster, live.id), file);
@@ -214,19 +215,25 @@ fn fargate(live: &Live, cluster: &str, import: &str, file: &mut File) {
     });
 }
 
-/// Whether EKS made an entry, as it does for managed nodes and for Fargate; those of self-managed nodes somebody made.
-fn is_of_eks(live: &Live, snapshot: &Snapshot, facts: &Facts) -> bool {
-    let principal = &live.actual["principalArn"];
-    let managed = snapshot.live.values().any(|other| {
-        other.actual["nodeRole"] == *principal || other.actual["podExecutionRoleArn"] == *principal
+/// By which self-managed nodes join: of their role, made by a person.
+fn entry_of_nodes(entry: &Value, cluster: &str, of: &str, file: &mut File) {
+    let principal = entry["principalArn"].as_str().unwrap_or_default();
+    let short = principal.rsplit('/').next().unwrap_or(principal);
+    file.add("aws_eks_access_entry", short, &format!("{of}:{principal}"), &[], |block| {
+        block
+            .with("cluster_name", &json!(cluster))
+            .with("principal_arn", &json!(principal))
+            .plain("type", &entry["type"])
+            .plain("tags", &entry["tags"])
     });
-    let roles = facts.profiles.iter().flat_map(|profile| items(profile, "Roles"));
-    let own = !managed && roles.into_iter().any(|role| role["Arn"] == *principal);
-    OF_EKS.contains(&live.actual["type"].as_str().unwrap_or_default()) && !own
 }
 
 fn access_entry(live: &Live, cluster: &str, of: &str, file: &mut File) {
     let actual = &live.actual;
+    // EKS makes those of managed nodes and of Fargate, and takes them away.
+    if OF_EKS.contains(&actual["type"].as_str().unwrap_or_default()) {
+        return;
+    }
     let principal = actual["principalArn"].as_str().unwrap_or_default();
     let short = principal.rsplit([':', '/']).next().unwrap_or(principal);
     let import = format!("{of}:{principal}");

@@ -34,6 +34,8 @@ pub(super) struct Facts {
     pub(super) templates: Vec<(Value, Value)>,
     /// Instance profiles of those templates.
     pub(super) profiles: Vec<Value>,
+    /// Access entries of roles that only self-managed nodes have: EKS makes none for those.
+    pub(super) entries_of_nodes: Vec<Value>,
     pub(super) notes: Vec<String>,
 }
 
@@ -81,6 +83,19 @@ fn of_nodes(snapshot: &Snapshot, answers: &[(Call, Value)]) -> Vec<Call> {
             .iter()
             .map(|version| launch_template_data(&version["launchTemplateData"]));
         due.extend(data.filter_map(|data| profile_of(&data).map(super::super::of_profile)));
+    }
+    let managed = |role: &str| {
+        let of_managed =
+            |live: &Live| live.actual["nodeRole"] == role || live.actual["podExecutionRoleArn"] == role;
+        snapshot.live.values().any(of_managed)
+    };
+    let name = cluster(snapshot).map(|live| live.id.as_str());
+    for (_, answer) in of(answers, "GetInstanceProfile") {
+        let roles = items(&answer["InstanceProfile"], "Roles").iter().map(|role| text(role, "Arn"));
+        due.extend(roles.filter(|role| !managed(role)).map(|role| {
+            let entry = json!({"clusterName": name, "principalArn": role});
+            Call::new(Service::Eks, "DescribeAccessEntry", entry)
+        }));
     }
     due
 }
@@ -200,6 +215,8 @@ fn profiles(answers: &[(Call, Value)]) -> Vec<Value> {
 
 impl Facts {
     pub(super) fn of(live: &Live, snapshot: &Snapshot, answers: &[(Call, Value)]) -> Self {
+        let entries = of(answers, "DescribeAccessEntry").map(|(_, answer)| answer["accessEntry"].clone());
+        let entries = entries.filter(Value::is_object).collect();
         let of = |operation: &'static str, list: &str| -> Vec<Value> {
             of(answers, operation).flat_map(|(_, answer)| items(answer, list).to_vec()).collect()
         };
@@ -213,6 +230,7 @@ impl Facts {
             scaling_groups: of("DescribeAutoScalingGroups", "AutoScalingGroups"),
             templates: templates(answers),
             profiles: profiles(answers),
+            entries_of_nodes: entries,
             ..Self::default()
         };
         for (call, answer) in answers.iter().filter(|(call, _)| call.operation == "DescribeVpcAttribute") {
