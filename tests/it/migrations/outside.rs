@@ -213,11 +213,11 @@ impl Cluster {
             let listener = json!({"Protocol": "TCP", "LoadBalancerPort": 80, "InstancePort": 30080});
             let input = json!({"LoadBalancerName": called(self.side, name), "Listeners": [listener],
                 "AvailabilityZones": [zone]});
-            let Ok(made) = cloud.call(&Call::new(Service::Elb, "CreateLoadBalancer", input)).await else {
-                continue;
-            };
-            let status =
-                json!({"status": {"loadBalancer": {"ingress": [{"hostname": made["DNSName"]}]}}}).to_string();
+            let made = cloud.call(&Call::new(Service::Elb, "CreateLoadBalancer", input)).await;
+            // Made before, and nobody was told.
+            let known = || all.iter().find(|own| own["LoadBalancerName"] == called(self.side, name)).cloned();
+            let Some(host) = made.ok().or_else(known).map(|made| made["DNSName"].clone()) else { continue };
+            let status = json!({"status": {"loadBalancer": {"ingress": [{"hostname": host}]}}}).to_string();
             self.kubectl(&[
                 "patch",
                 "service",
