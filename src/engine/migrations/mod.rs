@@ -21,6 +21,7 @@ pub mod keep;
 pub mod kept;
 mod kops;
 mod noted;
+mod packed;
 mod packing;
 pub mod pass;
 mod report;

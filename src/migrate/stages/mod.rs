@@ -31,6 +31,7 @@ pub mod patch;
 pub mod permitted;
 pub mod plan;
 pub mod port;
+pub mod room;
 mod scaled;
 pub mod seam;
 pub mod sight;

@@ -157,6 +157,10 @@ fn part(known: &Known<'_>, name: &str, goal: Stage, granted: &mut Vec<String>) -
         plan.notes.extend(made.notes);
         plan.held = hold(&mut plan.outcome, look, granted).or(made.held);
         if !plan.outcome.is_done() {
+            // What is being taken back is complete no more: who turns round goes through it again.
+            if way == Way::Back && position.complete && !plan.outcome.steps.is_empty() {
+                *position = Position { complete: false, since: look.now, ..position.clone() };
+            }
             return plan;
         }
         match way {

@@ -36,7 +36,8 @@ pub struct Port<'a> {
 }
 
 impl Port<'_> {
-    /// Writes what differs, phase by phase: the next phase begins when the one before is there.
+    /// Writes what differs, phase by phase. What is awaited once it is written (definitions, namespaces) ends the outcome,
+    /// and what refuses others' writes begins when everything before it is there.
     #[must_use]
     pub fn towards(&self, desired: &Desired) -> Outcome {
         let index = self.target.index();
@@ -52,7 +53,11 @@ impl Port<'_> {
         for (phase, object) in &desired.objects {
             phases.entry(*phase).or_default().push(object);
         }
-        for objects in phases.into_values() {
+        for (phase, objects) in phases {
+            let refuses = matches!(phase, Phase::Aggregated | Phase::Admission);
+            if refuses && !outcome.steps.is_empty() {
+                break;
+            }
             let before = (outcome.steps.len(), outcome.gates.len());
             for object in objects {
                 let Some(id) = identity(object) else { continue };
@@ -72,7 +77,8 @@ impl Port<'_> {
                     },
                 }
             }
-            if before != (outcome.steps.len(), outcome.gates.len()) {
+            let is_awaited = refuses || matches!(phase, Phase::Definitions | Phase::Namespaces);
+            if outcome.gates.len() > before.1 || (is_awaited && outcome.steps.len() > before.0) {
                 break;
             }
         }

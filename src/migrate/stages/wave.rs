@@ -147,13 +147,11 @@ impl Wave<'_> {
         Part::Wave(&self.namespaces)
     }
 
-    /// The target at rest behind its fence: first the namespaces, then the fence, then what it keeps from running.
+    /// The target at rest behind its fence: first the namespaces, then the fence and what needs none, then what it keeps
+    /// from running.
     fn held(&self, target: &Sight, level: Level) -> Outcome {
         let basis = self.port(target).towards(&self.known.intent().desired(self.part(), Level::Basis));
-        if !basis.is_done() {
-            return basis;
-        }
-        let closed = self.fence(Side::Target, target).close();
+        let closed = join([basis, self.fence(Side::Target, target).close()]);
         if !closed.is_done() || level == Level::Basis {
             return closed;
         }

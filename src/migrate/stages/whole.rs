@@ -178,6 +178,7 @@ fn preflight(known: &Known<'_>) -> Outcome {
         spec.waves.iter().map(|wave| wave.namespaces.iter().cloned().collect()).collect();
     let cut = verdicts(&cut(&Graph::of(&objects, &declared), &waves), &BTreeSet::new());
     gates.extend(cut.iter().filter_map(|verdict| barred(known, verdict, "move both in one wave")));
+    gates.extend(super::room::gate(known));
     match known.look.places {
         Places::Unknown => {}
         Places::Due => gates.push(Gate::Waiting {

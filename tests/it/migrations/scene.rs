@@ -259,16 +259,9 @@ impl Scene {
         objects.into_iter().for_each(|object| source.seed(object));
         let store = Arc::new(MemoryStore { wire: wire.clone(), ..MemoryStore::default() });
         let account = FakeAccount::new(wire.clone());
-        Self {
-            wire,
-            source,
-            target,
-            store,
-            told: Arc::default(),
-            account,
-            tick: Tick::default(),
-            of: document,
-        }
+        let told: Arc<Told> = Arc::default();
+        wire.state().told = Some(told.clone());
+        Self { wire, source, target, store, told, account, tick: Tick::default(), of: document }
     }
 
     /// The same on a wire of its own, on which nothing was written yet.
@@ -284,11 +277,13 @@ impl Scene {
             server.state().account = known.then(|| account.clone());
         }
         let tick = Tick(Arc::new(AtomicI64::new(self.tick.0.load(Ordering::Relaxed))));
-        Self { wire, source, target, store, told: Arc::default(), account, tick, of: self.of }
+        let told = Arc::new(Told(Mutex::new(self.told.0.lock().unwrap().clone())));
+        wire.state().told = Some(told.clone());
+        Self { wire, source, target, store, told, account, tick, of: self.of }
     }
 
     pub fn start(&self) -> Arc<Mover> {
-        self.wire.state().dead = false;
+        self.wire.revive();
         let sides = Two {
             source: Arc::new(self.source.clone()),
             target: Arc::new(self.target.clone()),
