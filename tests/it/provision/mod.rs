@@ -2,6 +2,7 @@
 
 mod against_server;
 mod aws_drift;
+mod before_pods;
 mod converge;
 mod drift;
 mod eks_fields;
