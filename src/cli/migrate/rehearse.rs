@@ -3,8 +3,8 @@
 use super::choices::Choices;
 use super::folder;
 use crate::cli::rehearsal::{
-    End, JOINED, Likeness, Moving, Plot, Replayed, Seen, Surprise, Told, Workloads, World, blockers, chapter,
-    equal, expect, likeness, pods, ready, replay, replayed_objects, report, say, table, without_volumes,
+    End, Likeness, Moving, Plot, Replayed, Seen, Surprise, Told, Workloads, World, blockers, chapter, equal,
+    expect, likeness, pods, ready, records, replay, replayed_objects, report, say, table,
 };
 use crate::cli::{Context, output};
 use crate::failure::{Failure, FailureKind};
@@ -119,7 +119,7 @@ impl Rehearsal<'_> {
         tell!("3. Inventory, preflight, provision", self.provisioned());
         tell!("4. Configure, sync, verify: the equality proof", self.proven());
         tell!("5. Hand-over, shift, soak", self.moved());
-        if JOINED && !self.reversible {
+        if !self.reversible {
             tell!("6. Decommission", self.decommissioned());
         }
         story
@@ -146,10 +146,6 @@ impl Rehearsal<'_> {
         self.world.make_roles(&roles.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         let (wanted, old) = (objects.len(), self.world.old());
         self.replayed = replay(&old, objects).await?;
-        for set in without_volumes(&old).await? {
-            let says = "stands still on both sides: this version hands no volumes over";
-            self.surprises.push(Surprise::new("rehearsal", format!("StatefulSet {set}"), says));
-        }
         let api = self.real.api.as_ref().map_or("?", |api| api.version.as_str()).to_owned();
         let version = self.world.source.control_plane().instance().version.clone();
         // What does not come up here would not on the target either: it is told, and the move goes on.
@@ -160,11 +156,16 @@ impl Rehearsal<'_> {
                 Workloads::of(&old, &self.replayed.namespaces).await?
             }
         };
+        let limit = std::time::Duration::from_secs(120);
+        if let Err(error) = self.world.source.in_order(limit).await {
+            self.surprises.push(Surprise::new("rehearsal", "controllers of the source", error.to_string()));
+        }
+        let volumes = old.list("persistentvolumes").await?.len();
         Ok(vec![
             format!("{} by kops {}", self.world.source.cluster(), self.world.source.kops().release().version),
             format!("Kubernetes {version} here, {api} in the dump"),
             format!("{} of {wanted} objects of its users are here again", self.replayed.objects),
-            format!("{} workloads", self.running.0.len()),
+            format!("{} workloads, {volumes} volumes", self.running.0.len()),
         ])
     }
 
@@ -180,10 +181,16 @@ impl Rehearsal<'_> {
             })
             .collect();
         expect(blocked.is_empty(), || format!("Blockers: {}", blocked.join("; ")))?;
+        let leading = records::leading(self.world).await?;
+        let adjust = |migration: &mut Value| adjusted(migration, &leading);
         let (moving, merged) =
-            Moving::propose(self.world, &overview, &inventory, &self.choices, adjusted).await?;
+            Moving::propose(self.world, &overview, &inventory, &self.choices, adjust).await?;
         moving.reached(self.world, Stage::Inventory, &merged, false).await?;
-        let seen = vec![format!("merged as {merged}; {} namespaces move", moving.namespaces.len())];
+        let seen = vec![format!(
+            "merged as {merged}; {} namespaces move, and {} records of load balancers",
+            moving.namespaces.len(),
+            leading.len()
+        )];
         self.moving = Some(moving);
         Ok(seen)
     }
@@ -230,7 +237,11 @@ impl Rehearsal<'_> {
     async fn decommissioned(&mut self) -> Seen {
         let moving = self.moving()?;
         let reached = moving.advance(self.world, Stage::Decommission, true).await?;
-        Ok(vec![format!("commit {}: approved {} times by digest", reached.commit, reached.approved.len())])
+        let notes = reached.record.parts.iter().flat_map(|part| part.notes.iter().cloned());
+        let mut seen =
+            vec![format!("commit {}: approved {} times by digest", reached.commit, reached.approved.len())];
+        seen.extend(notes.filter(|note| note.starts_with("`kops delete cluster`")));
+        Ok(seen)
     }
 }
 
@@ -242,7 +253,8 @@ fn role(object: &Value) -> Option<String> {
     Some(role.rsplit('/').next().unwrap_or(role).to_owned())
 }
 
-/// A rehearsal watches nothing for a day.
-fn adjusted(migration: &mut Value) {
+/// A rehearsal watches nothing for a day, and no share of the traffic for ten minutes.
+fn adjusted(migration: &mut Value, leading: &[records::Leading]) {
+    records::declare(migration, leading);
     migration["spec"]["limits"] = json!({"soak": "2s"});
 }

@@ -1,7 +1,7 @@
 //! Everything that the daemon tells while a story runs, with the moment at which it did.
 
 use crate::model::event::{Event, What};
-use crate::ports::Sink;
+use crate::ports::{MigrationRecord, Sink};
 use serde::Serialize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,10 @@ use tokio::sync::{Notify, futures::Notified};
 #[derive(Default)]
 pub struct Chronicle {
     events: Mutex<Vec<(Instant, Event)>>,
+    /// Part and stage that were seen to wait, from when to when.
+    waits: Mutex<Vec<Wait>>,
+    /// When somebody asked for something: what follows did not begin before.
+    asked: Mutex<Vec<Instant>>,
     news: Notify,
 }
 
@@ -19,6 +23,13 @@ impl Sink for Chronicle {
         self.all().push((Instant::now(), event.clone()));
         self.news.notify_waiters();
     }
+}
+
+struct Wait {
+    part: String,
+    stage: String,
+    from: Instant,
+    to: Instant,
 }
 
 /// How long a part of a move was at a stage.
@@ -31,6 +42,8 @@ pub struct Stay {
     pub stage: String,
     /// From its beginning to its end; of one that has not ended, to the last event.
     pub millis: u128,
+    /// How much of that it waited for something that comes by itself: a time to hold, a pod to start, a wave before it.
+    pub waited: u128,
     /// Whether it was completed.
     pub complete: bool,
 }
@@ -43,6 +56,24 @@ impl Chronicle {
     /// How many events there have been.
     pub fn now(&self) -> usize {
         self.all().len()
+    }
+
+    /// Notes that somebody has asked for something.
+    pub fn ask(&self) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+    }
+
+    /// Notes how parts stood between two looks: those that something held back have waited.
+    pub fn look(&self, record: &MigrationRecord, from: Instant) {
+        let to = Instant::now();
+        let held = record.parts.iter().filter(|part| !part.gates.is_empty());
+        let waits = held.map(|part| Wait {
+            part: if part.name.is_empty() { "the move".into() } else { format!("wave {}", part.name) },
+            stage: part.stage.to_string(),
+            from,
+            to,
+        });
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).extend(waits);
     }
 
     /// The events since a moment.
@@ -82,39 +113,54 @@ impl Chronicle {
             .map_err(|_| format!("{what}: not within {} s", limit.as_secs()))
     }
 
-    /// How long each part was at each stage since a moment, in the order in which they began.
+    /// How long each part was at each stage since a moment, in the order in which they began. What nobody had asked for yet
+    /// is no time of a stage.
     pub fn stays(&self, moment: usize) -> Vec<Stay> {
         let events = self.all();
         let Some((last, _)) = events.last() else { return Vec::new() };
-        let mut stays: Vec<(Instant, Stay)> = Vec::new();
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stays: Vec<Span> = Vec::new();
         for (at, event) in &events[moment..] {
             let What::StageReached { part, stage, state, .. } = &event.what else { continue };
-            let open = stays.iter().rposition(|(_, stay)| stay.part == *part && !stay.complete);
-            // Whatever was under way ends where the next begins: a stage may be left without having been told complete.
-            if let Some((since, stay)) = open.map(|place| &mut stays[place]) {
-                stay.millis = at.duration_since(*since).as_millis();
-                stay.complete = stay.stage != *stage || state == "complete";
-                if stay.stage == *stage {
-                    continue;
-                }
-            }
             let complete = state == "complete";
-            let since = stays
-                .iter()
-                .filter(|(_, stay)| stay.part == *part)
-                .map(|(since, stay)| {
-                    *since + Duration::from_millis(stay.millis.try_into().unwrap_or(u64::MAX))
-                })
-                .next_back();
-            let millis = if complete { at.duration_since(since.unwrap_or(*at)).as_millis() } else { 0 };
-            let stay = Stay { part: part.clone(), stage: stage.clone(), millis, complete };
-            stays.push((if complete { since.unwrap_or(*at) } else { *at }, stay));
+            let before = stays.iter_mut().rfind(|span| span.part == *part);
+            let since = match before {
+                // Whatever was under way ends where the next begins: a stage may be left without having been told complete.
+                Some(open) if !open.complete => {
+                    (open.to, open.complete) = (*at, open.stage != *stage || complete);
+                    if open.stage == *stage {
+                        continue;
+                    }
+                    *at
+                }
+                Some(done) => done.to,
+                None => *at,
+            };
+            let due = asked.iter().rfind(|asked| **asked <= *at).copied().unwrap_or(since);
+            let from = if complete { since.max(due) } else { *at };
+            stays.push(Span { part: part.clone(), stage: stage.clone(), from, to: *at, complete });
         }
-        for (since, stay) in stays.iter_mut().filter(|(_, stay)| !stay.complete) {
-            stay.millis = last.duration_since(*since).as_millis();
-        }
-        stays.into_iter().map(|(_, stay)| stay).collect()
+        stays.iter_mut().filter(|span| !span.complete).for_each(|span| span.to = *last);
+        stays.into_iter().map(|span| self.stay(span)).collect()
     }
+
+    fn stay(&self, span: Span) -> Stay {
+        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = waits.iter().filter(|wait| wait.part == span.part && wait.stage == span.stage);
+        let within = own.map(|wait| wait.to.min(span.to).saturating_duration_since(wait.from.max(span.from)));
+        let millis = span.to.saturating_duration_since(span.from).as_millis();
+        let waited = within.sum::<Duration>().as_millis().min(millis);
+        Stay { part: span.part, stage: span.stage, millis, waited, complete: span.complete }
+    }
+}
+
+/// A stay, while it is made out.
+struct Span {
+    part: String,
+    stage: String,
+    from: Instant,
+    to: Instant,
+    complete: bool,
 }
 
 #[cfg(test)]
@@ -144,5 +190,32 @@ mod tests {
         let stays = chronicle.stays(moment);
         let told: Vec<(&str, bool)> = stays.iter().map(|stay| (stay.stage.as_str(), stay.complete)).collect();
         assert_eq!(told, [("Configure", true), ("Sync", true), ("Verify", false)]);
+    }
+
+    #[test]
+    fn what_nobody_had_asked_for_is_no_time_of_a_stage_and_waits_are_told_apart() {
+        let pause = || std::thread::sleep(Duration::from_millis(30));
+        let chronicle = Chronicle::default();
+        chronicle.take(&reached("wave shop", "Sync", "complete"));
+        pause();
+        let from = Instant::now();
+        chronicle.ask();
+        chronicle.take(&reached("wave shop", "Verify", "complete"));
+        let proving = from.elapsed().as_millis();
+        chronicle.take(&reached("wave shop", "HandOver", "begun"));
+        pause();
+        let mut record = MigrationRecord::new("move");
+        let part = crate::ports::PartRecord {
+            name: "shop".into(),
+            stage: crate::model::migration::Stage::HandOver,
+            gates: vec!["3 pods are left on the source".into()],
+            ..Default::default()
+        };
+        record.parts.push(part);
+        chronicle.look(&record, from);
+        chronicle.take(&reached("wave shop", "HandOver", "complete"));
+        let stays = chronicle.stays(0);
+        assert!(stays[1].millis <= proving, "nobody worked before it was asked for: {stays:?}");
+        assert!(stays[2].waited >= 30 && stays[2].waited <= stays[2].millis, "{stays:?}");
     }
 }

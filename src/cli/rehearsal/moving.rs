@@ -15,7 +15,7 @@ use crate::model::yaml;
 use crate::ports::{MigrationRecord, PartRecord};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for one stage.
 pub const STAGE: Duration = Duration::from_secs(420);
@@ -106,6 +106,7 @@ impl Moving {
         document["spec"]["stage"] = json!(stage);
         let text = folder::manifest(&document).map_err(words)?;
         world.fleet.write(&self.file(), &text).map_err(words)?;
+        world.daemon.chronicle().ask();
         world.fleet.commit(&format!("{}: go to {stage}", self.name)).map_err(words)
     }
 
@@ -131,12 +132,14 @@ impl Moving {
         approve: bool,
     ) -> Result<Reached, String> {
         let mut approved = BTreeSet::new();
+        let mut before = Instant::now();
         loop {
             let what = format!("{} did not reach {stage}", self.name);
             let found = world
                 .daemon
                 .until(&what, STAGE, |daemon| {
                     let record = daemon.migration(&self.name).ok_or("the daemon has no such migration")?;
+                    daemon.chronicle().look(&record, std::mem::replace(&mut before, Instant::now()));
                     if let Some(waiting) = &record.waiting
                         && approve
                         && !approved.contains(&waiting.digest)

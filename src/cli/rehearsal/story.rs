@@ -97,19 +97,22 @@ fn name(part: &str) -> &str {
 /// Prints the proof, the stages and the surprises for a person.
 pub fn report(end: &End) {
     output::line("\nHow long each stage took");
-    let mut by_stage: BTreeMap<(&str, &str), u128> = BTreeMap::new();
+    let mut by_stage: BTreeMap<(&str, &str), &Stay> = BTreeMap::new();
     let mut order: Vec<(&str, &str)> = Vec::new();
     for stay in &end.stages {
         let key = (stay.part.as_str(), stay.stage.as_str());
-        if !by_stage.contains_key(&key) {
+        // The last time counts: what was gone back from was done again.
+        if by_stage.insert(key, stay).is_none() {
             order.push(key);
         }
-        // The last time counts: what was gone back from was done again.
-        by_stage.insert(key, stay.millis);
     }
-    let rows: Vec<Vec<String>> =
-        order.iter().map(|key| vec![key.0.to_owned(), key.1.to_owned(), seconds(by_stage[key])]).collect();
-    output::table(&["PART", "STAGE", "TIME"], &rows).iter().for_each(|line| output::line(line));
+    let row = |key: &(&str, &str)| {
+        let stay = by_stage[key];
+        let working = stay.millis.saturating_sub(stay.waited);
+        vec![key.0.to_owned(), key.1.to_owned(), seconds(stay.millis), seconds(working)]
+    };
+    let rows: Vec<Vec<String>> = order.iter().map(row).collect();
+    output::table(&["PART", "STAGE", "TIME", "AT WORK"], &rows).iter().for_each(|line| output::line(line));
     if !end.surprises.is_empty() {
         output::line(&format!("\nSurprises ({})", end.surprises.len()));
         for surprise in &end.surprises {

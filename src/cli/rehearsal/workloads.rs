@@ -1,7 +1,6 @@
 //! What runs in a cluster, by the workloads' own numbers.
 
 use super::kubectl::Kubectl;
-use super::told::expect;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,6 +8,8 @@ use std::time::{Duration, Instant};
 /// Longest wait for workloads to be up, or down.
 const LIMIT: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(500);
+/// So many pods, and so many warnings, are told.
+const MOST: usize = 8;
 /// Every kind that makes pods.
 const KINDS: &str = "deployments,statefulsets,daemonsets,cronjobs,jobs";
 
@@ -73,9 +74,53 @@ pub async fn ready(kubectl: &Kubectl, namespaces: &BTreeSet<String>) -> Result<W
         if missing.is_empty() {
             return Ok(workloads);
         }
-        expect(begun.elapsed() < LIMIT, || format!("not ready: {}", missing.join(", ")))?;
+        if begun.elapsed() > LIMIT {
+            let why = why(kubectl, namespaces).await;
+            return Err(format!("not ready: {}; {}", missing.join(", "), why.join("; ")));
+        }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Why workloads are not up, as the cluster tells it: pods that are not ready, and the last warnings.
+pub async fn why(kubectl: &Kubectl, namespaces: &BTreeSet<String>) -> Vec<String> {
+    let text = |object: &Value, pointer: &str| {
+        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let own = |object: &&Value| namespaces.contains(&text(object, "/metadata/namespace"));
+    let named = |object: &Value| {
+        format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))
+    };
+    let mut told = Vec::new();
+    for pod in kubectl.list("pods").await.unwrap_or_default().iter().filter(own) {
+        let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+        let mut bad = conditions.filter(|one| one["status"] != "True");
+        if let Some(first) = bad.next().filter(|_| pod["status"]["phase"] != "Succeeded") {
+            let (kind, message) = (text(first, "/type"), text(first, "/message"));
+            told.push(format!("pod {} is {}, {kind}: {message}", named(pod), text(pod, "/status/phase")));
+        }
+    }
+    let mut warnings: Vec<(String, String)> = Vec::new();
+    for event in kubectl.list("events").await.unwrap_or_default().iter().filter(own) {
+        if event["type"] == "Warning" {
+            let about = &event["involvedObject"];
+            let (kind, name) = (text(about, "/kind"), text(about, "/name"));
+            let said = format!("{kind} {name}: {} {}", text(event, "/reason"), text(event, "/message"));
+            warnings
+                .push((text(event, "/lastTimestamp"), format!("{} {said}", text(event, "/lastTimestamp"))));
+        }
+    }
+    warnings.sort();
+    told.truncate(MOST);
+    told.extend(warnings.into_iter().rev().map(|(_, said)| said).take(MOST));
+    for attachment in kubectl.list("volumeattachments").await.unwrap_or_default() {
+        if attachment["status"]["attached"] != true {
+            let why = text(&attachment, "/status/attachError/message");
+            let volume = text(&attachment, "/spec/source/persistentVolumeName");
+            told.push(format!("volume {volume} is not attached: {why}"));
+        }
+    }
+    told
 }
 
 /// Pods of some namespaces that have not ended.
@@ -88,34 +133,4 @@ pub async fn pods(kubectl: &Kubectl, namespaces: &BTreeSet<String>) -> Result<us
         pod["metadata"]["namespace"].as_str().is_some_and(|namespace| namespaces.contains(namespace))
     };
     Ok(kubectl.list("pods").await?.iter().filter(own).filter(ended).count())
-}
-
-/// Whether volumes and the guard for `kops delete cluster` are parts of the stages. Until they are, a story moves
-/// everything else, and ends with the soak.
-pub const JOINED: bool = false;
-
-/// Lets StatefulSets with volumes stand still where the stages do not hand these over, and takes their claims away. Gives
-/// their names.
-///
-/// # Errors
-/// kubectl fails.
-pub async fn without_volumes(kubectl: &Kubectl) -> Result<Vec<String>, String> {
-    let mut still = Vec::new();
-    if JOINED {
-        return Ok(still);
-    }
-    for set in kubectl.list("statefulsets").await? {
-        let text = |pointer: &str| set.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        if set.pointer("/spec/volumeClaimTemplates/0").is_some() {
-            kubectl.run(&["-n", namespace, "scale", "statefulset", name, "--replicas=0"]).await?;
-            still.push(format!("{namespace}/{name}"));
-        }
-    }
-    for claim in kubectl.list("persistentvolumeclaims").await? {
-        let text = |pointer: &str| claim.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        kubectl.run(&["-n", namespace, "delete", "persistentvolumeclaim", name, "--wait=false"]).await?;
-    }
-    Ok(still)
 }

@@ -15,7 +15,7 @@ use crate::local::aws::{LocalAws, LocalAwsOptions, Patience};
 use crate::local::kops::{KopsSource, SourceOptions};
 use crate::migrate::dump::Inventory;
 use crate::model::cloud::{Call, Service};
-use crate::ports::{CloudAccess, Clouds};
+use crate::ports::{Cloud, CloudAccess, Clouds};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,8 +109,7 @@ impl World {
     /// # Errors
     /// The account refuses.
     pub async fn make_roles(&self, names: &[&str]) -> Result<(), String> {
-        let access = CloudAccess { region: self.aws.access().region.clone(), role_arn: None };
-        let cloud = self.clouds.open(&access).await.map_err(|failure| failure.to_string())?;
+        let cloud = self.cloud().await?;
         let trust = json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
             {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
@@ -122,6 +121,15 @@ impl World {
             cloud.call(&call).await.map_err(|failure| failure.to_string())?;
         }
         Ok(())
+    }
+
+    /// The account, as the daemon reaches it.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn cloud(&self) -> Result<Arc<dyn Cloud>, String> {
+        let access = CloudAccess { region: self.aws.access().region.clone(), role_arn: None };
+        self.clouds.open(&access).await.map_err(|failure| failure.to_string())
     }
 
     /// kubectl on the source.

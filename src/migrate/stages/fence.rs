@@ -11,6 +11,7 @@
 use super::patch::{ensured, outstanding, patch_of, set, version_of};
 use super::scaled::Scalers;
 use super::sight::{Sight, is, is_in, name, namespace};
+use crate::model::ResourceId;
 use crate::model::migration::{Effect, Gate, Outcome, Side, Stage, Step};
 use crate::model::migration_journal::Entry;
 use crate::transform::identity;
@@ -70,7 +71,9 @@ impl Fence<'_> {
     /// Lowers it: first the quota, then everything as it was, in the reverse order.
     #[must_use]
     pub fn lower(&self) -> Outcome {
-        let mut steps: Vec<Step> = Vec::new();
+        // What was refused behind it comes first, while the quota still tells that it was.
+        let mut steps: Vec<Step> = self.refused();
+        let unsettled: BTreeSet<ResourceId> = steps.iter().filter_map(subject_of).collect();
         for quota in self.sight.of("", "ResourceQuota", self.namespaces).filter(|quota| name(quota) == FENCE)
         {
             let Some(id) = identity(quota) else { continue };
@@ -94,10 +97,40 @@ impl Fence<'_> {
                 says,
             ));
         }
+        let mut gates = Vec::new();
         if self.side == Side::Source {
-            steps.extend(self.restored());
+            let (restored, waits) = self.restored(&unsettled);
+            steps.extend(restored);
+            gates.extend(waits);
         }
-        Outcome { steps, gates: Vec::new() }
+        Outcome { steps, gates }
+    }
+
+    /// Workloads that somebody has scaled up again behind the fence, back at 0. Each refusal of the quota doubles the time
+    /// until their controller tries again, up to 16 min 40 s (client-go `util/workqueue`,
+    /// `DefaultControllerRateLimiter`), and nothing but a change of their own makes it look sooner.
+    fn refused(&self) -> Vec<Step> {
+        if self.side != Side::Source {
+            return Vec::new();
+        }
+        let fenced: BTreeSet<&str> =
+            self.namespaces.iter().map(String::as_str).filter(|of| self.quota(of).is_some()).collect();
+        let up = self.workloads().filter(|(object, replicas)| {
+            let of = namespace(object).unwrap_or_default();
+            *replicas > 0 && fenced.contains(of) && self.pods_in(of).is_empty()
+        });
+        let back = up.filter_map(|(object, replicas)| {
+            let id = identity(object)?;
+            let known = format!("scale/{id}");
+            let says = format!(
+                "{id} was scaled to {replicas} behind the fence: at rest once more, so that it starts at once after it"
+            );
+            let (to, _) = set(object, "/spec/replicas", json!(0));
+            let effect = patch_of(self.side, object, to)?;
+            let is_known = self.entries.contains_key(&self.key(&known));
+            is_known.then(|| self.step(&format!("again/{known}"), effect, Vec::new(), says))
+        });
+        back.collect()
     }
 
     fn is_ours(&self, entry: &Entry) -> bool {
@@ -109,22 +142,28 @@ impl Fence<'_> {
                 .all(|effect| matches!(effect, Effect::Patch { side, .. } if *side == self.side))
     }
 
-    fn restored(&self) -> Vec<Step> {
+    /// Everything as it was; of what is at 0 only after its controller has seen that.
+    fn restored(&self, unsettled: &BTreeSet<ResourceId>) -> (Vec<Step>, Option<Gate>) {
         let index = self.sight.index();
         let scalers = Scalers::of(self.sight);
         let mut entries: Vec<(&String, &Entry)> =
             self.entries.iter().filter(|(_, entry)| self.is_ours(entry)).collect();
         entries.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.number));
         let mut steps = Vec::new();
+        let mut unseen = None;
         for (key, entry) in entries {
             for effect in entry.undo.iter().rev() {
                 let Effect::Patch { side, id, version, operations } = effect else { continue };
-                let Some(live) = index.get(id) else { continue };
+                let Some(live) = index.get(id).filter(|_| !unsettled.contains(id)) else { continue };
                 let Some(left) = outstanding(live, operations) else { continue };
                 // It runs again, and its autoscaler has gone on from there.
                 let scaled = super::scaled::replicas(live).is_some_and(|now| scalers.decides(id, now));
                 let is_scale = |one: &Value| one["op"] == "test" || one["path"] == "/spec/replicas";
                 if left.is_empty() || (scaled && left.iter().all(is_scale)) {
+                    continue;
+                }
+                if left.iter().any(|one| one["path"] == "/spec/replicas") && !is_observed(live) {
+                    unseen = Some(self.waits(format!("{id} was not seen at rest by its controller yet")));
                     continue;
                 }
                 let effect =
@@ -133,12 +172,16 @@ impl Fence<'_> {
                 steps.push(self.step(&format!("undo/{key}"), effect, Vec::new(), says));
             }
         }
-        steps
+        (steps, unseen)
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}/{}/{key}", side_word(self.side), self.wave)
     }
 
     fn step(&self, key: &str, effect: Effect, undo: Vec<Effect>, says: String) -> Step {
         Step {
-            key: format!("{}/{}/{key}", side_word(self.side), self.wave),
+            key: self.key(key),
             stage: self.stage,
             wave: Some(self.wave.into()),
             effect,
@@ -236,32 +279,33 @@ impl Fence<'_> {
             .find(|quota| name(quota) == FENCE && super::sight::namespace(quota) == Some(namespace))
     }
 
-    /// Workloads with replicas. One that was scaled before and is scaled up again by somebody is left to the quota, as
-    /// long as no pod of it lives: else the two would fight for ever.
-    fn scaled(&self) -> Vec<Step> {
+    /// Workloads of no other one, with the replicas that they want.
+    fn workloads(&self) -> impl Iterator<Item = (&Value, i64)> {
         let kinds = [
             ("apps", "Deployment"),
             ("apps", "StatefulSet"),
             ("apps", "ReplicaSet"),
             ("", "ReplicationController"),
         ];
-        let mut steps = Vec::new();
-        for (group, kind) in kinds {
-            for object in self.sight.of(group, kind, self.namespaces) {
-                let replicas = object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
-                if replicas == 0 || has_controller(object) {
-                    continue;
-                }
-                let says = format!("{kind} {} is scaled from {replicas} to 0", name(object));
-                let change = set(object, "/spec/replicas", json!(0));
-                let Some(step) = self.patch("scale", object, change, says) else { continue };
-                let again = self.entries.contains_key(&step.key);
-                if !again || !self.pods_in(namespace(object).unwrap_or_default()).is_empty() {
-                    steps.push(step);
-                }
-            }
-        }
-        steps
+        let all =
+            kinds.into_iter().flat_map(move |(group, kind)| self.sight.of(group, kind, self.namespaces));
+        all.filter(|object| !has_controller(object))
+            .map(|object| (object, object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)))
+    }
+
+    /// Workloads with replicas. One that was scaled before and is scaled up again by somebody is left to the quota, as
+    /// long as no pod of it lives: else the two would fight for ever.
+    fn scaled(&self) -> Vec<Step> {
+        let up = self.workloads().filter(|(_, replicas)| *replicas != 0);
+        up.filter_map(|(object, replicas)| {
+            let kind = object["kind"].as_str().unwrap_or_default();
+            let says = format!("{kind} {} is scaled from {replicas} to 0", name(object));
+            let change = set(object, "/spec/replicas", json!(0));
+            let step = self.patch("scale", object, change, says)?;
+            let again = self.entries.contains_key(&step.key);
+            (!again || !self.pods_in(namespace(object).unwrap_or_default()).is_empty()).then_some(step)
+        })
+        .collect()
     }
 
     fn deselected(&self) -> Vec<Step> {
@@ -378,6 +422,16 @@ fn side_word(side: Side) -> &'static str {
         Side::Source => "source",
         Side::Target => "target",
     }
+}
+
+/// Whether a workload's controller has looked at it since its last change.
+fn is_observed(workload: &Value) -> bool {
+    let number = |pointer: &str| workload.pointer(pointer).and_then(Value::as_i64);
+    number("/status/observedGeneration") >= number("/metadata/generation")
+}
+
+fn subject_of(step: &Step) -> Option<ResourceId> {
+    super::patch::subject(&step.effect).map(|(_, id)| id)
 }
 
 /// Whether a controller keeps an object: it is the controller that is scaled then.

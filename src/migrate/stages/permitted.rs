@@ -10,7 +10,7 @@
 //! | annotations | patch those of `portolan.dev/` |
 //! | claims' retention | patch `/spec/persistentVolumeClaimRetentionPolicy` of StatefulSets |
 //! | tags | set on things of EC2, IAM, ELB and Auto Scaling, and taken away by key, with their value where EC2 asks for it |
-//! | snapshots | taken of volumes, with the migration's tag; never deleted |
+//! | snapshots | taken of volumes, with the migration's tag; deleted by id, of what has that tag alone |
 //! | records | batches in which every name that loses a record gets one |
 
 use super::fence::{AT_REST, FENCE};
@@ -133,6 +133,10 @@ fn is_listed(call: &Call) -> bool {
             !tags().is_empty()
                 && tags().iter().all(|tag| tag["Key"].as_str().is_some_and(|key| !key.is_empty()))
         }
+        // Whose it is, the planner has read: it asks EC2 by the migration's tag.
+        (Service::Ec2, "DeleteSnapshot") => {
+            call.input["SnapshotId"].as_str().is_some_and(|id| id.starts_with("snap-"))
+        }
         (Service::Route53, "ChangeResourceRecordSets") => is_exchange(&call.input["ChangeBatch"]["Changes"]),
         (service, operation) => CALLS.contains(&(service, operation)),
     }
@@ -205,6 +209,7 @@ mod tests {
                 json!({"Resources": ["vol-1"], "Tags": [{"Key": "a", "Value": "b"}]}),
             ),
             call(Service::Ec2, "CreateSnapshot", json!({"VolumeId": "vol-1"})),
+            call(Service::Ec2, "DeleteSnapshot", json!({"SnapshotId": "snap-1"})),
             records(&[
                 ("DELETE", "a.example.com."),
                 ("CREATE", "a.example.com."),
@@ -231,7 +236,7 @@ mod tests {
                 resource_version: "1".into(),
             },
             call(Service::Ec2, "DeleteVolume", json!({"VolumeId": "vol-1"})),
-            call(Service::Ec2, "DeleteSnapshot", json!({"SnapshotId": "snap-1"})),
+            call(Service::Ec2, "DeleteSnapshot", json!({})),
             call(Service::Ec2, "DeleteTags", json!({"Resources": ["vol-1"]})),
             call(Service::Ec2, "DetachVolume", json!({"VolumeId": "vol-1"})),
             call(Service::Route53, "DeleteHostedZone", json!({"Id": "Z1"})),

@@ -302,7 +302,11 @@ impl Wave<'_> {
         if !volumes.is_done() {
             return volumes.into();
         }
-        self.fence(Side::Source, self.known.look.source).lower().into()
+        let open = self.fence(Side::Source, self.known.look.source).lower();
+        if !open.is_done() {
+            return open.into();
+        }
+        seam::dismissed(&self.concern(target)).into()
     }
 
     /// Pods of no workload that the migration started.

@@ -321,7 +321,7 @@ fn snapshot(input: &Input<'_>, claim: &Claim<'_>, volume: &str) -> Step {
         effect: Effect::Call { call, token: None },
         undo: Vec::new(),
         says: format!(
-            "take a snapshot of {volume} ({}) as the source left it; it is kept, whatever comes",
+            "take a snapshot of {volume} ({}) as the source left it; it goes only when the source runs on the volume again",
             claim.shown()
         ),
         final_: false,

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Each call of [`plan`] looks at both clusters and at EC2 and says what is next; nothing is remembered but the inverses of
-//! what cannot be seen any more. A volume is never deleted, nor is anything on the source.
+//! what cannot be seen any more. A volume is never deleted, nor is anything on the source. Snapshots of the migration are,
+//! at the end of a complete way back ([`dismiss`]).
 //!
 //! - The source keeps its claim and its volume object: with them, and the tag `KubernetesCluster`, it can attach the disk
 //!   again. Until a workload starts on the target the way back is exact; after that [`way_back`] says what it keeps.
@@ -20,6 +21,7 @@ mod back;
 mod backing;
 mod claim;
 mod disk;
+mod dismiss;
 mod forward;
 mod input;
 mod keep;
@@ -32,6 +34,7 @@ mod way_back;
 pub use assess::assess;
 pub use backing::Backing;
 pub use disk::{Disk, Disks, Snapshot};
+pub use dismiss::dismiss;
 pub use input::{Input, Setting, Towards};
 pub use prepared::Misfit;
 pub use watch::{TagFinding, watch};

@@ -2,6 +2,7 @@
 
 use super::claim::{attachments_of, claims, pods_of};
 use super::input::Input;
+use super::tags::MIGRATION_TAG;
 use crate::migrate::digest::of_lines;
 
 /// What a way back to the source keeps, and what it does not.
@@ -43,7 +44,8 @@ pub fn way_back(input: &Input<'_>) -> WayBack {
     let says = format!(
         "workloads of the wave {} have run on the target and may have written. Going back gives the source the same \
          volumes with those writes in them, which the source's version of the software has to understand. The state from \
-         before the hand-over is in the snapshots alone, and restoring one loses what was written since: {}",
+         before the hand-over is in the snapshots alone, and restoring one loses what was written since. They are deleted \
+         once the source's workloads are ready again; whoever wants to keep one takes its tag {MIGRATION_TAG} away: {}",
         input.wave,
         if snapshots.is_empty() { "there are no volumes".to_owned() } else { snapshots.join(", ") },
     );

@@ -15,7 +15,7 @@ use portolan::model::cloud::{Call, Service};
 use portolan::model::cluster::EksRef;
 use portolan::model::cluster_config::{ClusterConfig, read};
 use portolan::ports::state::{Approval, UserRequest};
-use portolan::ports::{CallObserver, Cloud, CloudAccess, Clouds, StateStore};
+use portolan::ports::{CallObserver, Clock, Cloud, CloudAccess, Clouds, StateStore};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct AwsScene {
     pub store: Arc<FolderStore>,
     pub policy: Policy,
     pub observer: Option<Arc<dyn CallObserver>>,
+    /// The daemons' clock.
+    pub clock: Arc<dyn Clock>,
     /// What daemons remember with, where it is not `store`.
     pub memory: Option<Arc<dyn StateStore>>,
     _folder: TempDir,
@@ -62,6 +64,7 @@ impl AwsScene {
                 schedule: None,
             },
             observer: None,
+            clock: Arc::new(SystemClock),
             memory: None,
             _folder: folder,
         }
@@ -87,7 +90,7 @@ impl AwsScene {
             clouds: self.clouds(),
             store: self.memory.clone().unwrap_or_else(|| self.store.clone()),
             sink: self.told.clone(),
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             pace: Pace {
                 first: Duration::from_millis(5),
                 longest: Duration::from_millis(40),

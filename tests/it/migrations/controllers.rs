@@ -108,6 +108,11 @@ impl State {
         };
         let name = |number: usize| ResourceId::new("", "Pod", namespace, &format!("{}-{number}", id.name));
         let fenced = self.is_fenced(namespace);
+        let generation = &object["metadata"]["generation"];
+        let later = self.refused.get(id) == Some(generation);
+        if fenced && wanted > 0 {
+            self.refused.insert(id.clone(), generation.clone());
+        }
         let mut ready = 0;
         for number in 0..10 {
             let pod = name(number);
@@ -117,7 +122,7 @@ impl State {
             let unbound = claim.as_ref().is_some_and(|claim| !self.is_bound(namespace, claim));
             if number >= wanted {
                 self.objects.remove(&pod);
-            } else if there || !(fenced || unbound) {
+            } else if there || !(fenced || unbound || later) {
                 ready += 1;
                 if !there {
                     let owner = json!({"apiVersion": "apps/v1", "kind": id.kind, "name": id.name,

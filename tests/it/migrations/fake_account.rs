@@ -154,11 +154,21 @@ impl State {
     fn write(&mut self, call: &Call) -> Result<Value, CloudFailure> {
         match (call.service, call.operation.as_str()) {
             (Service::Ec2, "CreateSnapshot") => {
-                let id = format!("snap-{}", self.snapshots.len());
+                self.changes += 1;
+                let id = format!("snap-{}", self.changes);
                 let writers = self.volumes[call.input["VolumeId"].as_str().unwrap()].writers.clone();
                 let tags = tags_of(&call.input["TagSpecifications"][0]["Tags"]);
                 self.snapshots.insert(id.clone(), (tags, writers));
                 Ok(json!({"snapshotId": id}))
+            }
+            (Service::Ec2, "DeleteSnapshot") => {
+                match self.snapshots.remove(call.input["SnapshotId"].as_str().unwrap()) {
+                    Some(_) => Ok(json!({})),
+                    None => Err(CloudFailure {
+                        kind: CloudFailureKind::NotFound,
+                        ..refused(call, "InvalidSnapshot.NotFound", call.input.to_string())
+                    }),
+                }
             }
             (Service::Ec2, operation @ ("CreateTags" | "DeleteTags")) => {
                 let tags = tags_of(&call.input["Tags"]);
@@ -207,6 +217,7 @@ impl Cloud for FakeAccount {
         }
         let failed = |kind, message: &str| CloudFailure { kind, ..refused(call, "Trouble", message.into()) };
         let of = call.input["Resources"][0].as_str().or_else(|| call.input["VolumeId"].as_str());
+        let of = of.or_else(|| call.input["SnapshotId"].as_str());
         let of = of.or_else(|| call.input["ChangeBatch"]["Comment"].as_str()).unwrap_or_default();
         let trouble = self.wire.write(format!("aws {call} {of}")).await;
         if trouble == Some(Trouble::Fails) {

@@ -46,6 +46,9 @@ pub struct State {
     next: u64,
     /// Deployments that somebody scales up after every write.
     pub scaled_up: BTreeSet<ResourceId>,
+    /// Workloads whose pods a quota refused, with the generation that they had: their controller tries again much later, or
+    /// once they change.
+    pub refused: BTreeMap<ResourceId, Value>,
     pub side: &'static str,
     /// Where volumes and load balancers are; controllers need it.
     pub account: Option<FakeAccount>,

@@ -101,3 +101,18 @@ async fn a_controller_that_scales_up_all_the_time_does_not_keep_the_target_from_
     assert_eq!((scene.source.snapshot(), scene.target.pods("shop")), (before, 0));
     assert_eq!(scene.wire.state().doubles, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_was_refused_behind_it_starts_at_once_when_it_is_lowered() {
+    let scene = Scene::new();
+    let web = ResourceId::new("apps", "Deployment", "shop", "web");
+    let (before, running) = (scene.source.snapshot(), scene.source.pods("shop"));
+    scene.go(Stage::HandOver).await;
+    // Somebody scales up on the source, to what it was before: its controller is refused, and waits longer each time.
+    let mut object = scene.source.get(&web).unwrap();
+    object["spec"]["replicas"] = 6.into();
+    scene.source.seed(object);
+    assert_eq!((scene.source.pods("shop"), scene.source.state().refused.len()), (0, 1));
+    scene.go(Stage::Verify).await;
+    assert_eq!((scene.source.snapshot(), scene.source.pods("shop")), (before, running));
+}

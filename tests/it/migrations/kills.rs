@@ -76,6 +76,9 @@ async fn every_write(mut here: Scene, legs: &[Stage], sampled: bool) -> Scene {
                 assert_eq!(scene.source.snapshot(), source, "{at}");
                 assert_eq!(seen(&scene), target, "{at}");
                 assert_eq!(scene.account.snapshot(), account, "{at}");
+                if leg == Stage::Inventory {
+                    assert_eq!(scene.account.state().snapshots.len(), 0, "{at}");
+                }
                 assert_eq!(scene.wire.state().doubles, Vec::<String>::new(), "{at}");
                 runs += 1;
             }

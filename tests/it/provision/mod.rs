@@ -6,6 +6,7 @@ mod converge;
 mod drift;
 mod eks_fields;
 mod examples;
+mod export;
 mod iam;
 mod network;
 mod nodes;

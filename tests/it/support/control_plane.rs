@@ -96,6 +96,8 @@ pub async fn kubectl_with(control_plane: &ControlPlane, arguments: &[&str], inpu
         .arg(format!("--kubeconfig={}", control_plane.kubeconfig().display()))
         .args(arguments)
         .env("HOME", &control_plane.instance().folder)
+        // It lives for a blink: what it collects, the end of the process frees for nothing.
+        .env("GOGC", "off")
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

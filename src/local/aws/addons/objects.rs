@@ -20,6 +20,7 @@ pub(super) fn of(addon: &str, setting: &Setting<'_>) -> Vec<Value> {
         "eks-node-monitoring-agent" => {
             agent("eks-node-monitoring-agent", "eks-node-monitoring-agent", setting)
         }
+        "external-dns" => external_dns(setting),
         "metrics-server" => metrics_server(setting),
         "snapshot-controller" => storage::snapshot_controller(setting),
         "aws-ebs-csi-driver" => storage::driver(&storage::EBS, setting),
@@ -226,6 +227,47 @@ fn agent(name: &str, image: &str, setting: &Setting<'_>) -> Vec<Value> {
     vec![account(name, name, setting, false), daemon]
 }
 
+/// The community's, in a namespace of its own; its flags by the settings of the chart (external-dns charts/external-dns).
+fn external_dns(setting: &Setting<'_>) -> Vec<Value> {
+    let (name, asked) = ("external-dns", setting.configuration);
+    let text = |member: &str, otherwise: &str| asked[member].as_str().unwrap_or(otherwise).to_owned();
+    let list = |member: &str| asked[member].as_array().cloned();
+    let mut program = container(name, name, setting, "10m", "64Mi");
+    let mut flags = vec![
+        "--provider=aws".to_owned(),
+        format!("--policy={}", text("policy", "upsert-only")),
+        format!("--registry={}", text("registry", "txt")),
+    ];
+    let sources = list("sources").unwrap_or_else(|| vec![json!("service"), json!("ingress")]);
+    let domains = list("domainFilters").unwrap_or_default();
+    for (flag, values) in [("source", sources), ("domain-filter", domains)] {
+        flags.extend(values.iter().filter_map(Value::as_str).map(|value| format!("--{flag}={value}")));
+    }
+    for (flag, member) in
+        [("txt-owner-id", "txtOwnerId"), ("txt-prefix", "txtPrefix"), ("txt-suffix", "txtSuffix")]
+    {
+        flags.extend(asked[member].as_str().map(|value| format!("--{flag}={value}")));
+    }
+    flags.extend(list("extraArgs").unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_owned));
+    program["args"] = flags.into();
+    let pod = json!({"serviceAccountName": name, "containers": [program]});
+    let mut workload = deployment(name, name, setting, 1, pod);
+    workload["spec"]["strategy"] = json!({"type": "Recreate"});
+    configure(&mut workload, asked);
+    let rules = json!([
+        rule("", &["nodes", "pods", "services"], &READ),
+        rule("discovery.k8s.io", &["endpointslices"], &READ),
+        rule("networking.k8s.io", &["ingresses"], &READ),
+    ]);
+    let mut objects = vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": setting.namespace}}),
+        account(name, name, setting, true),
+    ];
+    objects.extend(role(name, name, setting, &rules));
+    objects.push(workload);
+    objects
+}
+
 /// Without its APIService: nothing would answer for it, and discovery of the whole cluster would be partly down.
 fn metrics_server(setting: &Setting<'_>) -> Vec<Value> {
     let name = "metrics-server";
@@ -277,6 +319,7 @@ mod tests {
             "coredns",
             "eks-node-monitoring-agent",
             "eks-pod-identity-agent",
+            "external-dns",
             "kube-proxy",
             "metrics-server",
             "snapshot-controller",
@@ -295,6 +338,14 @@ mod tests {
         assert_eq!(workload["spec"]["template"]["spec"]["nodeSelector"]["a"], "b");
         assert_eq!(find(&objects, "ConfigMap", "coredns")["data"]["Corefile"], "x");
         assert_eq!(find(&objects, "Service", "kube-dns")["spec"]["clusterIP"], "10.100.0.10");
+
+        let asked = json!({"txtOwnerId": "shop", "policy": "sync", "sources": ["service"]});
+        let objects = of("external-dns", &setting(&asked));
+        let program =
+            &find(&objects, "Deployment", "external-dns")["spec"]["template"]["spec"]["containers"][0];
+        let flags =
+            ["--provider=aws", "--policy=sync", "--registry=txt", "--source=service", "--txt-owner-id=shop"];
+        assert_eq!(program["args"], json!(flags));
 
         let asked = json!({"env": {"WARM_ENI_TARGET": "2", "NEW": "1"}});
         let objects = of("vpc-cni", &setting(&asked));

@@ -72,6 +72,13 @@ pub const PRODUCTS: &[Product] = &[
         roles: &[],
         releases: &[("v1.3.10-eksbuild.2", 0, 99), ("v1.3.9-eksbuild.3", 0, 99)],
     },
+    Product {
+        name: "external-dns",
+        kind: "networking",
+        namespace: "external-dns",
+        roles: &[("external-dns", "AmazonRoute53FullAccess")],
+        releases: &[("v0.20.0-eksbuild.1", 0, 99), ("v0.19.0-eksbuild.2", 0, 99)],
+    },
     Product { name: "kube-proxy", kind: "networking", namespace: "kube-system", roles: &[], releases: &[] },
     Product {
         name: "metrics-server",

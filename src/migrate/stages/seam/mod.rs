@@ -10,7 +10,7 @@ mod volumes;
 
 pub use guard::{Decommission, Guarding, decommission, guard_reads, taken_back};
 pub use traffic::{is_pause, lifts, settled, traffic};
-pub use volumes::{before_fence, consent, volumes, watched};
+pub use volumes::{before_fence, consent, dismissed, volumes, watched};
 
 use super::look::Known;
 use super::sight::Sight;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 const KINDS: &[&str] =
-    &["Pod", "PersistentVolumeClaim", "PersistentVolume", "VolumeAttachment", "StatefulSet"];
+    &["Pod", "PersistentVolumeClaim", "PersistentVolume", "VolumeAttachment", "StatefulSet", "Deployment"];
 /// EC2 takes up to 200 values of a filter.
 const AT_ONCE: usize = 200;
 /// The zone of a node, by the label of today and that of before 1.17.
@@ -150,6 +150,18 @@ pub fn consent(concern: &Concern<'_>) -> Option<Held> {
         let (digest, says) = volumes::consent(input)?;
         Some(Held { digest, says: vec![says] })
     })
+}
+
+/// What is left of a hand-over that was taken back, once the source is open again.
+#[must_use]
+pub fn dismissed(concern: &Concern<'_>) -> Outcome {
+    if !moves(concern) {
+        return Outcome::default();
+    }
+    match concern.unread(&reads(concern)) {
+        Some(gate) => waiting(gate),
+        None => with(concern, Towards::Source, volumes::dismiss),
+    }
 }
 
 /// Tags of volumes that were handed over, mended where somebody changed them.

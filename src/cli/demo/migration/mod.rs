@@ -1,15 +1,21 @@
 //! The demo's second story: a kops cluster moves to EKS, half way back, and then for good.
 
+mod back;
+mod end;
+mod over;
+
 use crate::cli::Context;
+use crate::cli::rehearsal::records::{self, Leading};
 use crate::cli::rehearsal::{
-    End, JOINED, Moving, Plot, Seen, Snapshot, Surprise, Told, Workloads, World, blockers, chapter, equal,
-    expect, pods, ready, without_volumes,
+    End, Kubectl, Moving, Plot, Seen, Snapshot, Surprise, Told, World, blockers, chapter, equal, expect,
+    pods, ready,
 };
 use crate::failure::Failure;
 use crate::local::kops::WORKLOADS;
 use crate::migrate::dump::Inventory;
 use crate::migrate::overview::{Overview, overview};
 use crate::migrate::proof::Proof;
+use crate::model::cloud::{Call, Service};
 use crate::model::migration::Stage;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +26,17 @@ const REGION: &str = "eu-central-1";
 /// Namespaces of its users.
 const NAMESPACES: [&str; 4] = ["loyalty", "payments", "platform", "shop"];
 
+/// Volumes of their StatefulSets.
+const VOLUMES: usize = 3;
+/// A record that somebody wrote by hand, and for how many seconds resolvers keep it.
+const BY_HAND: (&str, u64) = ("app.shop.example.com", 20);
+
 /// What the chapters hand on to each other.
 struct Plotting<'a> {
     world: &'a World,
     namespaces: BTreeSet<String>,
+    /// Records that lead to the old cluster's load balancers.
+    records: Vec<Leading>,
     /// Choices that people record, as the assessment asks for them.
     choices: BTreeMap<String, String>,
     moving: Option<Moving>,
@@ -32,6 +45,7 @@ struct Plotting<'a> {
     source_before: Snapshot,
     target_before: Snapshot,
     counts_before: BTreeMap<String, u64>,
+    records_before: BTreeSet<String>,
     /// The commit before the move began.
     provisioned: String,
     first_proof: (usize, usize),
@@ -54,6 +68,8 @@ pub(super) async fn tell(context: &Context, world: &World) -> End {
         source_before: Snapshot::default(),
         target_before: Snapshot::default(),
         counts_before: BTreeMap::new(),
+        records: Vec::new(),
+        records_before: BTreeSet::new(),
         provisioned: String::new(),
         first_proof: (0, 0),
         proofs: BTreeMap::new(),
@@ -84,12 +100,10 @@ impl Plotting<'_> {
         tell!("4. A commit carries everything over; nothing runs there, and changes follow", synced);
         tell!("5. A commit proves object by object that what arrived equals what left", proven);
         tell!("6. A commit hands everything over: one writer at any time", handed_over);
-        tell!("7. A revert goes all the way back: the old cluster is as it was", reverted);
-        tell!("8. A second run, to the end of the soak: the same proof", again);
-        if !JOINED {
-            return story;
-        }
-        tell!("9. The last stage: what `kops delete cluster` would take is proven harmless", decommissioned);
+        tell!("7. A commit shifts the traffic, share by share", shifted);
+        tell!("8. A revert goes all the way back: the old cluster is as it was", reverted);
+        tell!("9. A second run, to the end of the soak: the same proof", again);
+        tell!("10. The last stage: what `kops delete cluster` would take is proven harmless", decommissioned);
         story
     }
 
@@ -108,7 +122,6 @@ impl Plotting<'_> {
         .await
         .map_err(|error| error.to_string())?;
         crate::cli::output::end_progress();
-        let still = without_volumes(&old).await?;
         let nodes = old.list("nodes").await?;
         let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
         for node in &nodes {
@@ -136,16 +149,17 @@ impl Plotting<'_> {
         let told: Vec<String> = groups.iter().map(|(group, nodes)| format!("{group} ({nodes})")).collect();
         let kops = world.source.kops();
         let version = &world.source.control_plane().instance().version;
-        let still = if still.is_empty() {
-            Vec::new()
-        } else {
-            vec![format!(
-                "volumes are not handed over yet: {} stand still on both sides",
-                still.join(" and ")
-            )]
-        };
         let addons = world.source.state().channel.as_ref().map_or(0, |channel| channel.addons.len());
-        let seen = vec![
+        let volumes = over::volumes(&old).await?.len();
+        expect(volumes == VOLUMES, || format!("{VOLUMES} volumes should be there, kubectl sees {volumes}"))?;
+        let policies = old.list("podsecuritypolicies").await?.len();
+        expect(policies > 0, || "there should be a PodSecurityPolicy".into())?;
+        let roles = self.kube2iam(&old).await?;
+        expect(roles > 0, || "pods should get roles by kube2iam".into())?;
+        self.records = records::by_hand(world, BY_HAND.0, BY_HAND.1).await?;
+        let names: Vec<String> =
+            self.records.iter().map(|record| format!("{} ({})", record.name, record.kind)).collect();
+        Ok(vec![
             format!(
                 "kops {} wrote {} and made {} in {}",
                 kops.release().version,
@@ -160,8 +174,22 @@ impl Plotting<'_> {
                 workloads.0.values().map(|(ready, _)| ready).sum::<i64>(),
                 removed.join(", ")
             ),
-        ];
-        Ok(seen.into_iter().chain(still).collect())
+            format!(
+                "{volumes} EBS volumes of StatefulSets, a PodSecurityPolicy, {roles} workloads with roles by kube2iam"
+            ),
+            format!("a classic load balancer of a Service, to which {} lead", names.join(" and ")),
+        ])
+    }
+
+    /// Workloads whose pods ask kube2iam for a role, where its DaemonSet is there.
+    async fn kube2iam(&self, cluster: &Kubectl) -> Result<usize, String> {
+        if cluster.object("platform", "daemonset", "kube2iam").await?.is_none() {
+            return Ok(0);
+        }
+        let asks = |workload: &&Value| {
+            workload.pointer("/spec/template/metadata/annotations/iam.amazonaws.com~1role").is_some()
+        };
+        Ok(cluster.list("deployments,statefulsets").await?.iter().filter(asks).count())
     }
 
     async fn assessed(&mut self) -> Seen {
@@ -175,7 +203,8 @@ impl Plotting<'_> {
             .collect();
         expect(blocked.is_empty(), || format!("Blockers: {}", blocked.join("; ")))?;
         let numbers = overview.numbers();
-        let (moving, merged) = Moving::propose(world, &overview, &inventory, &self.choices, adjusted).await?;
+        let adjust = |migration: &mut Value| adjusted(migration, &self.records);
+        let (moving, merged) = Moving::propose(world, &overview, &inventory, &self.choices, adjust).await?;
         self.namespaces.clone_from(&moving.namespaces);
         let reached = moving.reached(world, Stage::Inventory, &merged, false).await?;
         let told = told(&overview, &inventory);
@@ -210,6 +239,7 @@ impl Plotting<'_> {
         self.source_before = Snapshot::of(&world.old(), &self.namespaces).await?;
         self.target_before = Snapshot::of(&new, &self.namespaces).await?;
         self.counts_before = world.aws.counts().await.map_err(|error| error.to_string())?;
+        self.records_before = records::shown(world).await?;
         Ok(vec![
             format!(
                 "commit {}: EKS {} {} with {} nodes after {:.0} s",
@@ -240,6 +270,16 @@ impl Plotting<'_> {
                 new.object("shop", kind, name).await?.ok_or(format!("{kind}/{name} is not there"))?;
             expect(object["apiVersion"] == version, || format!("{kind}/{name} is {}", object["apiVersion"]))?;
         }
+        let replaced = self.kube2iam(&new).await?;
+        expect(replaced == 0, || "kube2iam should have no place on EKS".into())?;
+        let input = json!({"clusterName": moving.eks});
+        let call = Call::new(Service::Eks, "ListPodIdentityAssociations", input);
+        let answer = world.cloud().await?.call(&call).await.map_err(|failure| failure.to_string())?;
+        let identities = answer["associations"].as_array().into_iter().flatten();
+        let identities =
+            identities.filter(|one| one["namespace"].as_str().is_some_and(|of| self.namespaces.contains(of)));
+        let identities = identities.count();
+        expect(identities > 0, || "pods should get their roles by pod identity".into())?;
         let begun = Instant::now();
         let patch = json!({"data": {"SALE": "today"}}).to_string();
         world.old().run(&["-n", "shop", "patch", "configmap", "settings", "--patch", &patch]).await?;
@@ -253,6 +293,9 @@ impl Plotting<'_> {
             format!(
                 "commit {}: {held} objects on the target, in versions that it serves, no pod",
                 reached.commit
+            ),
+            format!(
+                "kube2iam and the PodSecurityPolicy stay behind; {identities} pod identity associations give the roles"
             ),
             format!("a change of the source was there after {:.1} s", followed.as_secs_f64()),
         ])
@@ -274,140 +317,11 @@ impl Plotting<'_> {
             ),
         ])
     }
-
-    async fn handed_over(&mut self) -> Seen {
-        let (world, moving) = (self.world, self.moving()?.clone());
-        let reached = moving.advance(world, Stage::HandOver, false).await?;
-        let left = pods(&world.old(), &self.namespaces).await?;
-        expect(left == 0, || format!("nothing should run on the source any more, {left} pods do"))?;
-        let running = ready(&world.new_cluster(&moving.eks).await?, &self.namespaces).await?;
-        let refused = self.scaled_up_behind_the_fence().await?;
-        Ok(vec![
-            format!(
-                "commit {}: no pod on the source, behind a fence; {} pods on the target",
-                reached.commit,
-                running.0.values().map(|(ready, _)| ready).sum::<i64>()
-            ),
-            refused,
-        ])
-    }
-
-    /// A controller that does not know of the move, or a person, starts something on the source: no pod comes of it.
-    async fn scaled_up_behind_the_fence(&self) -> Result<String, String> {
-        let old = self.world.old();
-        old.run(&["-n", "shop", "scale", "deployment", "web", "--replicas", "2"]).await?;
-        let begun = Instant::now();
-        loop {
-            let left = pods(&old, &self.namespaces).await?;
-            expect(left == 0, || format!("{left} pods run on the source behind the fence"))?;
-            let web = old.object("shop", "deployment", "web").await?.unwrap_or_default();
-            if web["spec"]["replicas"] == 0 {
-                return Ok("scaling up on the source is taken back and starts no pod".into());
-            }
-            let conditions = web["status"]["conditions"].as_array().into_iter().flatten();
-            let mut messages = conditions
-                .filter(|one| one["type"] == "ReplicaFailure" && one["status"] == "True")
-                .filter_map(|one| one["message"].as_str());
-            if messages.any(|message| message.contains("exceeded quota")) {
-                return Ok("scaling up on the source starts no pod: its quota refuses every one".into());
-            }
-            expect(begun.elapsed() < Duration::from_secs(60), || {
-                "nobody refused the pods of web on the source".into()
-            })?;
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-    }
-
-    async fn reverted(&mut self) -> Seen {
-        let (world, moving) = (self.world, self.moving()?.clone());
-        let commit = world
-            .fleet
-            .revert_to(&self.provisioned, "Revert the move: back to Provision")
-            .map_err(|failure| failure.to_string())?;
-        // What was written to volumes meanwhile is told, and taken back with an approval only.
-        moving.reached(world, Stage::Provision, &commit, JOINED).await?;
-        let old = world.old();
-        ready(&old, &self.namespaces).await?;
-        let mut source = Vec::new();
-        same("source", &self.source_before, &mut source, || Snapshot::of(&old, &self.namespaces)).await?;
-        let new = world.new_cluster(&moving.eks).await?;
-        same("target", &self.target_before, &mut source, || Snapshot::of(&new, &self.namespaces)).await?;
-        let begun = Instant::now();
-        let kept = loop {
-            let mut counts = world.aws.counts().await.map_err(|error| error.to_string())?;
-            // Those taken before volumes changed hands are copies of people's data: they are kept, and told.
-            let before = self.counts_before.get(SNAPSHOTS).copied();
-            let kept =
-                counts.get(SNAPSHOTS).copied().unwrap_or_default().saturating_sub(before.unwrap_or_default());
-            match before {
-                Some(before) => drop(counts.insert(SNAPSHOTS.into(), before)),
-                None => drop(counts.remove(SNAPSHOTS)),
-            }
-            let changed = differing(&self.counts_before, &counts);
-            if changed.is_empty() {
-                break kept;
-            }
-            // Controllers take load balancers and volumes away in their own time.
-            expect(begun.elapsed() < Duration::from_secs(90), || {
-                format!("left in AWS: {}", changed.join(", "))
-            })?;
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        };
-        source.insert(0, format!("commit {commit} reverts three commits"));
-        source.push(match kept {
-            0 => "nothing is left in AWS".into(),
-            kept => {
-                format!("nothing is left in AWS but {kept} snapshots, taken before volumes changed hands")
-            }
-        });
-        Ok(source)
-    }
-
-    async fn again(&mut self) -> Seen {
-        let (world, moving) = (self.world, self.moving()?.clone());
-        let reached = moving.advance(world, Stage::Verify, false).await?;
-        self.proofs = moving.proofs(world, &reached.record)?;
-        let proof = equal(&self.proofs);
-        expect(proof == self.first_proof, || {
-            format!(
-                "{} of {} objects equal, and {} of {} the first time",
-                proof.0, proof.1, self.first_proof.0, self.first_proof.1
-            )
-        })?;
-        let mut seen = vec![format!(
-            "commit {}: {} of {} objects equal, as the first time",
-            reached.commit, proof.0, proof.1
-        )];
-        for stage in [Stage::HandOver, Stage::Shift, Stage::Soak] {
-            let reached = moving.advance(world, stage, true).await?;
-            seen.push(format!("commit {}: {stage} complete", reached.commit));
-        }
-        let running: Workloads = ready(&world.new_cluster(&moving.eks).await?, &self.namespaces).await?;
-        seen.push(format!("{} workloads run on EKS", running.0.len()));
-        Ok(seen)
-    }
-
-    async fn decommissioned(&mut self) -> Seen {
-        let (world, moving) = (self.world, self.moving()?.clone());
-        let reached = moving.advance(world, Stage::Decommission, true).await?;
-        let preview = world.source.kops().delete_preview(world.source.cluster()).await;
-        let taken = preview.map_err(|error| error.to_string())?;
-        ready(&world.new_cluster(&moving.eks).await?, &self.namespaces).await?;
-        Ok(vec![
-            format!("commit {}: approved {} times by digest", reached.commit, reached.approved.len()),
-            format!(
-                "`kops delete cluster` would take {} things, none of which the target uses; it is not run",
-                taken.len()
-            ),
-        ])
-    }
 }
 
-/// How the local AWS's counts call snapshots of volumes.
-const SNAPSHOTS: &str = "snapshots";
-
 /// What people change in the Migration before they merge it.
-fn adjusted(migration: &mut Value) {
+fn adjusted(migration: &mut Value, leading: &[Leading]) {
+    records::declare(migration, leading);
     // A day of watching is not for a demo.
     migration["spec"]["limits"] = json!({"soak": "2s"});
 }
@@ -424,11 +338,7 @@ fn told(overview: &Overview, inventory: &Inventory) -> String {
 }
 
 /// Waits until the shop's settings on the target say something, or no longer do.
-async fn follow(
-    new: &crate::cli::rehearsal::Kubectl,
-    pointer: &str,
-    wanted: Option<&str>,
-) -> Result<(), String> {
+async fn follow(new: &Kubectl, pointer: &str, wanted: Option<&str>) -> Result<(), String> {
     let begun = Instant::now();
     loop {
         let settings = new.object("shop", "configmap", "settings").await?.unwrap_or_default();
@@ -441,37 +351,4 @@ async fn follow(
         })?;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-}
-
-/// Waits until a cluster is as it was remembered; says so.
-async fn same<F: Future<Output = Result<Snapshot, String>>>(
-    side: &str,
-    before: &Snapshot,
-    seen: &mut Vec<String>,
-    look: impl Fn() -> F,
-) -> Result<(), String> {
-    let begun = Instant::now();
-    loop {
-        let now = look().await?;
-        let differences = before.differences(&now);
-        if differences.is_empty() {
-            seen.push(format!("the {side} holds the same {} objects as before", now.len()));
-            return Ok(());
-        }
-        expect(begun.elapsed() < Duration::from_secs(90), || {
-            let shown: Vec<&str> = differences.iter().take(10).map(String::as_str).collect();
-            format!("the {side} is not as it was, in {} places: {}", differences.len(), shown.join(", "))
-        })?;
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-}
-
-fn differing(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> Vec<String> {
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let number = |of: &BTreeMap<String, u64>, name: &str| of.get(name).copied().unwrap_or_default();
-    names
-        .into_iter()
-        .filter(|name| number(before, name) != number(after, name))
-        .map(|name| format!("{name}: {} before, {} now", number(before, name), number(after, name)))
-        .collect()
 }
