@@ -65,7 +65,8 @@ impl Execution<'_> {
                 return made;
             }
             let own = phase_of(first);
-            let together = rest.iter().take_while(|step| own.is_some() && phase_of(step) == own).count().max(1);
+            let together =
+                rest.iter().take_while(|step| own.is_some() && phase_of(step) == own).count().max(1);
             let (now, later) = rest.split_at(together);
             let mut works = Vec::new();
             for step in now {

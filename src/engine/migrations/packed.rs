@@ -170,7 +170,7 @@ mod tests {
         for (what, weights) in [
             ("as clusters are", of(1_250, 250, 10_000)),
             ("nothing but workloads", of(10_000, 0, 10_000)),
-            ("nothing but claims and their volumes", of(100, 4_900, 10_000)),
+            ("nothing but claims and their volumes", of(100, 2_450, 5_000)),
             ("a small one", of(5, 1, 30)),
         ] {
             let journal = journal(weights);

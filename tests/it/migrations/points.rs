@@ -142,8 +142,10 @@ impl Course {
         assert_eq!(now.0, wanted.0, "{at}: the source");
         assert_eq!(now.1, wanted.1, "{at}: the target");
         assert_eq!(now.2, wanted.2, "{at}: the account");
-        if goal == Stage::Soak {
-            assert_eq!(proof(&scene).await, self.proof, "{at}");
+        match goal {
+            Stage::Soak => assert_eq!(proof(&scene).await, self.proof, "{at}"),
+            Stage::Inventory => assert_eq!(scene.account.state().snapshots.len(), 0, "{at}"),
+            _ => {}
         }
     }
 

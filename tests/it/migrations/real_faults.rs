@@ -124,6 +124,7 @@ impl Lives {
         let now = self.ground.seen().await;
         assert_eq!(now.0, self.ground.before.0, "{at}: the source");
         assert_eq!(now.1, self.ground.before.1, "{at}: the account");
+        assert_eq!(self.ground.snapshots().await, 0, "{at}: snapshots are left");
         self.ground.until_target_is_empty(&at).await;
         println!("{:.1?}: {at}: {} came", begun.elapsed(), life.saboteur.fired());
         (life.saboteur, there)
