@@ -16,6 +16,7 @@ mod consider;
 mod execute;
 mod fleet;
 mod holds;
+mod images;
 mod journal;
 pub mod keep;
 pub mod kept;

@@ -107,6 +107,7 @@ async fn look_and_act(
         target: there.as_ref().zip(target_sight.as_ref()),
         provision,
         target_name: target.as_ref().map(|target| target.eks_name.as_str()).unwrap_or_default(),
+        unmade: sides.unmade(&wanted.spec),
         kops: kops.as_deref(),
     })
     .await?;

@@ -15,7 +15,7 @@ pub(super) fn migration(name: &str, stage: Stage) -> String {
         "apiVersion": "portolan.dev/v1alpha1", "kind": "Migration", "metadata": {"name": name},
         "spec": {
             "source": {"cluster": "old"}, "target": {"cluster": "local"}, "stage": stage,
-            "waves": [{"name": "shop", "namespaces": [name]}], "limits": {"soak": "1s"},
+            "waves": [{"name": "shop", "namespaces": [name]}], "limits": {"soak": "1s"}, "checks": {"images": false},
         },
     })
     .to_string()

@@ -9,7 +9,7 @@ use portolan::model::migration::Stage;
 use std::time::Duration;
 
 /// Runs daemons until one is through.
-async fn survive(scene: &Scene, stage: Stage) -> PassEnd {
+pub(super) async fn survive(scene: &Scene, stage: Stage) -> PassEnd {
     for _ in 0..4 {
         let mover = scene.start();
         mover.supersede(wanted((scene.of)(stage)));

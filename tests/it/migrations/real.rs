@@ -112,7 +112,7 @@ async fn a_wave_moves_from_1_24_to_1_36_and_back() {
 }
 
 /// Real servers need their time: passes with a pause while something is waited for.
-async fn until_settled(mover: &Arc<portolan::engine::migrations::Mover>) -> PassEnd {
+pub(super) async fn until_settled(mover: &Arc<portolan::engine::migrations::Mover>) -> PassEnd {
     let begun = std::time::Instant::now();
     loop {
         match portolan::engine::migrations::pass::pass(mover).await {
