@@ -289,6 +289,10 @@ mod tests {
         }))
         .expect("a plan");
         assert_eq!(before_pods("", &plan), ["FargateProfile/batch"]);
-        assert_eq!(before_pods("1", &plan), Vec::<String>::new(), "pods run, and none is made to wait by something new");
+        assert_eq!(
+            before_pods("1", &plan),
+            Vec::<String>::new(),
+            "pods run, and none is made to wait by something new"
+        );
     }
 }
