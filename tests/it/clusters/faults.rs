@@ -110,7 +110,10 @@ impl Lives {
         assert_eq!(scene.counts().await, self.before, "{sabotage:?}: something is left\n{}", self.told());
         scene.store.save_cluster("shop", None).await.unwrap();
         scene.check();
-        self.story.lock().unwrap().clear();
+        let story = std::mem::take(&mut *self.story.lock().unwrap());
+        if std::env::var_os("PORTOLAN_TEST_STORY").is_some() {
+            println!("{}", story.join("\n"));
+        }
         there
     }
 
@@ -123,9 +126,8 @@ impl Lives {
     fn tell(&self, words: String) {
         self.passes.fetch_add(1, Ordering::Relaxed);
         let mut story = self.story.lock().unwrap();
-        match story.last() {
-            Some(last) if *last == words => {}
-            _ => story.push(words),
+        if story.last() != Some(&words) {
+            story.push(words);
         }
     }
 
