@@ -89,7 +89,9 @@ fn of_nodes(snapshot: &Snapshot, answers: &[(Call, Value)]) -> Vec<Call> {
             |live: &Live| live.actual["nodeRole"] == role || live.actual["podExecutionRoleArn"] == role;
         snapshot.live.values().any(of_managed)
     };
-    let name = cluster(snapshot).map(|live| live.id.as_str());
+    // Where logins are decided by the ConfigMap alone, EKS refuses to tell of entries.
+    let by_entries = |live: &&Live| live.actual["accessConfig"]["authenticationMode"] != "CONFIG_MAP";
+    let Some(name) = cluster(snapshot).filter(by_entries).map(|live| live.id.as_str()) else { return due };
     for (_, answer) in of(answers, "GetInstanceProfile") {
         let roles = items(&answer["InstanceProfile"], "Roles").iter().map(|role| text(role, "Arn"));
         due.extend(roles.filter(|role| !managed(role)).map(|role| {
@@ -193,8 +195,13 @@ pub(super) fn calls(snapshot: &Snapshot, answers: &[(Call, Value)]) -> Vec<Call>
             _ => {}
         }
     }
-    due.retain(|call| !answers.iter().any(|(made, _)| made == call));
-    due
+    let mut new: Vec<Call> = Vec::new();
+    for call in due {
+        if !new.contains(&call) && !answers.iter().any(|(made, _)| *made == call) {
+            new.push(call);
+        }
+    }
+    new
 }
 
 fn templates(answers: &[(Call, Value)]) -> Vec<(Value, Value)> {
