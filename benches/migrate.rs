@@ -1,11 +1,11 @@
 //! How long the assessment of a cluster of N objects and their way through the rules take, and how much memory.
 //!
 //! ```text
-//! cargo bench --bench migrate -- --objects 10000 [--port 500]
+//! cargo bench --bench migrate -- --objects 10000 [--port 1000]
 //! ```
 //!
 //! Prints one line of JSON. The objects are like those of an export: pods with their owners, managed fields, statuses.
-//! `--port` also moves that many units of four objects between two local control planes, up to the stage Sync, beside a
+//! `--port` also moves that many units of three objects between two local control planes, up to the stage Sync, beside a
 //! bare apply of the same objects to the same target; 0 leaves it out.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
@@ -59,7 +59,7 @@ fn main() {
     let proven = begun.elapsed().as_secs_f64();
 
     drop(expected);
-    let units = flag("--port", 500);
+    let units = flag("--port", 1000);
     let port = match units {
         0 => Value::Null,
         units => tokio::runtime::Runtime::new().expect("a runtime").block_on(port::measured(units)),

@@ -3,6 +3,7 @@
 pub mod eks;
 pub mod inventory;
 
+use crate::aws::Registries;
 use crate::config::{Config, Credentials, StatePlace};
 use crate::engine::clusters::{ClusterPreview, Kept, Pace};
 use crate::engine::{Adapters, Connect, Engine, Preview, RepositorySource, Settings, View};
@@ -156,6 +157,7 @@ pub async fn compose_with(
         }),
         clouds: cloud.clouds,
         folders: Arc::new(HostFolders),
+        images: Arc::new(Registries::default()),
         renderer: Arc::new(renderer),
         state: state_store(config, surroundings.observer.clone()).await?,
         clock: Arc::new(SystemClock),

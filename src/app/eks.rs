@@ -184,3 +184,67 @@ impl BearerToken for EksToken {
         Ok(token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    /// Gives tokens that are numbered, each good for so many seconds, and none once it is asked for the fourth.
+    struct Numbered {
+        given: AtomicU64,
+        seconds: u64,
+    }
+
+    #[async_trait]
+    impl Cloud for Numbered {
+        fn region(&self) -> &str {
+            "eu-central-1"
+        }
+
+        fn partition(&self) -> &str {
+            "aws"
+        }
+
+        async fn call(&self, _: &Call) -> Result<Value, CloudFailure> {
+            Ok(Value::Null)
+        }
+
+        async fn kubernetes_token(&self, cluster: &str) -> Result<KubernetesToken, CloudFailure> {
+            let number = self.given.fetch_add(1, Ordering::SeqCst) + 1;
+            if number > 3 {
+                return Err(CloudFailure {
+                    call: "sts".into(),
+                    service: None,
+                    kind: CloudFailureKind::Credentials,
+                    code: "NoCredentials".into(),
+                    message: "expired".into(),
+                });
+            }
+            let renew_after = Duration::from_secs(self.seconds);
+            Ok(KubernetesToken { token: format!("{cluster}-{number}").into(), renew_after })
+        }
+    }
+
+    fn token(seconds: u64) -> EksToken {
+        let cloud = Arc::new(Numbered { given: AtomicU64::new(0), seconds });
+        EksToken { cloud, cluster: "shop".into(), current: Mutex::default() }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_used_while_it_lasts_and_then_made_anew() {
+        let lasting = token(600);
+        for _ in 0..10 {
+            assert_eq!(lasting.token().await.unwrap(), "shop-1");
+        }
+        let over = token(0);
+        for number in 1..=3 {
+            assert_eq!(over.token().await.unwrap(), format!("shop-{number}"));
+        }
+        let failure = over.token().await.unwrap_err();
+        assert_eq!(failure.kind, ApiFailureKind::Unreachable);
+        assert!(failure.to_string().contains("no token for shop"), "{failure}");
+    }
+}

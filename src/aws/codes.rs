@@ -75,6 +75,8 @@ const COMMON: &[(Kind, &[&str])] = &[
 
 /// Codes of one service that the patterns would get wrong.
 const OF_SERVICE: &[(Service, Kind, &[&str])] = &[
+    (Service::Ecr, NotFound, &["ImageNotFoundException", "RepositoryNotFoundException"]),
+    (Service::Quotas, NotFound, &["NoSuchResourceException"]),
     (Service::Eks, NotFound, &["ResourceNotFoundException", "NotFoundException"]),
     (
         Service::Eks,

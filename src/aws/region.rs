@@ -75,7 +75,7 @@ impl Region {
         let plain = partition.id == "aws-us-gov" && service != Service::Kms && !variant.dual_stack;
         let fips = if variant.fips && !plain { "-fips" } else { "" };
         Endpoint {
-            address: format!("https://{}{fips}.{}.{suffix}", host_prefix(service), self.name),
+            address: format!("https://{}{fips}.{}.{suffix}", first_label(service, variant), self.name),
             signing_region: self.name.clone(),
             is_given: false,
         }
@@ -106,9 +106,18 @@ impl Region {
     }
 }
 
-/// What a service's host names begin with, which is its signing name too.
+/// What a service's host names begin with: its signing name, but for the plain name of ECR (its endpoint rules).
+const fn first_label(service: Service, variant: Variant) -> &'static str {
+    match service {
+        Service::Ecr if !variant.fips && !variant.dual_stack => "api.ecr",
+        other => host_prefix(other),
+    }
+}
+
+/// A service's signing name, with which its host names begin as a rule.
 pub(super) const fn host_prefix(service: Service) -> &'static str {
     match service {
+        Service::Quotas => "servicequotas",
         Service::Elb | Service::ElbV2 => "elasticloadbalancing",
         other => other.name(),
     }
@@ -131,6 +140,8 @@ pub(super) const fn service_id(service: Service) -> &'static str {
         Service::Kms => "KMS",
         Service::Sqs => "SQS",
         Service::Events => "EventBridge",
+        Service::Ecr => "ECR",
+        Service::Quotas => "Service_Quotas",
         Service::S3 => "S3",
         Service::Route53 => "Route_53",
         Service::Kubernetes => "Kubernetes",
@@ -244,6 +255,21 @@ mod tests {
                 "cn-north-1",
             ),
             ("us-gov-east-1", Service::Sqs, fips, "https://sqs.us-gov-east-1.amazonaws.com", "us-gov-east-1"),
+            (
+                "eu-central-1",
+                Service::Ecr,
+                Variant::default(),
+                "https://api.ecr.eu-central-1.amazonaws.com",
+                "eu-central-1",
+            ),
+            ("us-east-1", Service::Ecr, fips, "https://ecr-fips.us-east-1.amazonaws.com", "us-east-1"),
+            (
+                "eu-central-1",
+                Service::Quotas,
+                Variant::default(),
+                "https://servicequotas.eu-central-1.amazonaws.com",
+                "eu-central-1",
+            ),
             (
                 "eu-central-1",
                 Service::Events,

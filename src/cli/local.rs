@@ -27,9 +27,14 @@ pub struct Local {
     command: Command,
 }
 
+// Each command's own words are its help: a comment of documentation here would take their place.
 #[derive(Subcommand)]
 enum Command {
     /// Starts a control plane and prints its kubeconfig's path.
+    ///
+    /// Example:
+    ///   portolan local up --version v1.24.17 --nodes 5 --name old
+    #[command(verbatim_doc_comment)]
     Up {
         /// Kubernetes version.
         #[arg(long)]
@@ -42,22 +47,32 @@ enum Command {
         name: String,
     },
     /// Stops a control plane and removes its folder.
+    ///
+    /// Example:
+    ///   portolan local down --name old
+    #[command(verbatim_doc_comment)]
     Down {
         /// Name of the control plane.
         #[arg(long, default_value = "local")]
         name: String,
     },
     /// Lists the control planes of this machine.
+    ///
+    /// Example:
+    ///   portolan local list
+    #[command(verbatim_doc_comment)]
     List,
     /// Prints the kubeconfig's path of a control plane.
+    ///
+    /// Example:
+    ///   KUBECONFIG=$(portolan local kubeconfig) kubectl get nodes
+    #[command(verbatim_doc_comment)]
     Kubeconfig {
         /// Name of the control plane.
         #[arg(long, default_value = "local")]
         name: String,
     },
-    /// An AWS on this machine, whose EKS clusters are such control planes.
     Aws(aws::LocalAws),
-    /// A cluster that the kops program has made in such an AWS.
     Kops(kops::LocalKops),
 }
 

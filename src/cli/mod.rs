@@ -54,39 +54,33 @@ pub enum Output {
     Yaml,
 }
 
+// Each command's own words are its help: a comment of documentation here would take their place.
 #[derive(Subcommand)]
 enum Command {
-    /// Runs the daemon.
     Run(run::Run),
-    /// Shows what applying the repository would change, as the API server would make it.
-    ///
-    /// Exit codes as of `kubectl diff`: 0 nothing would change, 1 something would, above 1 it could not be told.
     Plan(plan::Plan),
-    /// Asks the daemon to fetch and apply now.
     Sync(requests::Sync),
-    /// Shows where every application stands.
     Status(status::Status),
-    /// Clusters that an eksctl ClusterConfig describes: planned, applied, looked at, taken away.
     Cluster(cluster::Cluster),
-    /// Moves a kops cluster to EKS: reads it, says what becomes of it, shows what the rules do.
     Migrate(Box<migrate::Migrate>),
-    /// Prints the objects that will be applied.
     Render(render::Render),
-    /// Checks files without a cluster: the daemon's file, documents, or a repository.
     Check(check::Check),
-    /// Approves a plan that waits.
     Approve(requests::Approve),
-    /// Lists pruned objects, or puts one back.
     Restore(requests::Restore),
-    /// Real Kubernetes control planes on this machine, without containers.
     Local(local::Local),
-    /// Shows the main job on a local control plane, from nothing.
     Demo(demo::Demo),
-    /// Prints the JSON Schema of the documents, for editors.
     Schema(schema::Schema),
     /// Prints the version.
+    ///
+    /// Example:
+    ///   portolan version
+    #[command(verbatim_doc_comment)]
     Version,
     /// Prints a completion script for a shell.
+    ///
+    /// Example:
+    ///   source <(portolan completions bash)
+    #[command(verbatim_doc_comment)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -156,4 +150,46 @@ impl Context {
 pub fn fail(failure: &Failure) -> ExitCode {
     output::failure(failure);
     ExitCode::from(failure.kind.exit_code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commands whose exit code says more than whether it was done.
+    const WITH_EXIT_CODES: [&str; 8] = [
+        "plan",
+        "cluster plan",
+        "cluster apply",
+        "cluster drift",
+        "migrate dump",
+        "migrate assess",
+        "migrate diff",
+        "migrate rehearse",
+    ];
+
+    /// Every command that people see, by its path, with its long help.
+    fn helps(command: &mut clap::Command, path: &str, into: &mut Vec<(String, String)>) {
+        let seen = |below: &&mut clap::Command| !below.is_hide_set() && below.get_name() != "help";
+        for below in command.get_subcommands_mut().filter(seen) {
+            let path = format!("{path} {}", below.get_name()).trim().to_owned();
+            into.push((path.clone(), below.render_long_help().to_string()));
+            helps(below, &path, into);
+        }
+    }
+
+    #[test]
+    fn every_help_has_an_example_of_its_own_and_the_exit_codes_that_are() {
+        let mut found = Vec::new();
+        helps(&mut Arguments::command(), "", &mut found);
+        assert!(found.len() > 30, "{} commands", found.len());
+        for (path, help) in &found {
+            let examples = help.split_once("\nExample").map(|(_, rest)| rest).unwrap_or_default();
+            assert!(examples.contains(&format!("portolan {path}")), "{path} has no example:\n{help}");
+            let codes = help.contains("Exit codes");
+            assert_eq!(codes, WITH_EXIT_CODES.contains(&path.as_str()), "exit codes of {path}:\n{help}");
+        }
+        let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        assert!(WITH_EXIT_CODES.iter().all(|path| paths.contains(path)), "{paths:?}");
+    }
 }

@@ -39,7 +39,8 @@ use crate::model::event::What;
 use crate::model::{ClusterSpec, Permissions};
 use crate::ports::state::ApplicationRecord;
 use crate::ports::{
-    Clock, Clouds, Cluster, ClusterRecord, Folders, MigrationRecord, Renderer, Repository, Sink, StateStore,
+    Clock, Clouds, Cluster, ClusterRecord, Folders, Images, MigrationRecord, Renderer, Repository, Sink,
+    StateStore,
 };
 use async_trait::async_trait;
 use coordinate::Coordinator;
@@ -114,6 +115,8 @@ pub struct Adapters {
     pub clouds: Arc<dyn Clouds>,
     /// Opens folders with state stores of kops.
     pub folders: Arc<dyn Folders>,
+    /// Asks registries of images.
+    pub images: Arc<dyn Images>,
     /// Renders.
     pub renderer: Arc<dyn Renderer>,
     /// Remembers.

@@ -1,6 +1,8 @@
 //! Records of migrations: a Secret each, `portolan-migration-NAME`, written by compare-and-swap on its
-//! resourceVersion. A Secret, because the journal tells what a cluster looked like.
+//! resourceVersion. A Secret, because the journal tells what a cluster looked like; compressed, because it tells of
+//! thousands of objects what is waited for.
 
+use super::packed::{LARGEST, is_packed, pack, unpack};
 use super::read::{self, Selection};
 use super::store::Place;
 use super::{kinds, write};
@@ -48,11 +50,7 @@ pub(super) async fn save(
         write::delete_record(&place.wire, &kind, &id).await.map_err(failed)?;
         return Ok(String::new());
     };
-    let text = serde_json::to_vec(record).map_err(|error| StateFailure {
-        message: format!("the record of migration {name} cannot be written as JSON: {error}"),
-        transient: false,
-    })?;
-    let data = json!({ ENTRY: STANDARD.encode(text) });
+    let data = json!({ ENTRY: encoded(name, record)? });
     let written = match expected {
         Some(version) => {
             let patch = json!([
@@ -83,7 +81,28 @@ pub(super) async fn save(
 
 fn record(object: &Object) -> Option<MigrationRecord> {
     let text = object.body().get("data").and_then(|data| data.get(ENTRY)).and_then(Value::as_str)?;
-    serde_json::from_slice(&STANDARD.decode(text).ok()?).ok()
+    let bytes = STANDARD.decode(text).ok()?;
+    // Records of the first versions were not compressed.
+    let text = if is_packed(&bytes) { unpack(&bytes).ok()? } else { bytes };
+    serde_json::from_slice(&text).ok()
+}
+
+fn encoded(name: &str, record: &MigrationRecord) -> Result<String, StateFailure> {
+    let failed = |reason: String| StateFailure {
+        message: format!("the record of migration {name} cannot be written: {reason}"),
+        transient: false,
+    };
+    let text = serde_json::to_vec(record).map_err(|error| failed(error.to_string()))?;
+    let packed = pack(&text).map_err(|error| failed(error.to_string()))?;
+    if packed.len() > LARGEST {
+        let reason = format!(
+            "it takes {} KiB, and a Secret holds {}: move fewer namespaces with one Migration document",
+            packed.len() >> 10,
+            LARGEST >> 10
+        );
+        return Err(failed(reason));
+    }
+    Ok(STANDARD.encode(packed))
 }
 
 #[cfg(test)]
@@ -92,11 +111,22 @@ mod tests {
 
     #[test]
     fn a_record_survives_its_secret() {
-        let before = MigrationRecord::new("shop");
-        let data = json!({ ENTRY: STANDARD.encode(serde_json::to_vec(&before).unwrap()) });
-        let object = Object::new(json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portolan-migration-shop"}, "data": data,
-        }));
-        assert_eq!(record(&object.unwrap()), Some(before));
+        let mut before = MigrationRecord::new("shop");
+        let secret = |text: String| {
+            let metadata = json!({"name": "portolan-migration-shop"});
+            let data = json!({ ENTRY: text });
+            Object::new(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}))
+                .unwrap()
+        };
+        let plain = STANDARD.encode(serde_json::to_vec(&before).unwrap());
+        assert_eq!(record(&secret(plain)), Some(before.clone()), "as the first versions stored it");
+        // What waits for an approval is told object by object.
+        let objects =
+            (0..10_000).map(|n| format!("Deployment.apps team-{n}/service-{n} is given to its Application"));
+        let (digest, reason) = ("0".repeat(32), String::new());
+        before.waiting = Some(crate::ports::Waiting { digest, reason, objects: objects.collect() });
+        let text = encoded("shop", &before).unwrap();
+        assert!(text.len() < LARGEST / 4, "{} KiB", text.len() >> 10);
+        assert_eq!(record(&secret(text)), Some(before));
     }
 }

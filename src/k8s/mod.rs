@@ -18,6 +18,7 @@ mod failure;
 mod group_discovery;
 mod kinds;
 mod migration_records;
+mod packed;
 mod pruned;
 mod pruned_batch;
 mod read;

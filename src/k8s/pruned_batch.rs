@@ -1,21 +1,15 @@
 //! Pruned objects as one compressed entry of a Secret, and back.
 
+pub(super) use super::packed::LARGEST;
+use super::packed::{pack as compressed, unpack as decompressed};
 use crate::model::{Object, ResourceId};
 use crate::ports::{Pruned, StateFailure};
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
 
 /// The Secret's entry.
 pub(super) const ENTRY: &str = "manifests.json.gz";
-/// Most compressed bytes in one Secret: the server's limit is 1 MiB.
-pub(super) const LARGEST: usize = 960 << 10;
-/// Most bytes that a stored Secret may decompress to: far above what is ever written, far below what hurts.
-const LARGEST_UNPACKED: u64 = 256 << 20;
 
 /// One object as stored.
 #[derive(Serialize, Deserialize)]
@@ -63,19 +57,15 @@ fn pack(objects: &[&Pruned]) -> std::io::Result<Vec<u8>> {
         id: o.id.clone(),
         manifest: o.manifest.body().clone(),
     };
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(serde_json::to_string(&objects.iter().map(stored).collect::<Vec<_>>())?.as_bytes())?;
-    encoder.finish()
+    compressed(&serde_json::to_vec(&objects.iter().map(stored).collect::<Vec<_>>())?)
 }
 
 /// Reads a Secret's objects. The reason never quotes them.
 pub(super) fn unpack(secret: &Object) -> Result<Vec<Pruned>, String> {
     let packed = secret.body().get("data").and_then(|data| data.get(ENTRY)).ok_or("it has no manifests")?;
     let packed: ByteString = serde_json::from_value(packed.clone()).map_err(|_| "it is not base64")?;
-    let mut text = String::new();
-    let read = GzDecoder::new(packed.0.as_slice()).take(LARGEST_UNPACKED).read_to_string(&mut text);
-    read.map_err(|error| format!("it cannot be decompressed: {error}"))?;
-    let stored: Vec<Stored> = serde_json::from_str(&text).map_err(|error| super::answer::place(&error))?;
+    let text = decompressed(&packed.0).map_err(|error| format!("it cannot be decompressed: {error}"))?;
+    let stored: Vec<Stored> = serde_json::from_slice(&text).map_err(|error| super::answer::place(&error))?;
     let pruned = stored.into_iter().map(|s| {
         let manifest = Object::new(s.manifest).map_err(|error| format!("{}: {error}", s.id))?;
         Ok(Pruned { application: s.application, destination: s.destination, at: s.at, id: s.id, manifest })

@@ -33,6 +33,10 @@ pub enum Service {
     Sqs,
     /// Rules of EventBridge.
     Events,
+    /// Registries of images.
+    Ecr,
+    /// How much of what an account may have.
+    Quotas,
     /// Buckets and their objects.
     S3,
     /// DNS zones and records.
@@ -43,7 +47,7 @@ pub enum Service {
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Eks,
         Self::Ec2,
         Self::Iam,
@@ -57,6 +61,8 @@ impl Service {
         Self::Kms,
         Self::Sqs,
         Self::Events,
+        Self::Ecr,
+        Self::Quotas,
         Self::S3,
         Self::Route53,
     ];
@@ -84,6 +90,8 @@ impl Service {
             Self::Kms => "kms",
             Self::Sqs => "sqs",
             Self::Events => "events",
+            Self::Ecr => "ecr",
+            Self::Quotas => "service-quotas",
             Self::S3 => "s3",
             Self::Route53 => "route53",
             Self::Kubernetes => "kubernetes",

@@ -31,6 +31,9 @@ pub struct MigrationSpec {
     /// Calls between namespaces that no object shows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<EdgeSpec>,
+    /// Services that are called from the other cluster while their callers are there: a bridge leads across.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bridges: Vec<BridgeSpec>,
     /// How image references begin, and how they begin in the target. The longest that fits counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, String>,
@@ -43,6 +46,9 @@ pub struct MigrationSpec {
     /// How volumes move.
     #[serde(default, skip_serializing_if = "is_default")]
     pub volumes: VolumesSpec,
+    /// What is asked of the world before anything is made.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub checks: ChecksSpec,
     /// Longest time that a stage may take, before it counts as failed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: StageLimits,
@@ -121,6 +127,36 @@ pub struct EdgeSpec {
     /// `namespace` or `namespace/service`.
     #[schemars(length(min = 1))]
     pub to: String,
+}
+
+/// A Service that is called across the two clusters for a time. On the calling side a Service of its name, without a
+/// selector, leads to the side where its pods are; it comes with the wave that parts the two, and goes with the one that
+/// joins them again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BridgeSpec {
+    /// The Service that is called, as `namespace/name`.
+    #[schemars(length(min = 1))]
+    pub service: String,
+    /// Where it is reached while its pods are on the source. Default: node ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_source: Option<BridgeEnd>,
+    /// Where it is reached while its pods are on the target. Default: node ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_target: Option<BridgeEnd>,
+}
+
+/// Where a Service is reached from the other cluster. Without one, its own node ports are used, and where it has none a
+/// second Service of type NodePort is made beside it for as long as the bridge stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BridgeEnd {
+    /// IP addresses: those of its internal load balancer, mostly.
+    #[schemars(length(min = 1))]
+    pub addresses: Vec<String>,
+    /// Ports there, by the name of the Service's port, or its number where it has no name. Default: the same numbers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ports: BTreeMap<String, u16>,
 }
 
 /// What has another name in the target.
@@ -268,6 +304,22 @@ pub enum VolumeMethod {
     HandOver,
     /// New, empty volumes are provisioned, and something else brings the data.
     Provision,
+}
+
+/// What `Preflight` asks of the world outside the two clusters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ChecksSpec {
+    /// Whether registries are asked, without credentials, for every image that goes over; ECR through the account.
+    pub images: bool,
+    /// Whether AWS's quotas are asked for what the ClusterConfig needs.
+    pub quotas: bool,
+}
+
+impl Default for ChecksSpec {
+    fn default() -> Self {
+        Self { images: true, quotas: true }
+    }
 }
 
 /// Longest time that each stage may take. Default: as [`StageLimits::of`] says.

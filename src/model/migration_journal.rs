@@ -105,6 +105,7 @@ impl Journal {
         steps: impl IntoIterator<Item = &'s Step>,
         token: impl Fn(&str, u64) -> String,
     ) {
+        let mut next = self.entries.values().map(|entry| entry.number + 1).max().unwrap_or_default();
         for step in steps {
             let wants_token = matches!(&step.effect, Effect::Call { token: Some(_), .. });
             if step.undo.is_empty() && !wants_token {
@@ -117,7 +118,8 @@ impl Journal {
                 }
                 continue;
             }
-            let number = self.entries.values().map(|entry| entry.number + 1).max().unwrap_or_default();
+            let number = next;
+            next += 1;
             let token = if wants_token { token(&step.key, number) } else { String::new() };
             self.entries.insert(
                 step.key.clone(),

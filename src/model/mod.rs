@@ -8,6 +8,7 @@ pub mod cluster_config;
 pub mod document;
 pub mod event;
 pub mod health;
+pub mod image;
 pub mod interval;
 pub mod kops;
 pub mod migration;
@@ -30,6 +31,7 @@ pub use application::{
 pub use byte_size::ByteSize;
 pub use cluster::ClusterSpec;
 pub use health::{Assessment, Health, SyncStatus};
+pub use image::{EcrHome, ImageName};
 pub use interval::Interval;
 pub use migration_document::MigrationSpec;
 pub use object::{NotAnObject, Object};

@@ -5,6 +5,7 @@ pub mod cloud;
 pub mod cluster;
 pub mod cluster_record;
 pub mod files;
+pub mod images;
 pub mod migration_record;
 pub mod observer;
 pub mod renderer;
@@ -21,6 +22,7 @@ pub use cluster::{
 };
 pub use cluster_record::{ClusterMemory, ClusterRecord, DriftedField, UnderWay};
 pub use files::{Files, FilesFailure, Folders};
+pub use images::{Images, Pull};
 pub use migration_record::{MigrationRecord, PartRecord, Stored};
 pub use observer::{CallObserver, ObservedRequest, RequestObserver};
 pub use renderer::{RenderFailure, RenderRequest, Rendered, Renderer};

@@ -97,6 +97,12 @@ pub const READS: &[Row] = &[
         "for each group whose nodes are being replaced",
         each!(AutoScalingGroup),
     ),
+    up_to(
+        Kind::AutoScalingGroup,
+        "ec2:DescribeLaunchTemplateVersions",
+        "once, where adopted groups have templates that others made; and for each whose version is not the newest or default",
+        |snapshot| 1 + of(Kind::AutoScalingGroup, snapshot).count(),
+    ),
     fixed(Kind::Addon, "eks:ListAddons"),
     row(Kind::Addon, "eks:DescribeAddon", "for each add-on", each!(Addon)),
     row(Kind::Addon, "eks:DescribePodIdentityAssociation", "for each role of an add-on", |snapshot| {

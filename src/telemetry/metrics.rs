@@ -232,3 +232,48 @@ fn verb(request: &ObservedRequest<'_>) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::Subject;
+
+    fn reached(stage: &str, state: &str, seconds: u64) -> Event {
+        let subject = Subject { application: String::new(), destination: "old-to-new".into() };
+        let what = What::StageReached {
+            part: "wave shop".into(),
+            stage: stage.into(),
+            state: state.into(),
+            seconds,
+            revision: "main@1".into(),
+        };
+        Event { subject, what }
+    }
+
+    #[test]
+    fn stages_of_a_migration_are_counted_and_only_whole_ones_are_timed() {
+        let metrics = Metrics::default();
+        metrics.take(&reached("Sync", "begun", 0));
+        metrics.take(&reached("Sync", "complete", 42));
+        metrics.take(&reached("Verify", "begun", 0));
+        let text = metrics.text(&[]);
+        let line = |has: &[&str]| {
+            let found = text.lines().find(|line| has.iter().all(|part| line.contains(part)));
+            found.and_then(|line| line.rsplit(' ').next()).unwrap_or_default().to_owned()
+        };
+        let count = |stage: &str, state: &str| {
+            let (stage, state) = (format!("stage=\"{stage}\""), format!("state=\"{state}\""));
+            line(&[
+                "migration_stages_total{",
+                "migration=\"old-to-new\"",
+                "part=\"wave shop\"",
+                &stage,
+                &state,
+            ])
+        };
+        assert_eq!((count("Sync", "begun"), count("Sync", "complete")), ("1".into(), "1".into()));
+        assert_eq!(count("Verify", "complete"), "");
+        assert_eq!(line(&["migration_stage_duration_seconds_sum", "stage=\"Sync\""]), "42.0");
+        assert_eq!(line(&["migration_stage_duration_seconds_count", "stage=\"Verify\""]), "");
+    }
+}

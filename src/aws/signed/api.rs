@@ -45,6 +45,8 @@ impl Api {
             Service::Kms => (Protocol::Json, "TrentService"),
             Service::Sqs => (Protocol::Json, "AmazonSQS"),
             Service::Events => (Protocol::Json, "AWSEvents"),
+            Service::Ecr => (Protocol::Json, "AmazonEC2ContainerRegistry_V20150921"),
+            Service::Quotas => (Protocol::Json, "ServiceQuotasV20190624"),
         };
         let content_type = match (protocol, service) {
             (Protocol::Json, Service::Sqs) => JSON_1_0,

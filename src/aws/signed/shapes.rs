@@ -63,6 +63,9 @@ static CLOUDTRAIL: LazyLock<Shapes> =
 static KMS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/kms.shapes")));
 static SQS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/sqs.shapes")));
 static EVENTS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/events.shapes")));
+static ECR: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/ecr.shapes")));
+static QUOTAS: LazyLock<Shapes> =
+    LazyLock::new(|| Shapes::read(include_str!("shapes/service-quotas.shapes")));
 
 impl Shapes {
     /// Those of a service; `None` for EKS, which has a typed client, for those that are spoken to by
@@ -82,6 +85,8 @@ impl Shapes {
             Service::Kms => &KMS,
             Service::Sqs => &SQS,
             Service::Events => &EVENTS,
+            Service::Ecr => &ECR,
+            Service::Quotas => &QUOTAS,
         })
     }
 
@@ -150,7 +155,7 @@ impl Member {
 mod tests {
     use super::*;
 
-    const SERVICES: [Service; 12] = [
+    const SERVICES: [Service; 14] = [
         Service::Ec2,
         Service::Iam,
         Service::Sts,
@@ -163,6 +168,8 @@ mod tests {
         Service::Kms,
         Service::Sqs,
         Service::Events,
+        Service::Ecr,
+        Service::Quotas,
     ];
 
     #[test]

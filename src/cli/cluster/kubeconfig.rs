@@ -29,7 +29,12 @@ pub struct Kubeconfig {
 }
 
 /// Prints a token for the API server of an EKS cluster, as kubectl's credential plugins do.
+///
+/// Examples:
+///   portolan cluster token shop
+///   portolan cluster token --eks shop --region eu-central-1
 #[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Token {
     /// Name of the `Cluster` document; not needed with --eks and --region.
     #[arg(required_unless_present_all = ["eks", "region"])]

@@ -34,25 +34,17 @@ pub struct Cluster {
     command: Command,
 }
 
+// Each command's own words are its help: a comment of documentation here would take their place.
 #[derive(Subcommand)]
 enum Command {
-    /// Shows what keeping a cluster would change in AWS, with its costs; changes nothing.
     Plan(plan::Plan),
-    /// Has a cluster made as declared now, and shows how far it is.
     Apply(apply::Apply),
-    /// Shows where clusters stand.
     Status(status::Status),
-    /// Shows which fields left their declared values in AWS.
     Drift(drift::Drift),
-    /// Prints a kubeconfig for an EKS cluster; tokens are made by this program.
     Kubeconfig(kubeconfig::Kubeconfig),
-    /// Prints a token for the API server of an EKS cluster, as kubectl's credential plugins do.
     Token(kubeconfig::Token),
-    /// Shows what taking a cluster away would delete; with an approval, has it done.
     Delete(delete::Delete),
-    /// Writes the ClusterConfig of a cluster that exists, whoever made it.
     Export(export::Export),
-    /// Explains the fields of a ClusterConfig: what is acted on, and what is refused with which way out.
     Explain(explain::Explain),
 }
 

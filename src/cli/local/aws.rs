@@ -30,6 +30,10 @@ pub struct LocalAws {
 #[derive(Subcommand)]
 enum Command {
     /// Starts it in the background and prints the variables that lead there.
+    ///
+    /// Example:
+    ///   eval "$(portolan local aws up --region eu-central-1)"
+    #[command(verbatim_doc_comment)]
     Up {
         /// Region.
         #[arg(long, default_value = "eu-central-1")]
@@ -42,12 +46,20 @@ enum Command {
         name: String,
     },
     /// Takes it down, with all clusters in it.
+    ///
+    /// Example:
+    ///   portolan local aws down
+    #[command(verbatim_doc_comment)]
     Down {
         /// Its name.
         #[arg(long, default_value = "aws")]
         name: String,
     },
     /// Shows what runs, and the variables that lead there.
+    ///
+    /// Example:
+    ///   portolan local aws status
+    #[command(verbatim_doc_comment)]
     Status,
     /// What `up` runs in the background.
     #[command(hide = true)]

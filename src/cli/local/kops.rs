@@ -30,6 +30,10 @@ pub struct LocalKops {
 #[derive(Subcommand)]
 enum Command {
     /// Starts it in the background and prints the variables that lead there.
+    ///
+    /// Example:
+    ///   eval "$(portolan local kops up --spec cluster.yaml)"
+    #[command(verbatim_doc_comment)]
     Up {
         /// Its name.
         #[arg(long, default_value = "kops")]
@@ -48,12 +52,20 @@ enum Command {
         workloads: bool,
     },
     /// Takes it down, with the AWS that it lies in.
+    ///
+    /// Example:
+    ///   portolan local kops down --name mine
+    #[command(verbatim_doc_comment)]
     Down {
         /// Its name.
         #[arg(long, default_value = "kops")]
         name: String,
     },
     /// Lists those that run, with the variables that lead there.
+    ///
+    /// Example:
+    ///   portolan local kops list
+    #[command(verbatim_doc_comment)]
     List,
     /// What `up` runs in the background.
     #[command(hide = true)]

@@ -38,7 +38,6 @@ enum Command {
     Dump(dump::Dump),
     Assess(assess::Assess),
     Diff(diff::Diff),
-    /// Moves a likeness of the real cluster on this machine, from a dump alone.
     Rehearse(rehearse::Rehearse),
 }
 

@@ -58,6 +58,8 @@ impl Moving {
         let place = files.iter().find(|(_, document)| document["kind"] == "Migration");
         let path = place.map(|(path, _)| path.clone()).ok_or("there is no ClusterConfig to commit")?;
         let migration = files.get_mut(&path).expect("found above");
+        // A rehearsal is of this machine alone: its registries and quotas are nobody's.
+        migration["spec"]["checks"] = json!({"images": false, "quotas": false});
         adjust(migration);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let waves = migration["spec"]["waves"].as_array().into_iter().flatten();

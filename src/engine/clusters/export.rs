@@ -8,15 +8,17 @@ use crate::ports::{CloudAccess, CloudFailure, CloudFailureKind, Clouds, Cluster}
 use crate::provision::drivers;
 use crate::provision::export::terraform::{self, Written};
 use crate::provision::export::{Exported, calls, eksctl};
+use crate::provision::nodes::every_group;
 use crate::provision::resource::{Driver, Key, Kind, Resource, Snapshot};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a file describes; networks and roles are referred to by their ids.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind::Cluster,
     Kind::Addon,
     Kind::Nodegroup,
+    Kind::LaunchTemplate,
     Kind::AutoScalingGroup,
     Kind::FargateProfile,
     Kind::AccessEntry,
@@ -28,7 +30,7 @@ const KINDS: [Kind; 9] = [
 const AT_ONCE: usize = 8;
 
 /// Rounds of calls beside what the drivers read: what the cluster names, and what the answers name.
-const MOST_ROUNDS: usize = 4;
+const MOST_ROUNDS: usize = 6;
 
 /// Reads a cluster and writes the ClusterConfig of it. `api` is its API server, which knows its ServiceAccounts; without
 /// an answer the file has none, and says so. `None` where there is none of the name.
@@ -44,8 +46,12 @@ pub async fn export(
     let (account, snapshot) = read(clouds, access, cluster).await?;
     let mut answers = Vec::new();
     for call in calls(&snapshot) {
-        let answer = account.cloud.call(&call).await?;
-        answers.push((call, answer));
+        match account.cloud.call(&call).await {
+            Ok(answer) => answers.push((call, answer)),
+            // An instance profile that a template names and nobody has.
+            Err(failure) if failure.kind == CloudFailureKind::NotFound => {}
+            Err(failure) => return Err(failure),
+        }
     }
     let accounts = match api {
         Some(api) => api.list(&service_accounts(), None, "").await.ok(),
@@ -98,11 +104,12 @@ async fn read(
         .filter(|driver| KINDS.contains(&driver.kind()))
         .map(|driver| driver as &dyn Driver)
         .collect();
+    let whoever_made_them = [every_group()];
     let reader = Reader {
         cloud: account.cloud.as_ref(),
         drivers: &drivers,
         scope: &account.scope,
-        declared: &[],
+        declared: &whoever_made_them,
         at_once: AT_ONCE,
         sweep: false,
     };

@@ -326,6 +326,27 @@ impl Kept {
         Some(format!("waits for cluster {} ({state})", self.name))
     }
 
+    /// What of it is not as declared, in words; `None`: all of it is.
+    #[must_use]
+    pub fn unmade(&self) -> Option<String> {
+        let record = self.record();
+        // What drifted and is held so by its document is there all the same.
+        let there =
+            record.target_revision.is_empty() && record.under_way.is_empty() && !record.revision.is_empty();
+        if record.sync == SyncStatus::Synced
+            || (there && !record.drift.is_empty() && record.problems.is_empty())
+        {
+            return None;
+        }
+        let under_way: Vec<String> = record.under_way.iter().map(|one| one.resource.clone()).collect();
+        let words = match (under_way.is_empty(), record.message.is_empty()) {
+            (false, _) => format!("{} are on their way", under_way.join(", ")),
+            (true, false) => record.message,
+            (true, true) => "it has not been looked at since it changed".into(),
+        };
+        Some(format!("cluster {}: {words}", self.name))
+    }
+
     /// Whether nothing is known of it in EKS, and nothing was ever changed for it.
     pub(super) fn is_unmade(&self) -> bool {
         let record = self.record();

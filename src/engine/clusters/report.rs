@@ -271,3 +271,28 @@ fn under_way(record: &ClusterRecord) -> String {
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     format!("{} {}{state}{more}", first.action, first.resource)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn applications_wait_for_what_pods_need_only_until_everything_was_in_place_once() {
+        let plan: CloudPlan = serde_json::from_value(json!({
+            "scope": {"cluster": "shop", "region": "eu-central-1", "partition": "aws", "account": "123456789012"},
+            "revision": "2",
+            "steps": [
+                {"key": {"kind": "FargateProfile", "name": "batch"}, "action": "Create", "verdict": "Allowed"},
+                {"key": {"kind": "Nodegroup", "name": "blue"}, "action": "Create", "verdict": "Allowed"},
+            ],
+        }))
+        .expect("a plan");
+        assert_eq!(before_pods("", &plan), ["FargateProfile/batch"]);
+        assert_eq!(
+            before_pods("1", &plan),
+            Vec::<String>::new(),
+            "pods run, and none is made to wait by something new"
+        );
+    }
+}

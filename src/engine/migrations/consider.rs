@@ -2,6 +2,7 @@
 
 use super::access;
 use super::aws::Accounts;
+use super::images::looked_at;
 use super::kept::{Mover, Wanted};
 use super::kops::Kops;
 use super::packing::packed;
@@ -9,7 +10,7 @@ use super::sights::{Reads, Side};
 use crate::migrate::own::Index;
 use crate::migrate::proof::{Answers, Key};
 use crate::migrate::stages::seam::Guarding;
-use crate::migrate::stages::{Known, Look, Places, Plan, Sight, plan, reads, verify};
+use crate::migrate::stages::{Found, Inquiry, Known, Look, Plan, Sight, images, plan, reads, verify};
 use crate::migrate::verdict::Verdict;
 use crate::model::cluster_config::ClusterConfig;
 use crate::model::migration::{Gate, Stage};
@@ -26,6 +27,7 @@ pub(super) struct Considering<'a> {
     pub target: Option<(&'a Side<'a>, &'a Sight)>,
     pub provision: Option<Gate>,
     pub target_name: &'a str,
+    pub unmade: Option<String>,
     pub kops: Option<&'a Kops>,
 }
 
@@ -42,6 +44,7 @@ struct More {
     /// The config of the target, where it is planned and a source to pack is known.
     planned: Option<ClusterConfig>,
     places: Option<Result<Vec<Verdict>, String>>,
+    images: Option<Vec<Verdict>>,
     guard: Option<Result<Guarding, String>>,
     answers: Option<(Answers, Answers)>,
 }
@@ -54,6 +57,8 @@ struct Seen<'a> {
     key: Key,
     approved: &'a (dyn Fn(&str) -> bool + Sync),
     now: i64,
+    /// Whether registries are asked for images.
+    asks_images: bool,
 }
 
 impl Seen<'_> {
@@ -66,16 +71,22 @@ impl Seen<'_> {
             source: of.source.1,
             target: of.target.map(|(_, sight)| sight),
             provision: of.provision.clone(),
+            unmade: of.unmade.as_deref(),
             target_name: of.target_name,
             index: self.index,
             applications: &self.applications,
             answers: more.answers.as_ref(),
             reads: &more.reads,
             places: match (&more.planned, &more.places) {
-                (None, _) => Places::Unknown,
-                (Some(_), None) => Places::Due,
-                (Some(_), Some(Ok(verdicts))) => Places::Told(verdicts),
-                (Some(_), Some(Err(words))) => Places::Unread(words),
+                (None, _) => Inquiry::Unknown,
+                (Some(_), None) => Inquiry::Due,
+                (Some(_), Some(Ok(verdicts))) => Inquiry::Told(verdicts),
+                (Some(_), Some(Err(words))) => Inquiry::Unread(words),
+            },
+            images: match &more.images {
+                None if self.asks_images => Inquiry::Due,
+                None => Inquiry::Unknown,
+                Some(verdicts) => Inquiry::Told(verdicts),
             },
             guard: more.guard.as_ref().map(|guard| guard.as_ref().map_err(Clone::clone)),
             key: &self.key,
@@ -99,46 +110,49 @@ pub(super) async fn consider(of: Considering<'_>) -> Result<Considered, String> 
         key: Key::new(mover.context.salt),
         approved: &approved,
         now: mover.context.clock.now().as_second(),
+        asks_images: wanted.spec.checks.images && mover.context.sides.images().is_some(),
     };
     let accounts = Accounts::of(mover, wanted);
     let mut more = More::default();
     if of.kops.is_some() {
         more.planned = mover.context.sides.planned(&wanted.spec);
     }
-    let mut made = plan(&seen.look(&more));
-    if let (Some(kops), Some(config), true) =
-        (of.kops, more.planned.clone(), stands_at(&made, Stage::Preflight))
-    {
-        let ported = {
-            let look = seen.look(&more);
-            let known = Known::of(&look);
-            (known.classes.into_values().collect::<Vec<_>>(), known.context)
-        };
-        more.places = Some(packed(mover, wanted, kops, &config, of.source.1, ported).await);
-        made = plan(&seen.look(&more));
+    let found = Found::of(&seen.look(&more));
+    let planned = |more: &More| plan(&Known { look: &seen.look(more), found: &found });
+    let mut made = planned(&more);
+    if stands_at(&made, Stage::Preflight) {
+        if let (Some(kops), Some(config)) = (of.kops, &more.planned) {
+            let ported = (found.classes.values().cloned().collect(), found.context.clone());
+            more.places = Some(packed(mover, wanted, kops, config, of.source.1, ported).await);
+        }
+        if seen.asks_images {
+            let named = images(&Known { look: &seen.look(&more), found: &found });
+            more.images = Some(looked_at(mover, wanted, &named).await);
+        }
+        made = planned(&more);
     }
-    let asked = reads(&seen.look(&more), &made);
+    let asked = reads(&Known { look: &seen.look(&more), found: &found }, &made);
     if !asked.is_empty() {
         more.reads = accounts.read(&asked).await?;
-        made = plan(&seen.look(&more));
+        made = planned(&more);
     }
     if made.parts.get(WHOLE).is_some_and(|whole| whole.position.stage == Stage::Decommission)
         && wanted.spec.source.kops.is_some()
     {
         more.guard = Some(accounts.guarding(of.kops, of.target_name).await);
-        made = plan(&seen.look(&more));
+        made = planned(&more);
     }
     let verifies = made.parts.values().any(|part| {
         part.position.stage == Stage::Verify && !part.position.complete && part.outcome.steps.is_empty()
     });
     if let (true, Some((target, _))) = (verifies, of.target) {
-        let (there, here) = verify::asked(&Known::of(&seen.look(&more)));
+        let (there, here) = verify::asked(&Known { look: &seen.look(&more), found: &found });
         let failed = |failure: ApiFailure| format!("who may do what is not answered: {failure}");
         let at_once = mover.context.pace.at_once;
         let before: Answers = access::ask(of.source.0.cluster, &there, at_once).await.map_err(failed)?;
         let after: Answers = access::ask(target.cluster, &here, at_once).await.map_err(failed)?;
         more.answers = Some((before, after));
-        made = plan(&seen.look(&more));
+        made = planned(&more);
         // A wave that is proven goes on to its hand-over: what that needs is asked for in the next pass.
     }
     Ok(Considered { plan: made, reads: more.reads })

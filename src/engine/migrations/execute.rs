@@ -10,6 +10,7 @@ use crate::model::migration::{Effect, Side as Which, Step};
 use crate::model::migration_journal::Journal;
 use crate::model::{Gvk, Propagation, ResourceId};
 use crate::ports::{ApiFailureKind, ApplyRequest, Cloud, CloudFailureKind, DeleteRequest, ServedKind};
+use crate::transform::{Phase, identity, phase};
 use futures::StreamExt as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -54,8 +55,8 @@ pub(super) struct Failed {
 }
 
 impl Execution<'_> {
-    /// Makes the steps of one outcome in their order; applies that stand next to each other go together. After a step
-    /// that failed only applies go on: they do not need each other.
+    /// Makes the steps of one outcome in their order; applies of one phase that stand next to each other go together, for
+    /// they do not need each other. After one that failed nothing else is made.
     pub async fn execute(&self, steps: &[Step]) -> Made {
         let mut made = Made::default();
         let mut rest = steps;
@@ -63,7 +64,9 @@ impl Execution<'_> {
             if !(self.is_current)() {
                 return made;
             }
-            let together = rest.iter().take_while(|step| is_apply(step)).count().max(1);
+            let own = phase_of(first);
+            let together =
+                rest.iter().take_while(|step| own.is_some() && phase_of(step) == own).count().max(1);
             let (now, later) = rest.split_at(together);
             let mut works = Vec::new();
             for step in now {
@@ -79,7 +82,7 @@ impl Execution<'_> {
                     Err(failed) => drop(made.failed.insert(step.key.clone(), failed)),
                 }
             }
-            if !made.failed.is_empty() && !is_apply(first) {
+            if !made.failed.is_empty() {
                 return made;
             }
             rest = later;
@@ -123,7 +126,7 @@ impl Execution<'_> {
             message: "a step applies what is no object; this is a defect of Portolan: report it".into(),
             passes: false,
         };
-        let id = crate::transform::identity(object).ok_or_else(defect)?;
+        let id = identity(object).ok_or_else(defect)?;
         let version =
             object["apiVersion"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         let (side, kind) = self.kind(side, &id, version)?;
@@ -178,8 +181,12 @@ impl Execution<'_> {
     }
 }
 
-fn is_apply(step: &Step) -> bool {
-    matches!(step.effect, Effect::Apply { side: Which::Target, .. })
+/// The phase of the order that an apply to the target belongs to.
+fn phase_of(step: &Step) -> Option<Phase> {
+    match &step.effect {
+        Effect::Apply { side: Which::Target, object } => Some(phase(&identity(object)?.group_kind())),
+        _ => None,
+    }
 }
 
 fn api_failed(failure: &crate::ports::ApiFailure) -> Failed {

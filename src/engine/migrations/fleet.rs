@@ -11,7 +11,7 @@ use crate::model::cluster_config::ClusterConfig;
 use crate::model::document::{DocumentKind, Documents};
 use crate::model::migration::{Gate, Side, Stage};
 use crate::model::migration_document::MigrationSpec;
-use crate::ports::{Cloud, CloudAccess, Cluster, Files, MigrationRecord};
+use crate::ports::{Cloud, CloudAccess, Cluster, Files, Images, MigrationRecord};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -186,6 +186,10 @@ impl Sides for Neighbours {
         }
     }
 
+    fn unmade(&self, spec: &MigrationSpec) -> Option<String> {
+        self.world.upgrade()?.clusters.get(&spec.target.cluster)?.unmade()
+    }
+
     fn applications(&self, spec: &MigrationSpec) -> BTreeMap<String, Vec<String>> {
         let (Some(world), Some(source)) = (self.world.upgrade(), spec.source.cluster.as_deref()) else {
             return BTreeMap::new();
@@ -210,6 +214,10 @@ impl Sides for Neighbours {
             Some(access) => self.opened(access).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    fn images(&self) -> Option<Arc<dyn Images>> {
+        Some(self.world.upgrade()?.adapters.images.clone())
     }
 
     fn planned(&self, spec: &MigrationSpec) -> Option<ClusterConfig> {

@@ -3,6 +3,7 @@
 //! before it is taken away in the old one.
 
 use super::kept::Mover;
+use super::packed::{packed, unpacked};
 use super::sights::{Side, served_kind};
 use crate::migrate::stages::port::MADE_BY;
 use crate::model::migration_journal::Journal;
@@ -39,14 +40,15 @@ impl<'a> Place<'a> {
             self.side.cluster.get(self.secret, &self.id).await.map_err(|failure| failure.to_string())?;
         let Some(object) = found else { return Ok(None) };
         let text = object.body().get("data").and_then(|data| data.get(ENTRY)).and_then(Value::as_str);
-        let journal = text.and_then(decoded).ok_or_else(|| {
+        let journal = text.and_then(unpacked).ok_or_else(|| {
             format!("the Secret {} on the target holds no journal that can be read: restore it", self.id.name)
         })?;
         Ok(Some((journal, object.resource_version().unwrap_or_default().to_owned())))
     }
 
-    async fn write(&self, journal: &Journal, expected: Option<&str>) -> Result<String, ApiFailure> {
-        let data = json!({ ENTRY: encoded(journal) });
+    /// Writes what [`packed`] made.
+    async fn write(&self, journal: &str, expected: Option<&str>) -> Result<String, ApiFailure> {
+        let data = json!({ ENTRY: journal });
         let written = match expected {
             Some(version) => {
                 let patch = json!([
@@ -187,8 +189,9 @@ pub(super) async fn save(
     if before.as_ref() == Some(journal) && expected.is_some() {
         return Ok(None);
     }
+    let text = packed(journal).map_err(|error| error.to_string())?;
     mover.state().left_on_target = true;
-    match place.write(journal, expected.as_deref()).await {
+    match place.write(&text, expected.as_deref()).await {
         Ok(version) => {
             let mut state = mover.state();
             state.on_target = Some(version);
@@ -213,15 +216,4 @@ pub(super) async fn tidy(mover: &Mover, target: Option<&Side<'_>>, journal: &Jou
     let mut state = mover.state();
     (state.on_target, state.left_on_target) = (None, false);
     Ok(())
-}
-
-fn encoded(journal: &Journal) -> String {
-    use base64::Engine as _;
-    // Maps with string keys only: it always becomes JSON.
-    base64::engine::general_purpose::STANDARD.encode(serde_json::to_vec(journal).unwrap_or_default())
-}
-
-fn decoded(text: &str) -> Option<Journal> {
-    use base64::Engine as _;
-    serde_json::from_slice(&base64::engine::general_purpose::STANDARD.decode(text).ok()?).ok()
 }

@@ -9,7 +9,9 @@ use crate::model::event::{Event, Subject, What};
 use crate::model::migration::{Gate, Side};
 use crate::model::migration_document::MigrationSpec;
 use crate::model::migration_journal::{Answered, Journal};
-use crate::ports::{Clock, Cloud, Cluster, Files, MigrationRecord, Sink, StateFailure, StateStore, Stored};
+use crate::ports::{
+    Clock, Cloud, Cluster, Files, Images, MigrationRecord, Sink, StateFailure, StateStore, Stored,
+};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -50,12 +52,20 @@ pub trait Sides: Send + Sync + 'static {
     async fn source(&self, migration: &str, spec: &MigrationSpec) -> Result<Arc<dyn Cluster>, String>;
     /// The target, or what it waits for.
     async fn target(&self, spec: &MigrationSpec) -> Result<Target, Gate>;
+    /// What of the target's cluster is not as its documents declare it, in words; `None`: all of it is, or nobody keeps it.
+    fn unmade(&self, _spec: &MigrationSpec) -> Option<String> {
+        None
+    }
     /// Applications that deliver to the source, and stand still neither by their document nor by the migration, by
     /// namespace.
     fn applications(&self, spec: &MigrationSpec) -> BTreeMap<String, Vec<String>>;
     /// The account of a side; `None` where the document names none. The error is a sentence for a person.
     async fn account(&self, _side: Side, _spec: &MigrationSpec) -> Result<Option<Arc<dyn Cloud>>, String> {
         Ok(None)
+    }
+    /// Who asks registries of images; `None`: nobody does.
+    fn images(&self) -> Option<Arc<dyn Images>> {
+        None
     }
     /// The ClusterConfig that the target is made from; `None` where it is not made by this daemon.
     fn planned(&self, _spec: &MigrationSpec) -> Option<ClusterConfig> {

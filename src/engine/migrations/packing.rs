@@ -7,6 +7,7 @@ use crate::engine::inventory::{Reading, read_account};
 use crate::migrate::dump::facts;
 use crate::migrate::overview::places;
 use crate::migrate::own::Classified;
+use crate::migrate::quotas;
 use crate::migrate::stages::Sight;
 use crate::migrate::verdict::Verdict;
 use crate::model::Object;
@@ -38,5 +39,22 @@ pub(super) async fn packed(
     inventory.objects = objects.collect();
     let state = inventory.kops().map_err(|failure| failure.to_string())?;
     let facts = facts(&inventory, Some(&state));
-    Ok(places(&inventory, &classes, config, &facts, &rules))
+    let mut verdicts = places(&inventory, &classes, config, &facts, &rules);
+    if wanted.spec.checks.quotas {
+        verdicts.extend(quotas::verdicts(config, &facts, &asked(mover, wanted).await?));
+    }
+    Ok(verdicts)
+}
+
+/// What the account of the target may have, and what it has. What it does not tell is no reason to stop.
+async fn asked(mover: &Mover, wanted: &Wanted) -> Result<quotas::Answers, String> {
+    let Some(cloud) = Accounts::of(mover, wanted).open(Side::Target).await? else {
+        return Ok(quotas::Answers::default());
+    };
+    let mut answers = quotas::Answers::new();
+    for call in quotas::reads() {
+        let answer = cloud.call(&call).await.map_err(|failure| failure.to_string());
+        answers.insert(quotas::key(&call), answer);
+    }
+    Ok(answers)
 }

@@ -89,11 +89,16 @@ async fn look_and_act(
     let mut journal = stored.clone();
     journal.take_back(&answered);
     let kops = kops::read(mover, wanted).await?;
-    let source_sight = source.look(there.as_ref(), at_once).await.map_err(words("the source"))?;
-    let target_sight = match &there {
-        Some(side) => Some(side.look(None, at_once).await.map_err(words("the target"))?),
-        None => None,
+    let target_look = async {
+        match &there {
+            Some(side) => side.look(None, at_once).await.map(Some),
+            None => Ok(None),
+        }
     };
+    let (source_sight, target_sight) =
+        futures::future::join(source.look(there.as_ref(), at_once), target_look).await;
+    let source_sight = source_sight.map_err(words("the source"))?;
+    let target_sight = target_sight.map_err(words("the target"))?;
     let Considered { plan, reads } = consider(Considering {
         mover,
         wanted,
@@ -102,6 +107,7 @@ async fn look_and_act(
         target: there.as_ref().zip(target_sight.as_ref()),
         provision,
         target_name: target.as_ref().map(|target| target.eks_name.as_str()).unwrap_or_default(),
+        unmade: sides.unmade(&wanted.spec),
         kops: kops.as_deref(),
     })
     .await?;

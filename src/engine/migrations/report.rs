@@ -118,6 +118,13 @@ fn part_record(name: &str, part: &PartPlan, before: Option<&PartRecord>) -> Part
     // Proven is what stands complete at Verify, or is past it; whatever goes back before it is proven anew.
     let stands = (part.position.stage, part.position.complete) >= (Stage::Verify, true);
     let proof = proof.or_else(|| before.filter(|_| stands).map(|old| old.proof.clone()));
+    // What the world said once stays shown for as long as the part stands there.
+    let same =
+        |old: &&PartRecord| old.complete && old.stage == Stage::Preflight && part.position.stage == old.stage;
+    let notes = match before.filter(same) {
+        Some(old) if part.notes.is_empty() => old.notes.clone(),
+        _ => part.notes.clone(),
+    };
     PartRecord {
         name: name.into(),
         stage: part.position.stage,
@@ -126,7 +133,7 @@ fn part_record(name: &str, part: &PartPlan, before: Option<&PartRecord>) -> Part
         since: part.position.since,
         gates: gates.collect(),
         proof: proof.unwrap_or_default(),
-        notes: part.notes.clone(),
+        notes,
     }
 }
 

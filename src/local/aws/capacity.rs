@@ -110,6 +110,12 @@ impl InstanceType {
     }
 }
 
+/// Most pods of a node of an instance type, as DescribeInstanceTypes answers it (`instanceTypeSet`).
+#[must_use]
+pub fn most_pods(described: &Value) -> u64 {
+    InstanceType::read(described).pods()
+}
+
 /// Milli-CPUs that EKS's images keep for the kubelet: 6 % of the first, 1 % of the second, 0.5 % of the next two and
 /// 0.25 % of all others.
 fn reserved_cpu(cpus: u64) -> u64 {

@@ -150,6 +150,13 @@ impl World for LocalWorld {
         checks::cluster(&self.account, input).await
     }
 
+    fn check_auto_mode(&self) -> Result<(), Issue> {
+        // Without them its pods would be Pending for ever, and nobody told why.
+        let words = "nodes of EKS Auto Mode are not simulated by the local AWS: leave autoModeConfig out and declare a \
+                     managed node group or a Fargate profile";
+        Err(problem("InvalidParameterException", words, &[]))
+    }
+
     async fn create_cluster(&self, view: &Value) -> Result<ClusterFacts, Issue> {
         self.make(view).await
     }

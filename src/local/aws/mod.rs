@@ -42,6 +42,7 @@ mod webhook;
 pub(super) mod wire;
 pub mod world;
 
+pub use capacity::most_pods;
 pub use cluster::Patience;
 pub use error::Error;
 pub(crate) use error::indent;

@@ -55,6 +55,11 @@ pub trait World: Send + Sync {
     /// security groups, key. An error becomes InvalidParameterException (or the code it names).
     async fn check_cluster(&self, input: &Value) -> Result<(), Issue>;
 
+    /// Whether there can be nodes of EKS Auto Mode; asked before a cluster is made, or changed, to have them.
+    fn check_auto_mode(&self) -> Result<(), Issue> {
+        Ok(())
+    }
+
     /// Starts the control plane; makes the cluster security group and the network interfaces. `cluster` also has
     /// `bootstrapSelfManagedAddons`, and `accessConfig.bootstrapClusterCreatorAdminPermissions`, which are not described.
     async fn create_cluster(&self, cluster: &Value) -> Result<ClusterFacts, Issue>;

@@ -5,11 +5,14 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// Label of every object of a bridge, by which it is found and removed.
-const BRIDGE: &str = "portolan.dev/bridge";
+/// Label of every object of a bridge, by which it is found and removed; its value is the name of the Service.
+pub const BRIDGE: &str = "portolan.dev/bridge";
 /// Who keeps an EndpointSlice: the controllers leave slices of others alone (Kubernetes docs, EndpointSlices).
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`] in slices of bridges.
+pub const KEEPER: &str = "portolan.dev";
+/// Whose endpoints a slice holds.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Endpoints that one slice may have (`discovery.k8s.io/v1`).
 const MOST_ENDPOINTS: usize = 1000;
 
@@ -138,7 +141,7 @@ fn slice(
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {SERVICE_NAME: service, MANAGED_BY: "portolan.dev", BRIDGE: service},
+            "labels": {SERVICE_NAME: service, MANAGED_BY: KEEPER, BRIDGE: service},
         },
         "addressType": family,
         "endpoints": endpoints,

@@ -14,7 +14,7 @@ pub mod outside;
 mod policies;
 mod workloads;
 
-pub use bridge::{CannotBridge, bridge};
+pub use bridge::{BRIDGE, CannotBridge, KEEPER, MANAGED_BY, SERVICE_NAME, bridge};
 pub use cut::{CutEdge, Side, cut, verdicts};
 
 use crate::model::{Object, ResourceId};

@@ -49,6 +49,8 @@ pub struct Intent<'a> {
     pub classes: &'a BTreeMap<ResourceId, Classified>,
     /// What the rules need to know; its survey is that of the source.
     pub context: &'a Context,
+    /// Services of which the target has a bridge instead, until their wave is handed over.
+    pub replaced: &'a BTreeSet<ResourceId>,
 }
 
 impl Intent<'_> {
@@ -70,7 +72,8 @@ impl Intent<'_> {
                 }
                 Some(Class::Replace { .. } | Class::Drop { .. }) => continue,
             }
-            if let Some(why) = held_back(&id, level) {
+            let bridged = self.replaced.contains(&id);
+            if let Some(why) = held_back(&id, level).or(bridged.then_some("a bridge stands in its place")) {
                 desired.held.insert(id, why.into());
                 continue;
             }

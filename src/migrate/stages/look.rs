@@ -1,5 +1,6 @@
 //! Everything that a plan of a migration is made from, and what follows from it for all parts alike.
 
+use super::bridges::{self, Bridge};
 use super::desired::Intent;
 use super::patch::patched;
 use super::seam::Guarding;
@@ -29,6 +30,8 @@ pub struct Look<'a> {
     pub target: Option<&'a Sight>,
     /// Why the target cannot be used yet.
     pub provision: Option<Gate>,
+    /// What of the target's cluster is not as its documents declare it, in words; `None`: all of it is, or nobody keeps it.
+    pub unmade: Option<&'a str>,
     /// Name of the target in EKS; empty where it is none.
     pub target_name: &'a str,
     /// What kops' bootstrap channel says.
@@ -40,7 +43,9 @@ pub struct Look<'a> {
     /// Answers of AWS, as [`super::seam::Concern::reads`] has them.
     pub reads: &'a BTreeMap<String, Value>,
     /// Whether everything has a place on the target that is planned; asked for only at `Preflight`.
-    pub places: Places<'a>,
+    pub places: Inquiry<'a>,
+    /// Whether the images of what goes over can be pulled; asked for only at `Preflight`.
+    pub images: Inquiry<'a>,
     /// What the guard of the last stage decides by; asked for only there. The error is a sentence for a person.
     pub guard: Option<Result<&'a Guarding, String>>,
     /// The key of this run for digests of Secrets.
@@ -51,45 +56,68 @@ pub struct Look<'a> {
     pub now: i64,
 }
 
-/// What is known of the places of pods on a target that is planned.
+/// What is known of something that is asked for only when the move stands at `Preflight`.
 #[derive(Clone, Copy, Debug)]
-pub enum Places<'a> {
-    /// Nothing: no ClusterConfig says what the target will be, or no kops cluster is named.
+pub enum Inquiry<'a> {
+    /// Nothing, and nothing is asked: there is nobody to ask, or the document does not want it.
     Unknown,
     /// It has to be asked.
     Due,
     /// It cannot be told, in words.
     Unread(&'a str),
-    /// Verdicts of a packing.
+    /// What was told.
     Told(&'a [Verdict]),
 }
 
-/// What follows from a look for every part.
-pub struct Known<'a> {
-    /// What was seen.
-    pub look: &'a Look<'a>,
+/// What follows from what was seen for every part, whatever is asked for besides.
+pub struct Found {
     /// The source's objects as they were before the migration wrote anything.
     pub before: Vec<Value>,
     /// What becomes of each object.
     pub classes: BTreeMap<ResourceId, Classified>,
     /// What the rules need to know.
     pub context: Context,
+    /// Bridges that are due.
+    pub(super) bridges: Vec<Bridge>,
+    /// Services of which the target has a bridge instead.
+    replaced: BTreeSet<ResourceId>,
 }
 
-impl<'a> Known<'a> {
-    /// Works it out.
+/// What was seen, and what follows from it.
+pub struct Known<'a> {
+    /// What was seen.
+    pub look: &'a Look<'a>,
+    /// What follows from it.
+    pub found: &'a Found,
+}
+
+impl std::ops::Deref for Known<'_> {
+    type Target = Found;
+
+    fn deref(&self) -> &Found {
+        self.found
+    }
+}
+
+impl Found {
+    /// Works it out. It costs as much as everything else of a plan: a pass does it once.
     #[must_use]
-    pub fn of(look: &'a Look<'a>) -> Self {
+    pub fn of(look: &Look<'_>) -> Self {
         let before = before(&look.source.objects, &look.journal.entries);
         let context = context(look, &before);
         let classes = classes(&before, look);
-        Self { look, before, classes, context }
+        let bridges = bridges::due(look, &before);
+        let replaced = bridges::replaced(&bridges);
+        Self { before, classes, context, bridges, replaced }
     }
+}
 
+impl Known<'_> {
     /// What belongs on the target.
     #[must_use]
     pub fn intent(&self) -> Intent<'_> {
-        Intent { source: &self.before, classes: &self.classes, context: &self.context }
+        let (classes, context, replaced) = (&self.classes, &self.context, &self.replaced);
+        Intent { source: &self.before, classes, context, replaced }
     }
 }
 
@@ -105,7 +133,8 @@ fn before(source: &[Value], entries: &BTreeMap<String, Entry>) -> Vec<Value> {
     }
     undo.values_mut().for_each(|changes| changes.sort_by_key(|(number, _)| std::cmp::Reverse(*number)));
     let stands = |object: &&Value| {
-        !(object["kind"] == "ResourceQuota" && super::sight::name(object) == super::fence::FENCE)
+        let fence = object["kind"] == "ResourceQuota" && super::sight::name(object) == super::fence::FENCE;
+        !fence && !bridges::is_bridge(object)
     };
     source
         .iter()

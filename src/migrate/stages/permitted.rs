@@ -11,6 +11,7 @@
 //! | claims' retention | patch `/spec/persistentVolumeClaimRetentionPolicy` of StatefulSets |
 //! | tags | set on things of EC2, IAM, ELB and Auto Scaling, and taken away by key, with their value where EC2 asks for it |
 //! | snapshots | taken of volumes, with the migration's tag; deleted by id, of what has that tag alone |
+//! | bridges | patch `/spec/selector` of Services; apply or delete slices of a bridge, and Services `portolan-bridge-…` |
 //! | records | batches in which every name that loses a record gets one |
 
 use super::fence::{AT_REST, FENCE};
@@ -58,9 +59,14 @@ pub fn permitted(effect: &Effect) -> Result<(), NotPermitted> {
         | Effect::Patch { side: Side::Target, .. }
         | Effect::Delete { side: Side::Target, .. } => true,
         Effect::Apply { side: Side::Source, object } => {
-            is_fence(object["kind"].as_str(), object.pointer("/metadata/name").and_then(Value::as_str))
+            let name = object.pointer("/metadata/name").and_then(Value::as_str);
+            is_fence(object["kind"].as_str(), name)
+                || (is_of_bridge(object["kind"].as_str(), name) && super::bridges::is_bridge(object))
         }
-        Effect::Delete { side: Side::Source, id, .. } => is_fence(Some(&id.kind), Some(&id.name)),
+        Effect::Delete { side: Side::Source, id, .. } => {
+            let (kind, name) = (Some(id.kind.as_str()), Some(id.name.as_str()));
+            is_fence(kind, name) || is_of_bridge(kind, name)
+        }
         Effect::Patch { side: Side::Source, id, operations, .. } => {
             operations.iter().all(|operation| is_allowed(id, operation))
         }
@@ -98,6 +104,15 @@ fn is_fence(kind: Option<&str>, name: Option<&str>) -> bool {
     kind == Some("ResourceQuota") && name == Some(FENCE)
 }
 
+/// Whether something is called as the parts of bridges are.
+fn is_of_bridge(kind: Option<&str>, name: Option<&str>) -> bool {
+    match (kind, name) {
+        (Some("Service"), Some(name)) => name.starts_with(super::bridges::OPENER),
+        (Some("EndpointSlice"), Some(name)) => name.contains("-bridge-ipv"),
+        _ => false,
+    }
+}
+
 fn is_allowed(id: &ResourceId, operation: &Value) -> bool {
     let path = operation["path"].as_str().unwrap_or_default();
     if operation["op"] == "test" {
@@ -110,6 +125,7 @@ fn is_allowed(id: &ResourceId, operation: &Value) -> bool {
     match (id.group.as_str(), id.kind.as_str(), path) {
         ("apps", "Deployment" | "StatefulSet" | "ReplicaSet", "/spec/replicas")
         | ("", "ReplicationController", "/spec/replicas")
+        | ("", "Service", "/spec/selector")
         | ("batch", "CronJob" | "Job", "/spec/suspend")
         | ("argoproj.io", "Application", "/spec/syncPolicy/automated")
         | ("apps", "StatefulSet", "/spec/persistentVolumeClaimRetentionPolicy")
@@ -199,6 +215,12 @@ mod tests {
             patch("", "PersistentVolume", "/spec/persistentVolumeReclaimPolicy", json!("Retain")),
             patch("kustomize.toolkit.fluxcd.io", "Kustomization", "/spec/suspend", json!(true)),
             patch("", "ConfigMap", "/metadata/annotations/portolan.dev~1x", json!("y")),
+            patch("", "Service", "/spec/selector", json!({"app": "web"})),
+            Effect::Apply {
+                side: Side::Source,
+                object: json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "portolan-bridge-a",
+                    "namespace": "b", "labels": {"portolan.dev/bridge": "a"}}}),
+            },
             Effect::Apply {
                 side: Side::Source,
                 object: json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": FENCE, "namespace": "a"}}),
@@ -223,6 +245,12 @@ mod tests {
             patch("apps", "Deployment", "/spec/template/spec/containers/0/image", json!("x")),
             patch("apps", "DaemonSet", "/spec/template/spec/nodeSelector", json!({"disk": "ssd"})),
             patch("", "ConfigMap", "/data/a", json!("b")),
+            patch("", "Service", "/spec/ports", json!([])),
+            Effect::Apply {
+                side: Side::Source,
+                object: json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b",
+                    "labels": {"portolan.dev/bridge": "a"}}}),
+            },
             patch("", "ConfigMap", "/metadata/annotations/example.com~1x", json!("y")),
             Effect::Apply {
                 side: Side::Source,

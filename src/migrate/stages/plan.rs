@@ -85,14 +85,14 @@ impl From<Outcome> for StageOutcome {
 
 /// Plans every part.
 #[must_use]
-pub fn plan(look: &Look<'_>) -> Plan {
-    let known = Known::of(look);
+pub fn plan(known: &Known<'_>) -> Plan {
+    let look = known.look;
     let mut plan = Plan { admitted: super::look::admitted(look.source), ..Plan::default() };
     let goal = look.spec.furthest();
     let mut parts = vec![(WHOLE.to_owned(), goal)];
     parts.extend(look.spec.waves.iter().map(|wave| (wave.name.clone(), look.spec.stage_of(wave))));
     for (name, goal) in parts {
-        let part = part(&known, &name, goal, &mut plan.granted);
+        let part = part(known, &name, goal, &mut plan.granted);
         plan.parts.insert(name, part);
     }
     plan
@@ -101,7 +101,8 @@ pub fn plan(look: &Look<'_>) -> Plan {
 /// What has to be read in AWS, and in whose account, before a plan can say what volumes and records need: `first` is the
 /// plan that was made without.
 #[must_use]
-pub fn reads(look: &Look<'_>, first: &Plan) -> Vec<Asked> {
+pub fn reads(known: &Known<'_>, first: &Plan) -> Vec<Asked> {
+    let look = known.look;
     let concerned = |name: &str| {
         let planned = first.parts.get(name).map(|part| part.position.stage).unwrap_or_default();
         planned.max(look.journal.position(name).stage) >= Stage::HandOver
@@ -110,9 +111,8 @@ pub fn reads(look: &Look<'_>, first: &Plan) -> Vec<Asked> {
     if waves.is_empty() {
         return Vec::new();
     }
-    let known = Known::of(look);
     let mut all: Vec<Asked> = Vec::new();
-    for asked in waves.into_iter().flat_map(|wave| wave::reads(&known, wave)) {
+    for asked in waves.into_iter().flat_map(|wave| wave::reads(known, wave)) {
         if !all.contains(&asked) {
             all.push(asked);
         }
@@ -157,6 +157,10 @@ fn part(known: &Known<'_>, name: &str, goal: Stage, granted: &mut Vec<String>) -
         plan.notes.extend(made.notes);
         plan.held = hold(&mut plan.outcome, look, granted).or(made.held);
         if !plan.outcome.is_done() {
+            // What is being taken back is complete no more: who turns round goes through it again.
+            if way == Way::Back && position.complete && !plan.outcome.steps.is_empty() {
+                *position = Position { complete: false, since: look.now, ..position.clone() };
+            }
             return plan;
         }
         match way {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No object ever has this resourceVersion: an apply that carries it creates, and never changes, an object.
-const ABSENT: &str = "1";
+pub(super) const ABSENT: &str = "1";
 /// On a namespace that the migration made, for one that was there before stays, and on what says nothing else.
 pub const MADE_BY: &str = "portolan.dev/made-by-migration";
 
@@ -36,7 +36,8 @@ pub struct Port<'a> {
 }
 
 impl Port<'_> {
-    /// Writes what differs, phase by phase: the next phase begins when the one before is there.
+    /// Writes what differs, phase by phase. What is awaited once it is written (definitions, namespaces) ends the outcome,
+    /// and what refuses others' writes begins when everything before it is there.
     #[must_use]
     pub fn towards(&self, desired: &Desired) -> Outcome {
         let index = self.target.index();
@@ -52,7 +53,11 @@ impl Port<'_> {
         for (phase, object) in &desired.objects {
             phases.entry(*phase).or_default().push(object);
         }
-        for objects in phases.into_values() {
+        for (phase, objects) in phases {
+            let refuses = matches!(phase, Phase::Aggregated | Phase::Admission);
+            if refuses && !outcome.steps.is_empty() {
+                break;
+            }
             let before = (outcome.steps.len(), outcome.gates.len());
             for object in objects {
                 let Some(id) = identity(object) else { continue };
@@ -72,7 +77,8 @@ impl Port<'_> {
                     },
                 }
             }
-            if before != (outcome.steps.len(), outcome.gates.len()) {
+            let is_awaited = refuses || matches!(phase, Phase::Definitions | Phase::Namespaces);
+            if outcome.gates.len() > before.1 || (is_awaited && outcome.steps.len() > before.0) {
                 break;
             }
         }
@@ -158,7 +164,8 @@ impl Port<'_> {
                 None => id.namespace.is_none() && !is_namespace,
             };
             let phase = phase(&id.group_kind());
-            if belongs && of(phase) && entry(object).is_some() && name(object) != super::fence::FENCE {
+            let other = name(object) == super::fence::FENCE || super::bridges::is_bridge(object);
+            if belongs && of(phase) && entry(object).is_some() && !other {
                 going.entry(std::cmp::Reverse(phase)).or_default().push((object, id));
             }
         }
@@ -169,11 +176,16 @@ impl Port<'_> {
                 outcome.gates.push(Gate::Waiting { what, limit_seconds: self.limit_seconds });
                 continue;
             }
-            let lent = (id.kind == "Namespace" && made_by(object) != Some(self.migration))
-                || (id.kind == "ServiceAccount" && id.name == "default");
-            outcome.steps.push(if lent { self.released(object, &id) } else { self.deleted(object, &id) });
+            outcome.steps.push(self.gone(object, &id));
         }
         outcome
+    }
+
+    /// Takes one object away that the migration made, or what it gave to one that was there before.
+    pub(super) fn gone(&self, object: &Value, id: &ResourceId) -> Step {
+        let lent = (id.kind == "Namespace" && made_by(object) != Some(self.migration))
+            || (id.kind == "ServiceAccount" && id.name == "default");
+        if lent { self.released(object, id) } else { self.deleted(object, id) }
     }
 
     fn deleted(&self, object: &Value, id: &ResourceId) -> Step {
@@ -238,7 +250,7 @@ fn is_bare(object: &Value) -> bool {
     own(&["apiVersion", "kind", "metadata"], object) && own(&["name", "namespace"], &object["metadata"])
 }
 
-fn made_by(object: &Value) -> Option<&str> {
+pub(super) fn made_by(object: &Value) -> Option<&str> {
     object.pointer("/metadata/annotations")?.get(MADE_BY)?.as_str()
 }
 

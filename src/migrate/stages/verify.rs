@@ -62,7 +62,8 @@ pub fn proof(known: &Known<'_>, target: &Sight, part: Part<'_>, level: Level) ->
     let is_shared = |object: &&Value| {
         let own = is(object, "", "ServiceAccount") || is(object, "", "Namespace");
         let default = own && name(object) == "default";
-        (name(object) == FENCE || default) && identity(object).is_none_or(|id| !ids.contains(&id))
+        let own = name(object) == FENCE || default || super::bridges::is_bridge(object);
+        own && identity(object).is_none_or(|id| !ids.contains(&id))
     };
     let actual: Vec<Value> =
         target.objects.iter().filter(belongs).filter(|object| !is_shared(object)).cloned().collect();

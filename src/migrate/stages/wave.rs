@@ -1,5 +1,6 @@
 //! The stages of a wave of namespaces. At any time one side may write, and the other is fenced.
 
+use super::bridges;
 use super::desired::{Level, Part};
 use super::fence::Fence;
 use super::look::Known;
@@ -8,6 +9,7 @@ use super::plan::{StageOutcome, Way, waits};
 use super::port::Port;
 use super::seam::{self, Concern};
 use super::sight::{Sight, is, is_in, name, namespace};
+use super::surplus::surplus;
 use super::whole::{limit, proven, with_target};
 use crate::model::migration::{Gate, Outcome, Side, Stage};
 use crate::model::migration_document::WaveSpec;
@@ -76,6 +78,18 @@ pub(super) fn stage(
         (Way::Back, Stage::Configure) => wave.cleared(target).into(),
         (Way::Back, _) => StageOutcome::default(),
     })
+}
+
+/// Whether a fence of the target is down, so that something may run there already.
+pub(super) fn is_open(target: &Sight, namespaces: &BTreeSet<String>) -> bool {
+    let fenced: BTreeSet<&str> = target
+        .of("", "ResourceQuota", namespaces)
+        .filter(|quota| name(quota) == super::fence::FENCE)
+        .filter_map(namespace)
+        .collect();
+    let there = target.objects.iter().filter(|object| is(object, "", "Namespace"));
+    let mut there = there.map(name).filter(|name| namespaces.contains(*name));
+    there.any(|namespace| !fenced.contains(namespace))
 }
 
 /// Whether objects of a step of the order stand on the target from `Configure` on.
@@ -147,17 +161,21 @@ impl Wave<'_> {
         Part::Wave(&self.namespaces)
     }
 
-    /// The target at rest behind its fence: first the namespaces, then the fence, then what it keeps from running.
+    /// The target at rest behind its fence: first the namespaces, then the fence and what needs none, then what it keeps
+    /// from running.
     fn held(&self, target: &Sight, level: Level) -> Outcome {
         let basis = self.port(target).towards(&self.known.intent().desired(self.part(), Level::Basis));
-        if !basis.is_done() {
-            return basis;
-        }
-        let closed = self.fence(Side::Target, target).close();
+        let closed = join([basis, self.fence(Side::Target, target).close()]);
         if !closed.is_done() || level == Level::Basis {
             return closed;
         }
-        self.port(target).towards(&self.known.intent().desired(self.part(), level))
+        let (port, desired) = (self.port(target), self.known.intent().desired(self.part(), level));
+        let outcome = port.towards(&desired);
+        // On the way back the source is fenced, and what it has is what it gets again.
+        if !outcome.is_done() || self.goal < Stage::Sync {
+            return outcome;
+        }
+        surplus(self.known, &port, &desired, Some(&self.namespaces))
     }
 
     fn verify(&self, target: &Sight, complete: bool) -> StageOutcome {
@@ -173,6 +191,9 @@ impl Wave<'_> {
         if let Some(gate) = self.delivered() {
             return Outcome { steps: Vec::new(), gates: vec![gate] };
         }
+        if let Some(gate) = bridges::before_fence(self.known, self.name) {
+            return Outcome { steps: Vec::new(), gates: vec![gate] };
+        }
         let ready = seam::before_fence(&self.concern(target));
         if !ready.is_done() {
             return ready;
@@ -182,7 +203,7 @@ impl Wave<'_> {
             return fenced;
         }
         // What changed on the source until the fence stood.
-        let opened = self.is_open(target);
+        let opened = is_open(target, &self.namespaces);
         if !opened {
             let synced = self.held(target, Level::Rest);
             if !synced.is_done() {
@@ -201,19 +222,8 @@ impl Wave<'_> {
         if !started.is_done() {
             return started;
         }
-        Outcome { steps: Vec::new(), gates: self.starting(target).into_iter().collect() }
-    }
-
-    /// Whether the target's fence is down, so that something may run there already.
-    fn is_open(&self, target: &Sight) -> bool {
-        let fenced: BTreeSet<&str> = target
-            .of("", "ResourceQuota", &self.namespaces)
-            .filter(|quota| name(quota) == super::fence::FENCE)
-            .filter_map(namespace)
-            .collect();
-        let there = target.objects.iter().filter(|object| is(object, "", "Namespace"));
-        let mut there = there.map(name).filter(|name| self.namespaces.contains(*name));
-        there.any(|namespace| !fenced.contains(namespace))
+        let starting = self.starting(target).or_else(|| bridges::after_start(self.known, self.name));
+        Outcome { steps: Vec::new(), gates: starting.into_iter().collect() }
     }
 
     /// An Application of this daemon that would go on delivering to the source.
@@ -304,6 +314,9 @@ impl Wave<'_> {
         if !volumes.is_done() {
             return volumes.into();
         }
+        if bridges::left(self.known).is_of(&self.namespaces) {
+            return waits("bridges to it are taken away".into(), limit(self.known, Stage::HandOver)).into();
+        }
         let open = self.fence(Side::Source, self.known.look.source).lower();
         if !open.is_done() {
             return open.into();
@@ -321,6 +334,9 @@ impl Wave<'_> {
 
     /// The namespaces are as they were before: those that the migration made are gone.
     fn cleared(&self, target: &Sight) -> Outcome {
+        if let Some(what) = bridges::in_use(self.known, self.name) {
+            return waits(what, 0);
+        }
         let away = self.port(target).away(Some(&self.namespaces), |_| true);
         if !away.is_done() {
             return away;

@@ -1,18 +1,18 @@
 //! The stages of the move as a whole: what lives in no namespace, and what comes before and after all waves.
 
+use super::bridges;
 use super::desired::{Level, Part};
-use super::look::{Known, Places};
+use super::look::Known;
 use super::owned::entry;
 use super::patch::outstanding;
 use super::plan::{StageOutcome, Way, waits};
 use super::port::{Port, handed_over};
+use super::preflight::preflight;
 use super::seam::{self, Concern};
-use super::sight::{Sight, is};
+use super::sight::Sight;
+use super::surplus::surplus;
 use super::verify;
-use crate::migrate::calls::{Declared, Graph, cut, verdicts};
 use crate::migrate::own::{Class, Whose};
-use crate::migrate::verdict::{Level as Urgency, Verdict};
-use crate::model::Object;
 use crate::model::migration::{Effect, Gate, Outcome, Side, Stage, Step};
 use crate::model::migration_document::{OWN_NAMESPACES, WaveSpec};
 use crate::model::migration_journal::{Position, UNDO};
@@ -26,6 +26,10 @@ pub(super) fn stage(known: &Known<'_>, position: Position, way: Way) -> StageOut
     let (steps, forget) = lifted(known);
     made.outcome.steps.extend(steps);
     made.forget.extend(forget);
+    let (steps, forget, notes) = bridges::kept(known);
+    made.outcome.steps.extend(steps);
+    made.forget.extend(forget);
+    made.notes.extend(notes);
     made
 }
 
@@ -54,14 +58,12 @@ fn lifted(known: &Known<'_>) -> (Vec<Step>, Vec<String>) {
 fn of_stage(known: &Known<'_>, position: Position, way: Way) -> StageOutcome {
     match (way, position.stage) {
         (Way::Forward, Stage::Inventory) => inventory(known),
-        (Way::Forward, Stage::Preflight) => preflight(known).into(),
-        (Way::Forward, Stage::Provision) => provision(known).into(),
+        (Way::Forward, Stage::Preflight) => preflight(known, position.complete),
+        (Way::Forward, Stage::Provision) => provision(known, position.complete).into(),
         (Way::Forward, Stage::Verify) if !position.complete => verified(known),
-        (Way::Forward, Stage::Configure | Stage::Sync | Stage::Verify) => with_target(known, |target| {
-            port(known, target, position.stage)
-                .towards(&known.intent().desired(Part::Whole, Level::Rest))
-                .into()
-        }),
+        (Way::Forward, Stage::Configure | Stage::Sync | Stage::Verify) => {
+            with_target(known, |target| synced(known, target, position.stage).into())
+        }
         (Way::Forward, Stage::HandOver) if !position.complete => handed(known),
         (Way::Forward, Stage::Decommission) => decommission(known),
         (Way::Forward, Stage::HandOver | Stage::Shift | Stage::Soak) => {
@@ -143,87 +145,32 @@ fn inventory(known: &Known<'_>) -> StageOutcome {
     StageOutcome { outcome: Outcome { steps: Vec::new(), gates }, notes, ..StageOutcome::default() }
 }
 
-fn preflight(known: &Known<'_>) -> Outcome {
-    let blocked = |what: String, way_out: &str| Gate::Blocked { what, way_out: way_out.into() };
-    let mut gates: Vec<Gate> = known
-        .context
-        .problems()
-        .into_iter()
-        .map(|what| blocked(what, "name the last one in `spec.mapping` or `spec.images`"))
-        .collect();
-    let spec = known.look.spec;
-    let moved: BTreeSet<&str> =
-        spec.waves.iter().flat_map(|wave| &wave.namespaces).map(String::as_str).collect();
-    let there: BTreeSet<&str> =
-        known.before.iter().filter(|object| is(object, "", "Namespace")).map(super::sight::name).collect();
-    for absent in moved.difference(&there) {
-        gates.push(blocked(
-            format!("namespace {absent} of `spec.waves` is not on the source"),
-            "take it out, or correct its name",
-        ));
-    }
-    for one in known.classes.values() {
-        let concerned = one.id.namespace.as_deref().is_none_or(|namespace| moved.contains(namespace));
-        if let (Class::Ask { why }, true) = (&one.class, concerned) {
-            let key = format!("{}@{}", one.rule, one.id);
-            let way_out = format!("record `{key}: port` or `{key}: drop` in `spec.choices`");
-            gates.push(Gate::Blocked { what: format!("{}: {why}", one.id), way_out });
-        }
-    }
-    let objects: Vec<Object> =
-        known.before.iter().filter_map(|object| Object::new(object.clone()).ok()).collect();
-    let declared: Vec<Declared> =
-        spec.edges.iter().map(|edge| Declared { from: edge.from.clone(), to: edge.to.clone() }).collect();
-    let waves: Vec<BTreeSet<String>> =
-        spec.waves.iter().map(|wave| wave.namespaces.iter().cloned().collect()).collect();
-    let cut = verdicts(&cut(&Graph::of(&objects, &declared), &waves), &BTreeSet::new());
-    gates.extend(cut.iter().filter_map(|verdict| barred(known, verdict, "move both in one wave")));
-    match known.look.places {
-        Places::Unknown => {}
-        Places::Due => gates.push(Gate::Waiting {
-            what: "whether everything has a place on the target has not been asked".into(),
-            limit_seconds: limit(known, Stage::Preflight),
-        }),
-        Places::Unread(words) => gates.push(blocked(
-            format!("whether everything has a place on the target is not known: {words}"),
-            "see that the account of the kops cluster can be read",
-        )),
-        Places::Told(verdicts) => {
-            gates.extend(
-                verdicts.iter().filter_map(|verdict| barred(known, verdict, "change the ClusterConfig")),
-            );
-        }
-    }
-    Outcome { steps: Vec::new(), gates }
-}
-
-/// A Blocker that nobody has accepted.
-fn barred(known: &Known<'_>, verdict: &Verdict, way_out: &str) -> Option<Gate> {
-    let keys = [format!("{}@{}", verdict.rule, verdict.subject), verdict.rule.clone()];
-    let accepts = |key: &String| known.look.spec.choices.get(key).is_some_and(|choice| choice == "accept");
-    if verdict.level != Urgency::Blocker || keys.iter().any(accepts) {
-        return None;
-    }
-    let way_out = format!("{way_out}, or record `{}: accept` in `spec.choices`", keys[0]);
-    Some(Gate::Blocked { what: verdict.says.clone(), way_out })
-}
-
-fn provision(known: &Known<'_>) -> Outcome {
-    let gates = match (&known.look.provision, known.look.target) {
-        (Some(gate), _) => vec![gate.clone()],
-        (None, None) => vec![Gate::Waiting {
-            what: "the target cannot be read".into(),
-            limit_seconds: limit(known, Stage::Provision),
-        }],
-        (None, Some(_)) => Vec::new(),
+/// An API server that answers is not a cluster yet: pods need node groups, and what acts on them. Once it was whole, it is
+/// its own document's again: a drift of its is no matter of the move.
+fn provision(known: &Known<'_>, complete: bool) -> Outcome {
+    let waiting = |what: String| vec![Gate::Waiting { what, limit_seconds: limit(known, Stage::Provision) }];
+    let gates = match (&known.look.provision, known.look.target, known.look.unmade) {
+        (Some(gate), ..) => vec![gate.clone()],
+        (None, None, _) => waiting("the target cannot be read".into()),
+        (None, Some(_), Some(words)) if !complete => waiting(format!("the target is not whole yet: {words}")),
+        (None, Some(_), _) => Vec::new(),
     };
     Outcome { steps: Vec::new(), gates }
 }
 
+/// What lives in no namespace, as the source has it.
+fn synced(known: &Known<'_>, target: &Sight, stage: Stage) -> Outcome {
+    let (port, desired) = (port(known, target, stage), known.intent().desired(Part::Whole, Level::Rest));
+    let outcome = port.towards(&desired);
+    if !outcome.is_done() || stage < Stage::Sync {
+        return outcome;
+    }
+    surplus(known, &port, &desired, None)
+}
+
 fn verified(known: &Known<'_>) -> StageOutcome {
     with_target(known, |target| {
-        let desired = known.intent().desired(Part::Whole, Level::Rest);
-        let synced = port(known, target, Stage::Verify).towards(&desired);
+        let synced = synced(known, target, Stage::Verify);
         if !synced.is_done() {
             return synced.into();
         }
@@ -273,6 +220,9 @@ fn decommission(known: &Known<'_>) -> StageOutcome {
     if !waiting.is_done() {
         return waiting.into();
     }
+    if let Some(gate) = bridges::lasting(known) {
+        return Outcome { steps: Vec::new(), gates: vec![gate] }.into();
+    }
     with_target(known, |target| {
         let guarded = match guarded(known, target) {
             Ok(guarded) => guarded,
@@ -319,7 +269,7 @@ fn guarded(known: &Known<'_>, target: &Sight) -> Result<seam::Decommission, Gate
 /// Every object that the migration still keeps is given to its Application: nothing of its spec is written.
 fn given(target: &Sight, digest: &str) -> Vec<Step> {
     let cleared = if digest.is_empty() { String::new() } else { format!("/{digest}") };
-    let kept = target.objects.iter().filter(|object| entry(object).is_some());
+    let kept = target.objects.iter().filter(|object| entry(object).is_some() && !bridges::is_bridge(object));
     kept.filter_map(|object| {
         let id = identity(object)?;
         let effect = Effect::Patch {

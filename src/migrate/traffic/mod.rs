@@ -14,6 +14,7 @@
 
 mod back;
 mod change;
+mod dns_controller;
 mod forward;
 mod groups;
 mod input;
@@ -24,6 +25,7 @@ mod settle;
 mod state;
 mod tell;
 
+pub use dns_controller::DnsController;
 pub use groups::{Balancer, SHARED_INGRESS, SHARED_SERVICE, binding, can_share, share};
 pub use input::{Endpoint, Health, Input, Made, Setting, Share, Shifted, Towards};
 pub use ownership::ExternalDns;

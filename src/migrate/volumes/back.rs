@@ -49,7 +49,7 @@ pub(super) fn is_off_target(claim: &Claim<'_>) -> bool {
 }
 
 /// The target's volume, where it is the one of the hand-over.
-fn our_volume<'a>(claim: &Claim<'a>) -> Option<&'a Object> {
+pub(super) fn our_volume<'a>(claim: &Claim<'a>) -> Option<&'a Object> {
     let volume = claim.target_volume.filter(|volume| volume.name() == claim.volume.name())?;
     let reference = &volume.body()["spec"]["claimRef"];
     (reference["name"] == claim.claim.name() && reference["namespace"].as_str() == claim.claim.namespace())

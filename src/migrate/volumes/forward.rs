@@ -1,5 +1,6 @@
 //! From the source to the target: what is next for each claim.
 
+use super::back::our_volume;
 use super::backing::Backing;
 use super::claim::{Claim, claims};
 use super::input::Input;
@@ -187,6 +188,9 @@ fn put(input: &Input<'_>, claim: &Claim<'_>, zone: Option<&str>) -> Outcome {
     if let Err(misfit) = prepared::claim(claim, own) {
         return blocked(misfit.to_string(), "look at the rules of the transform that made it");
     }
+    if let Some(left) = left_behind(input, claim) {
+        return left;
+    }
     if let Some(other) = foreign(claim) {
         return other;
     }
@@ -206,6 +210,35 @@ fn put(input: &Input<'_>, claim: &Claim<'_>, zone: Option<&str>) -> Outcome {
         });
     }
     outcome
+}
+
+/// The volume of this claim that a way back has left when somebody turned it: its claim is gone, so it is Released, and no
+/// claim binds to it any more. It has Retain: it is made anew, and the disk stays.
+fn left_behind(input: &Input<'_>, claim: &Claim<'_>) -> Option<Outcome> {
+    let volume = our_volume(claim).filter(|_| claim.target_claim.is_none())?;
+    let of = |field: &str| volume.body()["spec"][field].as_str().unwrap_or_default().to_owned();
+    let is_left = volume.body()["status"]["phase"] == "Released"
+        && of("persistentVolumeReclaimPolicy") == "Retain"
+        && claim.backing.ebs() == Backing::of_volume(volume).ebs();
+    if !is_left {
+        return None;
+    }
+    let id = volume.id();
+    if volume.is_terminating() {
+        let what = format!("{id} is being deleted on the target");
+        return Some(gate(Gate::Waiting { what, limit_seconds: BIND_LIMIT }));
+    }
+    let says =
+        format!("take {id} away from the target, to make it anew for {}: it has Retain", claim.shown());
+    Some(steps(vec![Step {
+        key: format!("left/{}", volume.name()),
+        stage: Stage::HandOver,
+        wave: Some(input.wave.to_owned()),
+        effect: delete(Side::Target, volume),
+        undo: Vec::new(),
+        says,
+        final_: false,
+    }]))
 }
 
 /// What stands in the way on the target: objects of these names that are of something else.

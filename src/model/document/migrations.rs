@@ -16,6 +16,7 @@ pub(super) fn rules(_: &str, spec: &MigrationSpec, _: &Value) -> Vec<Violation> 
     found.extend(waves(spec));
     found.extend(traffic(spec));
     found.extend(names(spec));
+    found.extend(bridges(spec));
     found
 }
 
@@ -129,6 +130,41 @@ fn traffic(spec: &MigrationSpec) -> Vec<Violation> {
                 if wave.is_some_and(|wave| !wave.namespaces.iter().any(|own| own == namespace)) {
                     let message = format!("namespace `{namespace}` is not in wave `{}`", record.wave);
                     wrong("/target", message, "a record moves with the namespace that it leads to");
+                }
+            }
+        }
+    }
+    found
+}
+
+fn bridges(spec: &MigrationSpec) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut services = BTreeSet::new();
+    for (index, bridge) in spec.bridges.iter().enumerate() {
+        let mut wrong = |field: &str, message: String, hint: &str| {
+            found.push(violation(&format!("/spec/bridges/{index}{field}"), &message, hint));
+        };
+        let service = bridge.service.as_str();
+        match service.split_once('/').filter(|(_, name)| !name.is_empty() && !name.contains('/')) {
+            None => wrong("/service", format!("`{service}` names no Service"), "write `namespace/name`"),
+            Some((own, _)) if OWN_NAMESPACES.contains(&own) => wrong(
+                "/service",
+                format!("`{own}` is in both clusters: its Services are called where the caller is"),
+                "take it out",
+            ),
+            Some(_) if !services.insert(service) => {
+                wrong("/service", format!("there are two bridges to `{service}`"), "keep one of them");
+            }
+            Some(_) => {}
+        }
+        for (field, end) in [("onSource", &bridge.on_source), ("onTarget", &bridge.on_target)] {
+            for (place, address) in end.iter().flat_map(|end| end.addresses.iter().enumerate()) {
+                if address.parse::<std::net::IpAddr>().is_err() {
+                    wrong(
+                        &format!("/{field}/addresses/{place}"),
+                        format!("`{address}` is no IP address"),
+                        "an EndpointSlice holds addresses: give what the load balancer's name resolves to",
+                    );
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Terraform's language, written: blocks, attributes, and strings that mean what they say.
 //! (<https://developer.hashicorp.com/terraform/language/syntax/configuration>, and Strings and Templates)
 
+use crate::provision::network::answer::is_nothing;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,6 +18,8 @@ pub enum Expression {
     Plain(Value),
     /// A document that the API takes as JSON text.
     Json(Value),
+    /// Names of the language itself: arguments of the same block, no strings.
+    Addresses(Vec<String>),
 }
 
 /// A block: `resource "aws_vpc" "main" { … }`.
@@ -61,6 +64,21 @@ impl Block {
         self
     }
 
+    /// With a text that may be empty: the value of a tag.
+    #[must_use]
+    pub fn literal(mut self, name: &str, text: &str) -> Self {
+        self.attributes.push((name.to_owned(), Expression::Plain(text.into())));
+        self
+    }
+
+    /// With a list of names of the language: what `ignore_changes` takes.
+    #[must_use]
+    pub fn addresses(mut self, name: &str, addresses: &[&str]) -> Self {
+        let addresses = addresses.iter().map(|each| (*each).to_owned()).collect();
+        self.attributes.push((name.to_owned(), Expression::Addresses(addresses)));
+        self
+    }
+
     /// With a block in it; left out where it is empty.
     #[must_use]
     pub fn block(mut self, block: Self) -> Self {
@@ -84,11 +102,12 @@ impl Block {
             let _ = write!(into, " {}", quoted(label));
         }
         into.push_str(" {\n");
-        // As `terraform fmt` lays it out: the signs of a run of attributes below each other.
-        let width = self.attributes.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        for (name, value) in &self.attributes {
-            let _ = writeln!(into, "{indent}  {name:width$} = {}", value.text(known, level + 1));
-        }
+        let attributes: Vec<(String, String)> = self
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), value.text(known, level + 1)))
+            .collect();
+        aligned(&attributes, &"  ".repeat(level + 1), into);
         for (at, block) in self.blocks.iter().enumerate() {
             if at > 0 || !self.attributes.is_empty() {
                 into.push('\n');
@@ -104,8 +123,29 @@ impl Expression {
         match self {
             Self::Value(value) => literal(value, known, level),
             Self::Plain(value) => literal(value, &References::new(), level),
+            Self::Addresses(addresses) => {
+                let inner = "  ".repeat(level + 1);
+                let lines: String = addresses.iter().map(|each| format!("{inner}{each},\n")).collect();
+                format!("[\n{lines}{}]", "  ".repeat(level))
+            }
             Self::Json(value) => format!("jsonencode({})", literal(value, &References::new(), level)),
         }
+    }
+}
+
+/// As `terraform fmt` lays it out: the signs of neighbours that take one line each stand below each other; what takes several
+/// lines stands alone.
+fn aligned(members: &[(String, String)], indent: &str, into: &mut String) {
+    let mut rest = members;
+    while !rest.is_empty() {
+        let run = rest.iter().take_while(|(_, text)| !text.contains('\n')).count();
+        let width = rest[..run].iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        let (now, later) = rest.split_at(run.max(1));
+        for (name, text) in now {
+            // Writing to a String cannot fail.
+            let _ = writeln!(into, "{indent}{name:width$} = {text}");
+        }
+        rest = later;
     }
 }
 
@@ -121,14 +161,13 @@ fn literal(value: &Value, known: &References, level: usize) -> String {
         }
         Value::Object(members) if members.is_empty() => "{}".to_owned(),
         Value::Object(members) => {
-            let names: Vec<String> = members.keys().map(|name| quoted(name)).collect();
-            let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-            let lines: Vec<String> = names
+            let members: Vec<(String, String)> = members
                 .iter()
-                .zip(members.values())
-                .map(|(name, value)| format!("{inner}{name:width$} = {}\n", literal(value, known, level + 1)))
+                .map(|(name, value)| (quoted(name), literal(value, known, level + 1)))
                 .collect();
-            format!("{{\n{}{outer}}}", lines.concat())
+            let mut lines = String::new();
+            aligned(&members, &inner, &mut lines);
+            format!("{{\n{lines}{outer}}}")
         }
         other => other.to_string(),
     }
@@ -174,16 +213,6 @@ pub fn identifier(text: &str) -> String {
     }
 }
 
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(members) => members.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::String(text) => text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,8 +247,8 @@ mod tests {
         block.write(&known, 0, &mut text);
         assert_eq!(
             text,
-            "resource \"aws_subnet\" \"a\" {\n  vpc_id = aws_vpc.main.id\n  name   = \"vpc-1\"\n  tags   = {\n    \
-             \"a b\" = \"c\"\n    \"d\"   = [\n      \"e\",\n    ]\n  }\n\n  timeouts {\n    create = \"5m\"\n  }\n}\n"
+            "resource \"aws_subnet\" \"a\" {\n  vpc_id = aws_vpc.main.id\n  name   = \"vpc-1\"\n  tags = {\n    \
+             \"a b\" = \"c\"\n    \"d\" = [\n      \"e\",\n    ]\n  }\n\n  timeouts {\n    create = \"5m\"\n  }\n}\n"
         );
     }
 }

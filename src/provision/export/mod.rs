@@ -4,14 +4,15 @@
 mod accounts;
 pub mod hcl;
 mod node_groups;
+mod self_managed;
 pub mod terraform;
 
 use super::network::ISSUER;
-use super::network::answer::{items, text};
+use super::network::answer::{items, text, without_nothing};
 use super::network::ec2::{ec2, filters};
 use super::resource::{Kind, Live, Scope, Snapshot};
 use crate::model::cloud::{Call, Service};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tags that are about a cluster's makers and not about the cluster.
@@ -36,11 +37,17 @@ pub fn calls(snapshot: &Snapshot) -> Vec<Call> {
     let vpc = cluster(snapshot).and_then(|cluster| cluster.outputs.get("vpcId")?.as_str().map(str::to_owned));
     let Some(vpc) = vpc.filter(|_| !subnets.is_empty()) else { return Vec::new() };
     let in_vpc = filters(&[("vpc-id", vec![vpc])]);
-    vec![
+    let mut calls = vec![
         ec2("DescribeSubnets", json!({"SubnetIds": subnets})),
         ec2("DescribeRouteTables", json!({"Filters": in_vpc})),
         Call::new(Service::Iam, "ListOpenIDConnectProviders", json!({})),
-    ]
+    ];
+    calls.extend(self_managed::profiles(snapshot).into_iter().map(of_profile));
+    calls
+}
+
+fn of_profile(name: &str) -> Call {
+    Call::new(Service::Iam, "GetInstanceProfile", json!({"InstanceProfileName": name}))
 }
 
 /// The ClusterConfig of what was found. `accounts` are the ServiceAccounts in the cluster; `None` where nobody could be
@@ -83,15 +90,15 @@ pub fn eksctl(
         "addonsConfig": {"disableDefaultAddons": true},
         "addons": list(snapshot, Kind::Addon, addon),
         "managedNodeGroups": list(snapshot, Kind::Nodegroup, |group| node_groups::managed(group, &mut notes)),
+        "nodeGroups": self_managed::written(scope, snapshot, answers, &mut notes),
         "fargateProfiles": list(snapshot, Kind::FargateProfile, fargate),
         "identityProviders": list(snapshot, Kind::IdentityProvider, identity_provider),
     });
     settings(cluster, &mut config);
     wordless(cluster, &mut notes);
-    for live in snapshot.live.values().filter(|live| live.key.kind == Kind::AutoScalingGroup) {
-        notes.push(format!("{} is not in the file: write it as one of nodeGroups", live.key));
-    }
-    Some(Exported { config: without_nothing(config), notes })
+    let config = without_nothing(config);
+    notes.extend(self_managed::unsaid(scope, snapshot, &config));
+    Some(Exported { config, notes })
 }
 
 fn cluster(snapshot: &Snapshot) -> Option<&Live> {
@@ -100,7 +107,7 @@ fn cluster(snapshot: &Snapshot) -> Option<&Live> {
 
 /// The subnets of the control plane, of node groups and of Fargate.
 fn subnet_ids(snapshot: &Snapshot) -> BTreeSet<String> {
-    let places = ["/resourcesVpcConfig/subnetIds", "/subnets"];
+    let places = ["/resourcesVpcConfig/subnetIds", "/subnets", "/SubnetIds"];
     let lists =
         snapshot.live.values().flat_map(|live| places.iter().filter_map(|place| live.actual.pointer(place)));
     let ids = lists.filter_map(Value::as_array).flatten().filter_map(Value::as_str);
@@ -355,31 +362,5 @@ fn wordless(cluster: &Live, notes: &mut Vec<String>) {
                 "the cluster has {what}, which Portolan does not declare: they are left as they are"
             ));
         }
-    }
-}
-
-/// A value without its empty members, at any depth. Strings and booleans stay as they are.
-fn without_nothing(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let kept: Map<String, Value> = members
-                .into_iter()
-                .map(|(name, value)| (name, without_nothing(value)))
-                .filter(|(_, value)| !is_nothing(value))
-                .collect();
-            Value::Object(kept)
-        }
-        Value::Array(items) => items.into_iter().map(without_nothing).collect(),
-        other => other,
-    }
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(members) => members.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::String(text) => text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
     }
 }

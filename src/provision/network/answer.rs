@@ -83,6 +83,31 @@ pub fn only(value: &Value, names: &[&str]) -> Map<String, Value> {
     named.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// A value without its empty members, at any depth. Strings and booleans stay as they are.
+#[must_use]
+pub fn without_nothing(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.into_iter().map(|(name, value)| (name, without_nothing(value)));
+            Value::Object(kept.filter(|(_, value)| !is_nothing(value)).collect())
+        }
+        Value::Array(items) => items.into_iter().map(without_nothing).collect(),
+        other => other,
+    }
+}
+
+/// Null, or an empty string, list or object.
+#[must_use]
+pub fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(members) => members.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// A part of a JSON pointer: `~` and `/` escaped (RFC 6901).
 #[must_use]
 pub fn pointer(part: &str) -> String {

@@ -9,8 +9,11 @@ use crate::provision::resource::{
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tags that controllers and other services write lawfully on what is ours: they are no findings.
-const LAWFUL_PREFIXES: [&str; 8] = [
+/// Tags that controllers and other services write lawfully on what is ours, or that eksctl left on what was adopted: they
+/// are no findings.
+const LAWFUL_PREFIXES: [&str; 10] = [
+    "alpha.eksctl.io/",
+    "eksctl.cluster.k8s.io/",
     "kubernetes.io/",
     "k8s.io/",
     "elbv2.k8s.aws/",

@@ -33,6 +33,10 @@ pub enum Accelerator {
     Neuron,
 }
 
+/// Which system the newest AMI of a parameter has, by a part of the parameter's path.
+pub(super) const FAMILIES: [(&str, &str); 2] =
+    [("/amazon-linux-2023/", "AmazonLinux2023"), ("/bottlerocket/", "Bottlerocket")];
+
 /// Letters before the generation, the generation, and what stands after it: `m`, 7, `gd` of `m7gd.large`.
 fn parts(instance_type: &str) -> (&str, &str) {
     let family = instance_type.split('.').next().unwrap_or_default();

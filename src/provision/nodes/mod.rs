@@ -4,16 +4,20 @@ mod bootstrap;
 mod image;
 mod scaling;
 mod scaling_driver;
+mod scaling_read;
 mod template;
 mod template_driver;
 mod toml;
 mod user_data;
+mod written;
 
 pub use image::{Accelerator, Architecture, accelerator, architecture};
 pub use scaling::{auto_scaling_group, sizes};
 pub use scaling_driver::AutoScalingGroupDriver;
+pub use scaling_read::{TEMPLATE, every_group};
 pub use template::{DEFAULT_VOLUME_SIZE, launch_template, needs_template, only_by_template};
-pub use template_driver::LaunchTemplateDriver;
+pub use template_driver::{LaunchTemplateDriver, launch_template_data};
+pub use written::{Template, as_written, profile_of};
 
 use crate::model::cluster_config::{ClusterConfig, ManagedNodeGroup};
 use crate::provision::network::answer::object;
@@ -45,7 +49,9 @@ pub fn resources(
     }
     for (nth, group) in config.node_groups.iter().enumerate() {
         let at = format!("/nodeGroups/{nth}");
-        declared.extend(templates.self_managed(group, &at));
+        if scaling::of_another(known, &group.base.name).is_none() {
+            declared.extend(templates.self_managed(group, &at));
+        }
         let keep_size = keep_sizes.contains(&group.base.name);
         match scaling::declared(config, scope, known, group, keep_size, &at) {
             Ok(resource) => declared.resources.push(resource),

@@ -1,11 +1,14 @@
 //! Auto Scaling groups of self-managed nodes.
 
+use super::scaling_driver::BY_TEMPLATE;
+use super::scaling_read::{TEMPLATE, specification_of};
 use super::template::launch_template;
+use super::written::{Template, as_written, other_than};
 use crate::model::cluster_config::{ClusterConfig, NodeGroup, NodeGroupBase};
 use crate::provision::iam::shortened;
 use crate::provision::network::answer::object;
-use crate::provision::network::{Problem, node_subnets, resource, tags};
-use crate::provision::resource::{Key, Kind, Resource, Scope, Snapshot};
+use crate::provision::network::{CLUSTER_SECURITY_GROUP, Problem, cluster, node_subnets, resource, tags};
+use crate::provision::resource::{Key, Kind, Live, Resource, Scope, Snapshot};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -16,7 +19,9 @@ const DEFAULT_SIZE: u32 = 2;
 /// Most tags of an Auto Scaling group.
 const MOST_TAGS: usize = 50;
 /// How the Cluster Autoscaler learns what a node of an empty group would have.
-const TEMPLATE_TAG: &str = "k8s.io/cluster-autoscaler/node-template";
+pub(super) const TEMPLATE_TAG: &str = "k8s.io/cluster-autoscaler/node-template";
+/// Begins the tag that says which cluster a group's nodes belong to; the cluster's name follows.
+pub(super) const CLUSTER_OWNED: &str = "kubernetes.io/cluster/";
 
 /// The Auto Scaling group of a node group.
 #[must_use]
@@ -32,6 +37,30 @@ pub fn sizes(base: &NodeGroupBase) -> (u32, u32, u32) {
     (least, most, base.desired_capacity.unwrap_or(least).clamp(least, most))
 }
 
+/// The group of this name, if its launch template is somebody else's: a group that is adopted keeps it. There is a template
+/// of ours as soon as we have made one; somebody who gives our group another is undone.
+pub(super) fn of_another<'a>(known: &'a Snapshot, group: &str) -> Option<&'a Live> {
+    let ours = known.live.contains_key(&launch_template(group));
+    let live = known.live.get(&auto_scaling_group(group))?;
+    let unknown = known.unread.contains_key(&Kind::LaunchTemplate);
+    (!ours && !unknown && live.outputs.contains_key(TEMPLATE)).then_some(live)
+}
+
+/// What the file asks of a group's template that is not ours, and it does not give: name of the member, as declared, as
+/// it is.
+fn by_template(
+    scope: &Scope,
+    known: &Snapshot,
+    group: &NodeGroup,
+    live: &Live,
+) -> Vec<(String, Value, Value)> {
+    let found = &live.outputs[TEMPLATE];
+    let of_cluster =
+        known.live.get(&cluster(scope)).and_then(|live| live.outputs.get(CLUSTER_SECURITY_GROUP)?.as_str());
+    let template = Template { data: &found["data"], parameter: None, of_cluster };
+    other_than(as_written(scope, live, template), group)
+}
+
 pub(super) fn declared(
     config: &ClusterConfig,
     scope: &Scope,
@@ -42,11 +71,12 @@ pub(super) fn declared(
 ) -> Result<Resource, Problem> {
     let base = &group.base;
     let (least, most, wanted) = sizes(base);
+    let another = of_another(known, &base.name);
     let template = launch_template(&base.name);
-    let specification = json!({
-        "LaunchTemplateId": template.output("id"),
-        "Version": template.output("version"),
-    });
+    let specification = match another {
+        None => json!({"LaunchTemplateId": template.output("id"), "Version": template.output("version")}),
+        Some(live) => specification_of(&live.actual).clone(),
+    };
     let mixed = group.instances_distribution.as_ref().map(|mix| {
         let overrides: Vec<Value> =
             mix.instance_types.iter().map(|kind| json!({"InstanceType": kind})).collect();
@@ -73,15 +103,21 @@ pub(super) fn declared(
         list.sort();
         list
     };
+    let ours = || shortened(&format!("{}-{}", scope.cluster, base.name), LONGEST_NAME);
+    let name = another.map_or_else(ours, |live| live.id.clone());
     let desired = object([
-        ("AutoScalingGroupName", json!(shortened(&format!("{}-{}", scope.cluster, base.name), LONGEST_NAME))),
+        ("AutoScalingGroupName", json!(name)),
         ("MinSize", json!(least)),
         ("MaxSize", json!(most)),
         ("DesiredCapacity", json!(wanted)),
         ("KeepDesiredCapacity", json!(keep_size)),
         ("SubnetIds", Value::Array(node_subnets(config, known, base, at)?)),
-        ("LaunchTemplate", if mixed.is_none() { specification.clone() } else { Value::Null }),
+        (
+            "LaunchTemplate",
+            if mixed.is_none() && another.is_none() { specification.clone() } else { Value::Null },
+        ),
         ("MixedInstancesPolicy", json!(mixed)),
+        (BY_TEMPLATE, json!(another.map(|live| by_template(scope, known, group, live)))),
         ("CapacityRebalance", json!(rebalance)),
         ("MaxInstanceLifetime", json!(group.max_instance_lifetime)),
         ("LoadBalancerNames", json!(sorted(&group.classic_load_balancer_names))),
@@ -90,7 +126,14 @@ pub(super) fn declared(
         ("EnabledMetrics", json!(metrics)),
         ("MinHealthyPercentage", json!(healthy_percentage(base, most))),
     ]);
-    let tags = group_tags(config, scope, group);
+    let mut tags = group_tags(config, scope, group);
+    if let (Some(live), None) = (another, &base.instance_name) {
+        // Its nodes keep the name that they have, or none.
+        match live.tags.get("Name") {
+            Some(name) => tags.insert("Name".to_owned(), name.clone()),
+            None => tags.remove("Name"),
+        };
+    }
     if tags.len() + 2 > MOST_TAGS {
         let message =
             format!("{} tags are more than the {MOST_TAGS} that an Auto Scaling group can have", tags.len());
@@ -111,7 +154,7 @@ fn healthy_percentage(base: &NodeGroupBase, most: u32) -> u32 {
 
 fn group_tags(config: &ClusterConfig, scope: &Scope, group: &NodeGroup) -> BTreeMap<String, String> {
     let base = &group.base;
-    let owned = format!("kubernetes.io/cluster/{}", scope.cluster);
+    let owned = format!("{CLUSTER_OWNED}{}", scope.cluster);
     let autoscaler =
         base.iam.as_ref().and_then(|iam| iam.with_addon_policies).is_some_and(|addons| addons.auto_scaler);
     let discovered = format!("k8s.io/cluster-autoscaler/{}", scope.cluster);

@@ -1,12 +1,10 @@
 //! How an Auto Scaling group is read, made, changed and taken away.
 
-use crate::model::cloud::{Call, Service};
-use crate::provision::network::answer::{flag, items, number, object, only, some_text, tags, text, texts};
-use crate::provision::network::ec2::{filters, fixed, keep, tag_differences, tagged_key};
-use crate::provision::owner::{owner, settable};
-use crate::provision::resource::{
-    CLUSTER_TAG, Difference, Driver, Kind, Live, Mend, Resource, Scope, Snapshot, State,
-};
+use super::scaling_read::{self, NAME, scaling, template_version};
+use crate::model::cloud::Call;
+use crate::provision::network::answer::{only, pointer, text, texts};
+use crate::provision::network::ec2::{fixed, tag_differences};
+use crate::provision::resource::{Difference, Driver, Kind, Live, Mend, Resource, Scope, Snapshot};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -22,16 +20,10 @@ pub const METRICS: [&str; 8] = [
     "GroupTotalInstances",
 ];
 
-const NAME: &str = "AutoScalingGroupName";
+/// Member of a declaration: what the file asks and only another template could give, `[[member, declared, found]]`.
+pub(super) const BY_TEMPLATE: &str = "ByTemplate";
 /// Members that UpdateAutoScalingGroup changes.
 const UPDATED: [&str; 4] = ["MinSize", "MaxSize", "CapacityRebalance", "MaxInstanceLifetime"];
-const DISTRIBUTION: [&str; 5] = [
-    "OnDemandBaseCapacity",
-    "OnDemandPercentageAboveBaseCapacity",
-    "SpotAllocationStrategy",
-    "SpotInstancePools",
-    "SpotMaxPrice",
-];
 /// Lists that are added to and removed from: member, what adds, what removes, and the member of these calls.
 const LISTS: [(&str, &str, &str, &str); 4] = [
     ("LoadBalancerNames", "AttachLoadBalancers", "DetachLoadBalancers", "LoadBalancerNames"),
@@ -45,10 +37,6 @@ const LISTS: [(&str, &str, &str, &str); 4] = [
     ("EnabledMetrics", "EnableMetricsCollection", "DisableMetricsCollection", "Metrics"),
 ];
 
-fn scaling(operation: &str, input: Value) -> Call {
-    Call::new(Service::AutoScaling, operation, input)
-}
-
 /// [`Kind::AutoScalingGroup`]. Declared: as CreateAutoScalingGroup takes it, with `SubnetIds` instead of
 /// `VPCZoneIdentifier`, and beside that `SuspendedProcesses`, `EnabledMetrics`, `KeepDesiredCapacity` (compare the wanted
 /// number of nodes as well), `MinHealthyPercentage` (of a replacement of nodes).
@@ -61,32 +49,18 @@ impl Driver for AutoScalingGroupDriver {
     }
 
     fn reads(&self, scope: &Scope, _: &Snapshot, _: &[Resource]) -> Vec<Call> {
-        let ours = filters(&[(&format!("tag:{CLUSTER_TAG}"), vec![scope.cluster.clone()])]);
-        vec![scaling("DescribeAutoScalingGroups", json!({"Filters": ours, "MaxRecords": 100}))]
+        scaling_read::reads(scope)
     }
 
     fn absorb(
         &self,
         scope: &Scope,
-        _: &[Resource],
+        declared: &[Resource],
         call: &Call,
         answer: &Value,
         into: &mut Snapshot,
     ) -> Vec<Call> {
-        if call.operation == "DescribeInstanceRefreshes" {
-            refreshed(text(&call.input, NAME), answer, into);
-            return Vec::new();
-        }
-        let mut refreshes = Vec::new();
-        for group in items(answer, "AutoScalingGroups") {
-            let Some(live) = found(scope, group) else { continue };
-            if live.outputs.contains_key("outdated") && live.state == State::Ready {
-                // Asked only while there is something to replace.
-                refreshes.push(scaling("DescribeInstanceRefreshes", json!({NAME: live.id, "MaxRecords": 1})));
-            }
-            keep(into, live, |_| false);
-        }
-        refreshes
+        scaling_read::absorb(scope, declared, call, answer, into)
     }
 
     fn create(
@@ -129,7 +103,11 @@ impl Driver for AutoScalingGroupDriver {
         let mut differences = fixed(desired, live, &[NAME], way_out);
         differences.extend(updates(desired, live));
         differences.extend(LISTS.iter().flat_map(|list| list_differences(*list, desired, live)));
-        differences.extend(outdated(desired, live));
+        match desired.get(BY_TEMPLATE) {
+            None => differences.extend(outdated(desired, live)),
+            // Nodes of a group that was adopted are not replaced for what somebody else's template says.
+            Some(asked) => differences.extend(asked.as_array().into_iter().flatten().map(of_template)),
+        }
         differences.extend(tag_differences(
             tags,
             live,
@@ -160,128 +138,6 @@ fn tag_input(group: &str, tags: &BTreeMap<String, String>) -> Value {
             })
         })
         .collect()
-}
-
-fn found(scope: &Scope, group: &Value) -> Option<Live> {
-    let all = tags(group);
-    let key = tagged_key(scope, Kind::AutoScalingGroup, &all)?;
-    let name = text(group, NAME);
-    let mut subnets: Vec<&str> = text(group, "VPCZoneIdentifier")
-        .split(',')
-        .map(str::trim)
-        .filter(|subnet| !subnet.is_empty())
-        .collect();
-    subnets.sort_unstable();
-    let names_in = |list: &str, member: &str| {
-        let mut names: Vec<String> =
-            items(group, list).iter().map(|each| text(each, member).to_owned()).collect();
-        names.sort();
-        names
-    };
-    let mixed = group.get("MixedInstancesPolicy").filter(|mixed| mixed.is_object());
-    let actual = object([
-        (NAME, json!(name)),
-        ("MinSize", json!(number(group, "MinSize"))),
-        ("MaxSize", json!(number(group, "MaxSize"))),
-        ("DesiredCapacity", json!(number(group, "DesiredCapacity"))),
-        ("SubnetIds", json!(subnets)),
-        ("LaunchTemplate", group.get("LaunchTemplate").map_or(Value::Null, specification)),
-        ("MixedInstancesPolicy", mixed.map_or(Value::Null, policy)),
-        ("CapacityRebalance", json!(flag(group, "CapacityRebalance"))),
-        ("MaxInstanceLifetime", json!(number(group, "MaxInstanceLifetime").filter(|seconds| *seconds > 0))),
-        ("LoadBalancerNames", json!(texts(group, "LoadBalancerNames"))),
-        ("TargetGroupARNs", json!(texts(group, "TargetGroupARNs"))),
-        ("SuspendedProcesses", json!(names_in("SuspendedProcesses", "ProcessName"))),
-        ("EnabledMetrics", json!(names_in("EnabledMetrics", "Metric"))),
-    ]);
-    let mut outputs = BTreeMap::from([
-        ("id".to_owned(), json!(name)),
-        ("arn".to_owned(), json!(text(group, "AutoScalingGroupARN"))),
-        ("createdAt".to_owned(), json!(text(group, "CreatedTime"))),
-        ("instances".to_owned(), json!(items(group, "Instances").len())),
-    ]);
-    let outdated = outdated_versions(group, &actual);
-    if !outdated.is_empty() {
-        outputs.insert("outdated".to_owned(), json!(outdated));
-    }
-    let deleting = some_text(group, "Status").is_some_and(|status| status.starts_with("Delete"));
-    let state = if deleting { State::Deleting } else { State::Ready };
-    Some(Live {
-        key,
-        id: name.to_owned(),
-        actual,
-        outputs,
-        tags: settable(&all),
-        owner: owner(scope, &all),
-        state,
-    })
-}
-
-fn specification(specification: &Value) -> Value {
-    Value::Object(only(specification, &["LaunchTemplateId", "Version"]))
-}
-
-fn policy(mixed: &Value) -> Value {
-    let template = &mixed["LaunchTemplate"];
-    let distribution = &mixed["InstancesDistribution"];
-    let overrides: Vec<Value> = items(template, "Overrides")
-        .iter()
-        .map(|each| json!({"InstanceType": text(each, "InstanceType")}))
-        .collect();
-    let mut found = Map::new();
-    for name in DISTRIBUTION {
-        if let Some(value) = some_text(distribution, name) {
-            let value = if name.starts_with("OnDemand") || name == "SpotInstancePools" {
-                json!(value.parse::<i64>().ok())
-            } else {
-                json!(value)
-            };
-            found.insert(name.to_owned(), value);
-        }
-    }
-    json!({
-        "LaunchTemplate": {
-            "LaunchTemplateSpecification": specification(&template["LaunchTemplateSpecification"]),
-            "Overrides": overrides,
-        },
-        "InstancesDistribution": found,
-    })
-}
-
-/// The template's version that a group's new instances get.
-fn template_version(settings: &Value) -> &str {
-    let mixed = &settings["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"];
-    some_text(&settings["LaunchTemplate"], "Version").unwrap_or_else(|| text(mixed, "Version"))
-}
-
-/// How many instances were launched from which other version.
-fn outdated_versions(group: &Value, actual: &Value) -> BTreeMap<String, usize> {
-    let current = template_version(actual);
-    let mut outdated = BTreeMap::new();
-    for instance in items(group, "Instances") {
-        let version = instance.get("LaunchTemplate").map_or("", |template| text(template, "Version"));
-        if !current.is_empty()
-            && !version.is_empty()
-            && version != current
-            && !text(instance, "LifecycleState").starts_with("Terminat")
-        {
-            *outdated.entry(version.to_owned()).or_default() += 1;
-        }
-    }
-    outdated
-}
-
-/// A replacement of nodes that is under way is told as the state.
-fn refreshed(group: &str, answer: &Value, into: &mut Snapshot) {
-    let Some(refresh) = items(answer, "InstanceRefreshes").first() else { return };
-    let status = text(refresh, "Status");
-    if matches!(status, "Pending" | "InProgress" | "Cancelling" | "RollbackInProgress" | "Baking") {
-        let named = |live: &&mut Live| live.key.kind == Kind::AutoScalingGroup && live.id == group;
-        if let Some(live) = into.live.values_mut().find(named) {
-            let done = some_text(refresh, "PercentageComplete").unwrap_or("0");
-            live.state = State::Pending(format!("replacing nodes, {done} % done"));
-        }
-    }
 }
 
 /// What UpdateAutoScalingGroup changes, by one call.
@@ -364,6 +220,21 @@ fn list_differences(
         mend: call(remove, &extra),
     });
     added.chain(removed).collect()
+}
+
+/// A member of the file that only a template of ours could give.
+fn of_template(asked: &Value) -> Difference {
+    let name = asked[0].as_str().unwrap_or_default().to_owned();
+    let words = format!(
+        "{name}: the group's launch template was made by somebody else and is left alone: give the changed group a new name, \
+         and it is made anew beside this one"
+    );
+    Difference {
+        field: format!("/{BY_TEMPLATE}/{}", pointer(&name)),
+        declared: asked[1].clone(),
+        actual: asked[2].clone(),
+        mend: Mend::Impossible(words),
+    }
 }
 
 /// Instances of another version of the template than the group has now, replaced a part at a time.

@@ -25,7 +25,7 @@ const TABLE: Table = Table {
 };
 
 /// As many come in one answer as the service gives.
-const PAGE: u32 = 200;
+pub(super) const PAGE: u32 = 200;
 /// GetParameters takes as many at once.
 const PARAMETERS_AT_ONCE: usize = 10;
 const DATA: &str = "LaunchTemplateData";
@@ -168,7 +168,7 @@ fn add_version(live: &mut Live, version: &Value) {
     let number = text(version, "versionNumber");
     let content = json!({
         "VersionDescription": some_text(version, "versionDescription"),
-        DATA: read_data(&version["launchTemplateData"]),
+        DATA: launch_template_data(&version["launchTemplateData"]),
     });
     if live.outputs.get("version") == Some(&json!(number)) {
         live.actual["VersionDescription"] = content["VersionDescription"].clone();
@@ -191,8 +191,10 @@ fn sent(desired: &Value) -> Value {
     data
 }
 
-/// Data of a version. Tags of the template itself are none of its instances', wherever a server puts them.
-fn read_data(data: &Value) -> Value {
+/// Data of a version as EC2 answers it, in the words in which it is sent. Tags of the template itself are none of its
+/// instances', wherever a server puts them.
+#[must_use]
+pub fn launch_template_data(data: &Value) -> Value {
     let mut data = read(data);
     if let Some(specifications) = data.get_mut("TagSpecifications").and_then(Value::as_array_mut) {
         specifications.retain(|each| each["ResourceType"] != json!("launch-template"));

@@ -7,6 +7,7 @@ mod balancer_annotations;
 mod containers;
 mod custom;
 mod definitions;
+mod dns;
 mod ingress;
 mod jobs;
 mod load_balancer;
@@ -30,7 +31,7 @@ use std::sync::LazyLock;
 
 /// Every rule, in the order in which they run.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
-    let parts: [&'static [Rule]; 23] = [
+    let parts: [&'static [Rule]; 24] = [
         transient::RULES,
         versions::RULES,
         owned::RULES,
@@ -41,6 +42,7 @@ pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
         load_balancer::RULES,
         balancer_annotations::RULES,
         ingress::RULES,
+        dns::RULES,
         network::RULES,
         access::RULES,
         admission::RULES,

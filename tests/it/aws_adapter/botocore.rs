@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-const SERVICES: [Service; 12] = [
+const SERVICES: [Service; 14] = [
     Service::Ec2,
     Service::Iam,
     Service::Sts,
@@ -24,6 +24,8 @@ const SERVICES: [Service; 12] = [
     Service::Kms,
     Service::Sqs,
     Service::Events,
+    Service::Ecr,
+    Service::Quotas,
 ];
 
 /// Asks botocore, in the installation that moto came with.

@@ -15,7 +15,7 @@ use portolan::model::cloud::{Call, Service};
 use portolan::model::cluster::EksRef;
 use portolan::model::cluster_config::{ClusterConfig, read};
 use portolan::ports::state::{Approval, UserRequest};
-use portolan::ports::{CallObserver, Cloud, CloudAccess, Clouds, StateStore};
+use portolan::ports::{CallObserver, Clock, Cloud, CloudAccess, Clouds, StateStore};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct AwsScene {
     pub store: Arc<FolderStore>,
     pub policy: Policy,
     pub observer: Option<Arc<dyn CallObserver>>,
+    /// The daemons' clock.
+    pub clock: Arc<dyn Clock>,
     /// What daemons remember with, where it is not `store`.
     pub memory: Option<Arc<dyn StateStore>>,
     _folder: TempDir,
@@ -62,6 +64,7 @@ impl AwsScene {
                 schedule: None,
             },
             observer: None,
+            clock: Arc::new(SystemClock),
             memory: None,
             _folder: folder,
         }
@@ -87,7 +90,7 @@ impl AwsScene {
             clouds: self.clouds(),
             store: self.memory.clone().unwrap_or_else(|| self.store.clone()),
             sink: self.told.clone(),
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             pace: Pace {
                 first: Duration::from_millis(5),
                 longest: Duration::from_millis(40),
@@ -174,7 +177,7 @@ pub fn clouds(every: &str, eks: Option<&str>, observer: Option<Arc<dyn CallObser
 /// How many there are of every kind of resource, in moto and in EKS.
 pub async fn counts(cloud: &dyn Cloud, eks: BTreeMap<String, usize>) -> BTreeMap<String, usize> {
     let mut counts = eks;
-    let reads: [(Service, &str, &str); 15] = [
+    let reads: [(Service, &str, &str); 14] = [
         (Service::Ec2, "DescribeVpcs", "vpcSet"),
         (Service::Ec2, "DescribeSubnets", "subnetSet"),
         (Service::Ec2, "DescribeInternetGateways", "internetGatewaySet"),
@@ -182,7 +185,6 @@ pub async fn counts(cloud: &dyn Cloud, eks: BTreeMap<String, usize>) -> BTreeMap
         (Service::Ec2, "DescribeAddresses", "addressesSet"),
         (Service::Ec2, "DescribeRouteTables", "routeTableSet"),
         (Service::Ec2, "DescribeSecurityGroups", "securityGroupInfo"),
-        (Service::Ec2, "DescribeVpcEndpoints", "vpcEndpointSet"),
         (Service::Ec2, "DescribeLaunchTemplates", "launchTemplates"),
         (Service::Ec2, "DescribeNetworkInterfaces", "networkInterfaceSet"),
         (Service::AutoScaling, "DescribeAutoScalingGroups", "AutoScalingGroups"),
@@ -196,11 +198,14 @@ pub async fn counts(cloud: &dyn Cloud, eks: BTreeMap<String, usize>) -> BTreeMap
         let answer = cloud.call(&call).await.unwrap_or_else(|failure| panic!("{failure}"));
         counts.insert(operation.into(), answer[list].as_array().map_or(0, Vec::len));
     }
-    // A deleted gateway is shown for an hour.
-    let call = Call::new(Service::Ec2, "DescribeNatGateways", json!({}));
-    let answer = cloud.call(&call).await.unwrap();
-    let gateways = answer["natGatewaySet"].as_array().map(Vec::as_slice).unwrap_or_default();
-    counts.insert("NAT gateways".into(), gateways.iter().filter(|each| each["state"] != "deleted").count());
+    // Deleted ones of these are shown for an hour.
+    for (operation, list) in
+        [("DescribeNatGateways", "natGatewaySet"), ("DescribeVpcEndpoints", "vpcEndpointSet")]
+    {
+        let answer = cloud.call(&Call::new(Service::Ec2, operation, json!({}))).await.unwrap();
+        let there = answer[list].as_array().map(Vec::as_slice).unwrap_or_default();
+        counts.insert(operation.into(), there.iter().filter(|each| each["state"] != "deleted").count());
+    }
     counts
 }
 

@@ -1,11 +1,12 @@
 """A cluster that somebody made by hand, with boto3: network, roles, cluster and every kind of part."""
 
+import base64
 import json
 
 import boto3
 
 CLUSTER = "shop"
-ec2, iam, eks = (boto3.client(name) for name in ("ec2", "iam", "eks"))
+ec2, iam, eks, autoscaling = (boto3.client(name) for name in ("ec2", "iam", "eks", "autoscaling"))
 
 
 def tags(kind, **names):
@@ -105,3 +106,21 @@ eks.associate_access_policy(
     accessScope={"type": "namespace", "namespaces": ["shop"]})
 eks.create_pod_identity_association(
     clusterName=CLUSTER, namespace="shop", serviceAccount="web", roleArn=app_role)
+
+# Nodes of one's own: an Auto Scaling group with a launch template that joins them as nobody else would.
+own_role = role("hand-own", "ec2.amazonaws.com", "AmazonEKSWorkerNodePolicy")
+profile = iam.create_instance_profile(InstanceProfileName="hand-own")["InstanceProfile"]["Arn"]
+iam.add_role_to_instance_profile(InstanceProfileName="hand-own", RoleName="hand-own")
+eks.create_access_entry(clusterName=CLUSTER, principalArn=own_role, type="EC2_LINUX")
+own = ec2.create_launch_template(LaunchTemplateName="hand-own", LaunchTemplateData={
+    "ImageId": "ami-12c6146b", "InstanceType": "t3.medium", "IamInstanceProfile": {"Arn": profile},
+    "SecurityGroupIds": [group], "UserData": base64.b64encode(b"#!/bin/bash\njoin ${me}\n").decode(),
+    "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 30, "VolumeType": "gp3", "Encrypted": True}}],
+    "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "own"}]}]})
+own = own["LaunchTemplate"]["LaunchTemplateId"]
+autoscaling.create_auto_scaling_group(
+    AutoScalingGroupName="by-hand", MinSize=1, MaxSize=3, DesiredCapacity=1, VPCZoneIdentifier=",".join(sides["private"]),
+    LaunchTemplate={"LaunchTemplateId": own, "Version": "$Latest"},
+    Tags=[{"ResourceId": "by-hand", "ResourceType": "auto-scaling-group", "Key": f"kubernetes.io/cluster/{CLUSTER}",
+           "Value": "owned", "PropagateAtLaunch": True}])
+autoscaling.suspend_processes(AutoScalingGroupName="by-hand", ScalingProcesses=["AZRebalance"])

@@ -104,7 +104,7 @@ async fn a_cluster_is_made_in_the_network_that_carries_the_tags() {
     let group = scene.console(Service::Eks, "DescribeNodegroup", asked).await;
     assert_eq!(sorted(&group["nodegroup"]["subnets"]), private);
     let after = scene.counts().await;
-    for kind in ["DescribeVpcs", "DescribeSubnets", "DescribeInternetGateways", "NAT gateways"] {
+    for kind in ["DescribeVpcs", "DescribeSubnets", "DescribeInternetGateways", "DescribeNatGateways"] {
         assert_eq!(after[kind], before[kind], "{kind}");
     }
     let groups = scene.console(Service::Ec2, "DescribeSecurityGroups", json!({})).await.to_string();

@@ -27,7 +27,10 @@ managedNodeGroups:
   - {name: blue, instanceType: t3.medium, minSize: 1, maxSize: 3, desiredCapacity: 2}
 "#;
 
-/// A person's machine: a repository, a daemon's file, and the environment that leads to the local AWS.
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// A person's machine: a repository, and a daemon's file that leads to the local AWS.
 struct Desk {
     scene: AwsScene,
     repo: TestRepo,
@@ -52,6 +55,8 @@ impl Desk {
             "apiVersion": "portolan.dev/v1alpha1", "kind": "Config",
             "repositories": [{"name": "main", "url": desk.repo.path()}],
             "dataDir": desk.folder.path().join("data"),
+            // The daemon's file counts before the environment, which leads nowhere (see `run`).
+            "aws": {"endpoint": desk.scene.moto.endpoint(), "endpoints": {"eks": desk.scene.eks.endpoint()}},
         });
         std::fs::write(desk.folder.path().join("portolan.yaml"), settings.to_string()).unwrap();
         desk
@@ -67,8 +72,8 @@ impl Desk {
             .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL", self.scene.moto.endpoint())
-            .env("AWS_ENDPOINT_URL_EKS", self.scene.eks.endpoint())
+            .env("AWS_ENDPOINT_URL", NOWHERE)
+            .env("AWS_ENDPOINT_URL_EKS", NOWHERE)
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,10 +1,10 @@
 //! From nothing to a cluster, from one declaration to the next, and to nothing again.
 
 use super::fake_cloud::Trouble;
-use super::fake_kinds::{SHOP, shop};
+use super::fake_kinds::{FakeBlueprint, SHOP, shop};
 use super::scene::{Scene, settle};
-use portolan::engine::clusters::PassEnd;
 use portolan::engine::clusters::pass::pass;
+use portolan::engine::clusters::{PassEnd, Wanted};
 use portolan::model::event::What;
 use portolan::model::{Health, SyncStatus};
 use portolan::ports::CloudFailureKind;
@@ -186,4 +186,25 @@ async fn another_account_is_not_taken_for_the_one_that_was_kept() {
     assert_eq!(pass(&kept).await, PassEnd::Retry);
     assert_eq!(scene.cloud.writes(), before);
     assert!(kept.record().message.contains("would be left behind"), "{}", kept.record().message);
+}
+
+#[tokio::test]
+async fn a_minor_counts_as_reached_when_pods_of_fargate_run_on_it() {
+    let scene = Scene::new();
+    let kept = scene.start(&shop("1.35", 2)).await;
+    settle(&kept).await;
+    // The control plane and the nodes have moved, a pod of Fargate has not.
+    let moved = FakeBlueprint { restart: vec!["fargate-1".into()], ..shop("1.36", 2) };
+    kept.supersede(Wanted { digest: "1.36".into(), ..scene.wanted(&moved, "2") });
+    for _ in 0..20 {
+        assert_ne!(pass(&kept).await, PassEnd::Done);
+    }
+    let record = kept.record();
+    assert_eq!((record.version.as_str(), record.revision.as_str()), ("1.36", "1"));
+    assert_eq!((record.sync, record.health), (SyncStatus::OutOfSync, Health::Progressing));
+    kept.supersede(Wanted { digest: "and pods".into(), ..scene.wanted(&shop("1.36", 2), "3") });
+    assert_eq!(settle(&kept).await, PassEnd::Done);
+    let record = kept.record();
+    assert_eq!((record.sync, record.health), (SyncStatus::Synced, Health::Healthy));
+    assert_eq!(record.revision, "3");
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt as _;
 
 /// Runs a script with boto3 against a scene.
-async fn by_hand(scene: &AwsScene, script: &str) {
+pub(super) async fn by_hand(scene: &AwsScene, script: &str) {
     let output = python()
         .await
         .command()
@@ -79,8 +79,10 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
     let exported =
         export(scene.clouds().as_ref(), &access(), "shop", Some(scene.api.as_ref())).await.unwrap().unwrap();
     let text = serde_json::to_string_pretty(&exported.config).unwrap();
-    assert_eq!(exported.notes, Vec::<String>::new());
+    let [note] = exported.notes.as_slice() else { panic!("{:#?}", exported.notes) };
+    assert!(note.contains("by-hand keeps its launch template hand-own"), "{note}");
     let made = scene.eks.calls().len();
+    let group_before = scaling_group(&scene, "by-hand").await;
 
     let kept = scene.daemon().await;
     kept.supersede(scene.wanted(&text, json!({"name": "shop", "region": "eu-central-1"})));
@@ -99,6 +101,13 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
         record.problems
     );
     assert_eq!(changes(&scene, made), Vec::<String>::new(), "{text}");
+    let mut group = scaling_group(&scene, "by-hand").await;
+    let marked = |tag: &Value| {
+        tag["Key"].as_str().is_some_and(|key| key.starts_with("portolan.dev/") || key == "team")
+    };
+    group["Tags"].as_array_mut().unwrap().retain(|tag| !marked(tag));
+    assert_eq!(group, group_before, "but for its marks the group is as it was");
+    a_group_with_anothers_template_is_kept_on_what_auto_scaling_changes(&scene, &kept, &text).await;
     a_group_without_a_template_is_kept_on_what_eks_changes(&scene, &kept, &text).await;
     let mut after = scene.counts().await;
     // As eksctl does: a group that nodes and control plane share, for groups of nodes yet to come.
@@ -110,6 +119,53 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
     assert_eq!(after, before, "nothing else was made and nothing went");
 
     scene.check();
+}
+
+async fn scaling_group(scene: &AwsScene, name: &str) -> Value {
+    let named = json!({"AutoScalingGroupNames": [name]});
+    let answer = scene.console(Service::AutoScaling, "DescribeAutoScalingGroups", named).await;
+    answer["AutoScalingGroups"][0].clone()
+}
+
+/// An Auto Scaling group that somebody made with a template of his own.
+async fn a_group_with_anothers_template_is_kept_on_what_auto_scaling_changes(
+    scene: &AwsScene,
+    kept: &Arc<Kept>,
+    text: &str,
+) {
+    let settings = || json!({"name": "shop", "region": "eu-central-1"});
+    let with = |member: &str, value: Value| {
+        let mut config: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(config["nodeGroups"][0]["name"], "by-hand");
+        config["nodeGroups"][0][member] = value;
+        scene.wanted(&config.to_string(), settings())
+    };
+    kept.supersede(with("maxSize", json!(4)));
+    assert_eq!(settle(kept).await, PassEnd::Done, "{}", kept.record().message);
+    assert_eq!(kept.record().sync, SyncStatus::Synced, "{}", kept.record().message);
+    assert_eq!(scaling_group(scene, "by-hand").await["MaxSize"], "4");
+    // Somebody at the console is undone.
+    let edited = json!({"AutoScalingGroupName": "by-hand", "MaxSize": 9});
+    scene.console(Service::AutoScaling, "UpdateAutoScalingGroup", edited).await;
+    let resumed = json!({"AutoScalingGroupName": "by-hand", "ScalingProcesses": ["AZRebalance"]});
+    scene.console(Service::AutoScaling, "ResumeProcesses", resumed).await;
+    assert_eq!(settle(kept).await, PassEnd::Done);
+    let live = scaling_group(scene, "by-hand").await;
+    assert_eq!(
+        (&live["MaxSize"], &live["SuspendedProcesses"][0]["ProcessName"]),
+        (&json!("4"), &json!("AZRebalance"))
+    );
+    // What only another template could give is told, and nothing is done.
+    kept.supersede(with("volumeSize", json!(31)));
+    settle(kept).await;
+    let message = kept.record().message;
+    assert!(
+        message.contains("volumeSize") && message.contains("give the changed group a new name"),
+        "{message}"
+    );
+    kept.supersede(with("maxSize", json!(3)));
+    assert_eq!(settle(kept).await, PassEnd::Done, "{}", kept.record().message);
+    assert_eq!(kept.record().sync, SyncStatus::Synced, "{}", kept.record().message);
 }
 
 /// As the console makes one: it is never given a launch template, so what needs one is a blocked replacement.
@@ -172,6 +228,14 @@ async fn a_group_without_a_template_is_kept_on_what_eks_changes(
     assert_eq!(kept.record().sync, SyncStatus::Synced, "{}", kept.record().message);
 }
 
+/// Nodes that EKS does not manage, with one AMI that is named and one that is looked up.
+const OWN_NODES: &str = r#"
+nodeGroups:
+  - {name: own, ami: ami-12c6146b, instanceType: t3.medium, minSize: 1, maxSize: 2, desiredCapacity: 1, privateNetworking: true, labels: {own: "yes"},
+     taints: [{key: own, value: "yes", effect: NoSchedule}], preBootstrapCommands: [echo hello], asgSuspendProcesses: [AZRebalance], tags: {cost: own}}
+  - {name: mixed, minSize: 0, maxSize: 2, instancesDistribution: {instanceTypes: [t3.medium, t3a.medium], spotAllocationStrategy: capacity-optimized}}
+"#;
+
 /// What the file of a kept cluster says, read back, is what is there: nothing is to be done, and nothing of it goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_file_of_a_cluster_that_we_keep_gives_a_plan_with_nothing_to_do() {
@@ -180,8 +244,10 @@ async fn the_file_of_a_cluster_that_we_keep_gives_a_plan_with_nothing_to_do() {
     let nothing = scene.counts().await;
     let settings = || json!({"name": "shop", "region": "eu-central-1"});
     let kept = scene.daemon().await;
-    kept.supersede(scene.wanted(super::aws::SHOP, settings()));
+    let shop = format!("{}{OWN_NODES}", super::aws::SHOP);
+    kept.supersede(scene.wanted(&shop, settings()));
     assert_eq!(settle(&kept).await, PassEnd::Done, "{}", kept.record().message);
+    assert_eq!(kept.record().sync, SyncStatus::Synced, "{}", kept.record().message);
     let whole = scene.counts().await;
     let exported =
         export(scene.clouds().as_ref(), &access(), "shop", Some(scene.api.as_ref())).await.unwrap().unwrap();
@@ -225,7 +291,7 @@ async fn terraform_reads_the_configuration_of_a_cluster_made_by_hand() {
     let scene = AwsScene::start(Delays::default()).await;
     by_hand(&scene, include_str!("by_hand.py")).await;
     let written = export_terraform(scene.clouds().as_ref(), &access(), "shop").await.unwrap().unwrap();
-    assert!(written.notes.iter().all(|note| note.contains("launch template")), "{:?}", written.notes);
+    assert_eq!(written.notes, Vec::<String>::new());
     let read = judged(&written.text).await;
     let (resources, imports) = (read["resources"].as_object().unwrap(), read["imports"].as_object().unwrap());
     let addresses: Vec<&String> = resources.keys().collect();
@@ -238,7 +304,7 @@ async fn terraform_reads_the_configuration_of_a_cluster_made_by_hand() {
         ("aws_eks_node_group", 3),
         ("aws_eks_addon", 4),
         ("aws_eks_fargate_profile", 1),
-        ("aws_eks_access_entry", 1),
+        ("aws_eks_access_entry", 2),
         ("aws_eks_access_policy_association", 1),
         ("aws_eks_pod_identity_association", 1),
         ("aws_vpc", 1),
@@ -250,14 +316,17 @@ async fn terraform_reads_the_configuration_of_a_cluster_made_by_hand() {
         ("aws_route_table_association", 4),
         ("aws_security_group", 1),
         ("aws_vpc_security_group_ingress_rule", 2),
-        ("aws_iam_role", 4),
+        ("aws_iam_role", 5),
         ("aws_iam_role_policy", 1),
-        ("aws_iam_role_policy_attachment", 5),
+        ("aws_iam_role_policy_attachment", 6),
+        ("aws_iam_instance_profile", 1),
+        ("aws_launch_template", 2),
+        ("aws_autoscaling_group", 1),
     ] {
         assert_eq!(count(kind), wanted, "{kind}\n{}", written.text);
     }
     // References, not ids: Terraform knows by them what comes first.
-    let ids = ["subnet-", "vpc-", "sg-0", "igw-", "nat-", "eipalloc-", "rtb-"];
+    let ids = ["subnet-", "vpc-", "sg-0", "igw-", "nat-", "eipalloc-", "rtb-", "lt-"];
     for (address, body) in resources {
         let body = body.to_string();
         let named = body.replace("vpc-cni", "");
@@ -273,8 +342,32 @@ async fn terraform_reads_the_configuration_of_a_cluster_made_by_hand() {
     assert!(
         resources["aws_iam_role_policy.hand-nodes_own"]["policy"].to_string().contains("$${aws:username}")
     );
+    let template = &resources["aws_launch_template.hand-own"];
+    assert_eq!(
+        template["iam_instance_profile"][0]["arn"], "${aws_iam_instance_profile.hand-own.arn}",
+        "{template:#}"
+    );
+    assert_eq!(template["vpc_security_group_ids"], json!(["${aws_security_group.extra.id}"]));
+    assert_eq!(template["block_device_mappings"][0]["ebs"][0]["volume_size"], 30);
+    assert_eq!(resources["aws_iam_instance_profile.hand-own"]["role"], "${aws_iam_role.hand-own.name}");
+    let own = &resources["aws_autoscaling_group.by-hand"];
+    assert_eq!(
+        own["launch_template"][0],
+        json!({"id": "${aws_launch_template.hand-own.id}", "version": "$Latest"})
+    );
+    assert_eq!(
+        (&own["suspended_processes"], &own["max_size"]),
+        (&json!(["AZRebalance"]), &json!(3)),
+        "{own:#}"
+    );
+    assert_eq!(own["tag"][0]["key"], "kubernetes.io/cluster/shop");
+    // What no API tells is not compared: its default would replace the cluster, or look like a change.
+    assert!(cluster["lifecycle"].to_string().contains("bootstrap_self_managed_addons"), "{cluster:#}");
+    assert!(!cluster["access_config"].to_string().contains("bootstrap"), "{cluster:#}");
     for (address, id) in [
         ("aws_eks_cluster.shop", "shop"),
+        ("aws_autoscaling_group.by-hand", "by-hand"),
+        ("aws_iam_instance_profile.hand-own", "hand-own"),
         ("aws_eks_node_group.blue", "shop:blue"),
         ("aws_eks_addon.coredns", "shop:coredns"),
         ("aws_eks_access_entry.people", "shop:arn:aws:iam::123456789012:role/people"),

@@ -143,6 +143,8 @@ impl Driver for FakeDriver {
 pub struct FakeBlueprint {
     pub resources: Vec<Resource>,
     pub problems: Vec<Problem>,
+    /// Nodes of Fargate whose pods are to come back on newer ones.
+    pub restart: Vec<String>,
 }
 
 impl Blueprint for FakeBlueprint {
@@ -159,7 +161,7 @@ impl Blueprint for FakeBlueprint {
     }
 
     fn stage(&self, resources: &[Resource], _snapshot: &Snapshot, _facts: UpgradeFacts<'_>) -> Staged {
-        Staged { resources: resources.to_vec(), ..Staged::default() }
+        Staged { resources: resources.to_vec(), restart: self.restart.clone(), ..Staged::default() }
     }
 
     fn leftover_calls(&self, _scope: &Scope) -> Vec<Call> {
@@ -214,7 +216,7 @@ pub fn shop(version: &str, size: u32) -> FakeBlueprint {
             group("blue"),
             group("green"),
         ],
-        problems: Vec::new(),
+        ..FakeBlueprint::default()
     }
 }
 

@@ -3,30 +3,26 @@
 
 use super::aws_scene::AwsScene;
 use super::lives::{self, Life};
-use super::sabotage::{POINTS, Sabotage, Saboteur, Store};
+use super::sabotage::{POINTS, Sabotage, Saboteur, Store, writes};
 use portolan::engine::clusters::pass::pass;
 use portolan::engine::clusters::{PassEnd, Wanted};
 use portolan::local::aws::eks::Delays;
 use portolan::ports::StateStore;
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Points of one life in which calls go wrong at random.
 const AT_ONCE: usize = 20;
-
+/// Passes of one daemon, at most.
+const MOST_PASSES: usize = 400;
 /// So many passes without a write, and nothing more comes: node groups are replaced step by step meanwhile.
 const QUIET: usize = 25;
 
 /// How many there are of each kind of resource.
 type Counts = BTreeMap<String, usize>;
-
-/// Whether a call changes something.
-fn writes(site: &str) -> bool {
-    let operation = site.split(':').nth(1).unwrap_or_default();
-    !["Describe", "List", "Get"].iter().any(|read| operation.starts_with(read))
-}
 
 /// The local AWS through many lives of one kind.
 struct Lives {
@@ -38,19 +34,41 @@ struct Lives {
     whole: Vec<Counts>,
     /// The sites of the calls of a life in which nothing goes wrong.
     calls: Vec<String>,
+    /// Passes so far.
+    passes: AtomicUsize,
+    /// How the passes of this life ended, and what was said then.
+    story: Mutex<Vec<String>>,
 }
 
 impl Lives {
     async fn start(life: Life) -> Self {
+        let begun = Instant::now();
         let mut scene = AwsScene::start(Delays::default()).await;
         let before = scene.counts().await;
         let saboteur = Arc::new(Saboteur::default());
         scene.observer = Some(saboteur.clone());
         *scene.api.observer.lock().unwrap() = Some(saboteur.clone());
         scene.memory = Some(Arc::new(Store { folder: scene.store.clone(), saboteur: saboteur.clone() }));
-        let mut lives = Self { scene, saboteur, life, before, whole: Vec::new(), calls: Vec::new() };
+        let mut lives = Self {
+            scene,
+            saboteur,
+            life,
+            before,
+            whole: Vec::new(),
+            calls: Vec::new(),
+            passes: AtomicUsize::new(0),
+            story: Mutex::default(),
+        };
         lives.whole = lives.live(&Sabotage::default()).await;
         lives.calls = lives.saboteur.calls();
+        println!(
+            "{}: without faults {} calls in {} passes, {} sites, {:?}",
+            life.name,
+            lives.calls.len(),
+            lives.passes.load(Ordering::Relaxed),
+            lives.sites(true).len(),
+            begun.elapsed()
+        );
         lives
     }
 
@@ -70,28 +88,29 @@ impl Lives {
         let scene = &self.scene;
         self.saboteur.begin(sabotage.clone());
         let mut there = Vec::new();
-        for commit in self.life.commits {
-            if self.survive(commit, false, sabotage).await.is_some_and(|end| end == PassEnd::Done)
+        let texts = self.life.texts();
+        for text in &texts {
+            if self.survive(text, false, sabotage).await == PassEnd::Done
                 && let Some(digest) = self.waiting().await
             {
                 scene.approve_digest(&digest).await;
-                self.survive(commit, false, sabotage).await;
+                self.survive(text, false, sabotage).await;
             }
-            assert_eq!(self.waiting().await, None, "{sabotage:?}: a second approval");
+            assert_eq!(self.waiting().await, None, "{sabotage:?}: a second approval\n{}", self.told());
             there.push(scene.counts().await);
         }
         // Whoever dies here is started again, and the deletion is approved, once.
-        let last = self.life.commits.last().unwrap();
-        if self.survive(last, true, sabotage).await == Some(PassEnd::Done) {
+        let last = texts.last().unwrap();
+        if self.survive(last, true, sabotage).await == PassEnd::Done {
             let digest = self.waiting().await.expect("a deletion that waits");
             scene.approve_digest(&digest).await;
             let end = self.survive(last, true, sabotage).await;
-            let words = format!("{sabotage:?}: {:#?}", scene.store.clusters().await.unwrap());
-            assert_eq!(end, Some(PassEnd::Finished), "{words}");
+            assert_eq!(end, PassEnd::Finished, "{sabotage:?}\n{}", self.told());
         }
-        assert_eq!(scene.counts().await, self.before, "{sabotage:?}: something is left");
+        assert_eq!(scene.counts().await, self.before, "{sabotage:?}: something is left\n{}", self.told());
         scene.store.save_cluster("shop", None).await.unwrap();
         scene.check();
+        self.story.lock().unwrap().clear();
         there
     }
 
@@ -101,8 +120,23 @@ impl Lives {
         record.waiting.map(|waiting| waiting.digest)
     }
 
+    fn tell(&self, words: String) {
+        self.passes.fetch_add(1, Ordering::Relaxed);
+        let mut story = self.story.lock().unwrap();
+        match story.last() {
+            Some(last) if *last == words => {}
+            _ => story.push(words),
+        }
+    }
+
+    /// How the last passes ended.
+    fn told(&self) -> String {
+        let story = self.story.lock().unwrap();
+        story[story.len().saturating_sub(40)..].join("\n")
+    }
+
     /// Runs daemons until one is through.
-    async fn survive(&self, text: &str, removed: bool, sabotage: &Sabotage) -> Option<PassEnd> {
+    async fn survive(&self, text: &str, removed: bool, sabotage: &Sabotage) -> PassEnd {
         for _ in 0..sabotage.len() + 2 {
             self.saboteur.revive();
             let kept = self.scene.daemon().await;
@@ -110,15 +144,17 @@ impl Lives {
             kept.supersede(Wanted { removed, ..wanted });
             let alive = async {
                 let (mut written, mut quiet) = (0, 0);
-                for _ in 0..400 {
+                for _ in 0..MOST_PASSES {
                     let end = pass(&kept).await;
-                    let now = self.saboteur.calls().iter().filter(|call| writes(call)).count();
+                    let record = kept.record();
+                    self.tell(format!("{end:?} under way {:?}: {}", record.under_way, record.message));
+                    let now = self.saboteur.writes();
                     quiet = if now == written { quiet + 1 } else { 0 };
                     written = now;
                     match end {
                         end @ (PassEnd::Done | PassEnd::Finished) => return end,
                         // Nothing moves any longer without an approval.
-                        PassEnd::Waits(_) if kept.record().waiting.is_some() && quiet > QUIET => {
+                        PassEnd::Waits(_) if record.waiting.is_some() && quiet > QUIET => {
                             return PassEnd::Done;
                         }
                         PassEnd::Waits(_) | PassEnd::Retry => {
@@ -130,17 +166,12 @@ impl Lives {
                 let (record, words) = (kept.record(), self.scene.moto.last_words());
                 let last: Vec<String> =
                     self.saboteur.calls().into_iter().rev().filter(|call| writes(call)).take(20).collect();
-                panic!("no end: {sabotage:?} {record:#?}\nlast writes: {last:#?}\n{words}");
-            };
-            let died = async {
-                while !self.saboteur.is_dead() {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
+                panic!("no end: {sabotage:?} {record:#?}\nlast writes: {last:#?}\n{}\n{words}", self.told());
             };
             tokio::select! {
                 biased;
-                () = died => {}
-                end = alive => return Some(end),
+                () = self.saboteur.dies() => self.tell("died".into()),
+                end = alive => return end,
             }
         }
         panic!("it dies again and again: {sabotage:?}")
@@ -148,7 +179,7 @@ impl Lives {
 }
 
 /// What `PORTOLAN_TEST_ALL_FAULTS` asks for: nothing, every site at every point, or a life for each of them as well.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Wish {
     Some,
     All,
@@ -165,12 +196,19 @@ impl Wish {
     }
 }
 
-/// The short life, or the one that `PORTOLAN_TEST_LIFE` names.
+/// Every life, or the one that `PORTOLAN_TEST_LIFE` names.
 fn wanted() -> Vec<Life> {
-    let name = std::env::var("PORTOLAN_TEST_LIFE").unwrap_or_else(|_| lives::SHORT.name.into());
+    let Ok(name) = std::env::var("PORTOLAN_TEST_LIFE") else { return lives::ALL.to_vec() };
     let found: Vec<Life> = lives::ALL.into_iter().filter(|life| life.name == name).collect();
     assert_eq!(found.len(), 1, "PORTOLAN_TEST_LIFE={name} is none of {:?}", lives::ALL.map(|life| life.name));
     found
+}
+
+#[test]
+fn every_life_is_of_clusters_that_can_be_read() {
+    for life in lives::ALL {
+        life.texts().iter().for_each(|text| drop(super::aws_scene::config(text)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,17 +218,11 @@ async fn a_fault_or_a_kill_at_every_distinct_call_ends_in_one_cluster_and_leaves
     let all = if wish == Wish::Some { vec![lives::SHORT] } else { wanted() };
     let begun = Instant::now();
     let (mut runs, mut met) = (0, 0);
+    let mut known: BTreeSet<String> = BTreeSet::new();
     for life in all {
         let lives = Lives::start(life).await;
         let sites = lives.sites(wish != Wish::Some);
-        println!(
-            "{}: {} calls in a life, {} sites, {:?}",
-            life.name,
-            lives.calls.len(),
-            sites.len(),
-            begun.elapsed()
-        );
-        sites.iter().for_each(|site| println!("  {site}"));
+        println!("  {}", sites.join("\n  "));
         // All sites go wrong in one life, each at another point: what follows heals what the kill before it left. On request
         // as many lives as there are points, so that every site goes wrong at every point.
         for first in 0..if wish == Wish::Some { 1 } else { POINTS.len() } {
@@ -202,20 +234,24 @@ async fn a_fault_or_a_kill_at_every_distinct_call_ends_in_one_cluster_and_leaves
             let left = lives.saboteur.left();
             assert_eq!(left.len(), 0, "{left:?} were never called");
             (runs, met) = (runs + 1, met + sites.len());
+            println!("{}: all sites at once: {runs} lives, {met} points, {:?}", life.name, begun.elapsed());
         }
-        println!("{}: all sites at once: {runs} lives, {met} points, {:?}", life.name, begun.elapsed());
         if wish != Wish::Each {
             continue;
         }
-        // The same with a life for each, which tells which one it was.
-        for site in lives.sites(false) {
+        // The same with a life for each, which tells which one it was; of what no life before had.
+        for site in lives.sites(false).into_iter().filter(|site| known.insert(site.clone())) {
             for point in POINTS {
                 let sabotage = Sabotage { sites: [(site.clone(), point)].into(), ..Sabotage::default() };
                 assert_eq!(lives.live(&sabotage).await, lives.whole, "{site} {point:?}");
                 (runs, met) = (runs + 1, met + 1);
             }
+            println!(
+                "{}: {site} in lives of its own: {runs} lives, {met} points, {:?}",
+                life.name,
+                begun.elapsed()
+            );
         }
-        println!("{}: a life for each: {runs} lives, {met} points, {:?}", life.name, begun.elapsed());
     }
 }
 
@@ -252,6 +288,6 @@ async fn faults_and_kills_at_random_calls_end_in_one_cluster_and_leave_nothing()
         assert_eq!(lives.live(&sabotage).await, lives.whole, "{sabotage:?}");
         met += sabotage.len() - lives.saboteur.left().len();
         runs += 1;
+        println!("{}: {met} points in {runs} lives, {:?}", lives.life.name, begun.elapsed());
     }
-    println!("{met} points in {runs} lives, {:?}", begun.elapsed());
 }

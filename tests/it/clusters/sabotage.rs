@@ -9,10 +9,11 @@ use portolan::ports::{
     CallObserver, CloudFailure, CloudFailureKind, ClusterRecord, StateFailure, StateStore, StateUpdate,
 };
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Where something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub enum Point {
     FailsToStore,
 }
 
+/// Every point; the first three are ends of the daemon.
 pub const POINTS: [Point; 6] = [
     Point::DiesBefore,
     Point::DiesAfterEffect,
@@ -57,9 +59,16 @@ pub struct Saboteur {
     /// Calls under way that go wrong later.
     armed: Mutex<Vec<(Call, Point)>>,
     dead: AtomicBool,
+    died: Notify,
     /// Whether the next write to the store fails.
     unwritable: AtomicBool,
     calls: Mutex<Vec<String>>,
+}
+
+/// Whether the call of a site changes something.
+pub fn writes(site: &str) -> bool {
+    let operation = site.split(':').nth(1).unwrap_or_default();
+    !["Describe", "List", "Get"].iter().any(|read| operation.starts_with(read))
 }
 
 /// Operation and kind of resource: `ec2:CreateTags subnet`.
@@ -100,6 +109,24 @@ impl Saboteur {
         self.calls.lock().unwrap().clone()
     }
 
+    /// How many of them changed something.
+    pub fn writes(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| writes(call)).count()
+    }
+
+    /// Waits for the end of who calls.
+    pub async fn dies(&self) {
+        loop {
+            let news = self.died.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            if self.is_dead() {
+                return;
+            }
+            news.await;
+        }
+    }
+
     /// What was never reached.
     pub fn left(&self) -> Sabotage {
         self.plan.lock().unwrap().clone()
@@ -120,11 +147,14 @@ impl Saboteur {
         Some(armed.remove(at).1)
     }
 
-    async fn die(&self) -> ! {
+    fn end(&self) {
         self.dead.store(true, Ordering::SeqCst);
-        loop {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
-        }
+        self.died.notify_waiters();
+    }
+
+    async fn die(&self) -> ! {
+        self.end();
+        match std::future::pending::<Infallible>().await {}
     }
 }
 
@@ -165,7 +195,7 @@ impl CallObserver for Saboteur {
 
     async fn answered(&self, call: &Call, _failure: Option<&CloudFailure>) {
         match self.armed(call, &[Point::DiesAfterAnswer, Point::FailsToStore]) {
-            Some(Point::DiesAfterAnswer) => self.dead.store(true, Ordering::SeqCst),
+            Some(Point::DiesAfterAnswer) => self.end(),
             Some(_) => self.unwritable.store(true, Ordering::SeqCst),
             None => {}
         }

@@ -1,18 +1,25 @@
 //! Who made a drift is filled in later by the daemon: the audit log tells it minutes after the drift was found.
 
+use super::aws_scene::AwsScene;
+use super::export::by_hand;
 use super::fake_kinds::shop;
 use super::keeping::until;
 use super::scene::{Scene, settle};
 use jiff::{SignedDuration, Timestamp};
-use portolan::engine::clusters::Kept;
 use portolan::engine::clusters::keep::keep;
+use portolan::engine::clusters::pass::pass;
+use portolan::engine::clusters::{Kept, PassEnd};
+use portolan::host::SystemClock;
+use portolan::local::aws::eks::Delays;
 use portolan::model::application::DriftPolicy;
 use portolan::model::event::{FieldDrift, What};
 use portolan::model::trail::{Attribute, Change};
 use portolan::model::{Interval, SyncStatus};
-use portolan::ports::Clock;
+use portolan::ports::{Clock, DriftedField};
+use portolan::provision::resource::{Key, Kind};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -145,4 +152,62 @@ async fn a_log_that_never_tells_is_not_asked_for_ever() {
     tokio::time::sleep(Duration::from_secs(10 * 3600)).await;
     assert_eq!(scene.cloud.state().asked.len(), 5);
     assert_eq!(kept.record().drift[0].by, None);
+}
+
+/// The machine's clock, set forward by so many seconds.
+#[derive(Default)]
+struct Ahead(AtomicI64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().checked_add(SignedDuration::from_secs(self.0.load(Ordering::SeqCst))).unwrap()
+    }
+}
+
+const SMALL: &str = r#"
+apiVersion: eksctl.io/v1alpha5
+kind: ClusterConfig
+metadata: {name: shop, region: eu-central-1, version: "1.35"}
+availabilityZones: [eu-central-1a, eu-central-1b]
+"#;
+
+/// From a stranger's call to the name in the record, through the adapter, with the local AWS's own history.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_in_the_local_aws_is_named_once_its_history_tells() {
+    crate::support::aws::needs_aws!();
+    let clock = Arc::new(Ahead::default());
+    let mut scene = AwsScene::start(Delays::default()).await;
+    scene.policy.drift = DriftPolicy::Report;
+    scene.clock = clock.clone();
+    let kept = scene.daemon().await;
+    kept.supersede(scene.wanted(SMALL, json!({"name": "shop", "region": "eu-central-1"})));
+    assert_eq!(settle(&kept).await, PassEnd::Done, "{}", kept.record().message);
+    assert_eq!(kept.record().sync, SyncStatus::Synced, "{}", kept.record().message);
+    let group = Key::new(Kind::SecurityGroup, "shared-node");
+    let id = kept.snapshot().unwrap().live[&group].id.clone();
+    let hour = Duration::from_secs(3_600);
+    scene.moto.provider().set_trail_lag(hour).await.unwrap();
+    let open = format!(
+        "import boto3\nboto3.client('ec2').authorize_security_group_ingress(GroupId='{id}', IpPermissions=[{{'IpProtocol': \
+         'tcp', 'FromPort': 22, 'ToPort': 22, 'IpRanges': [{{'CidrIp': '0.0.0.0/0'}}]}}])\n"
+    );
+    by_hand(&scene, &open).await;
+    let look = async |later: i64| -> DriftedField {
+        clock.0.fetch_add(later, Ordering::SeqCst);
+        assert_eq!(pass(&kept).await, PassEnd::Done, "{}", kept.record().message);
+        let drift = kept.record().drift;
+        let [one] = drift.as_slice() else { panic!("{drift:?}") };
+        assert_eq!(one.resource, group.to_string());
+        one.clone()
+    };
+    assert_eq!(look(0).await.by, None, "it is told at once, without its author");
+    assert_eq!(look(61).await.by, None, "the history lags");
+    scene.moto.provider().set_trail_lag(Duration::ZERO).await.unwrap();
+    let named = look(200).await;
+    assert_eq!(named.by.as_deref(), Some("arn:aws:iam::123456789012:root"), "{named:?}");
+    assert!(named.at.is_some());
+    let told = scene.told.events.lock().unwrap().clone();
+    let traced = told.iter().filter(|event| matches!(event, What::ResourceTraced { .. })).count();
+    assert_eq!(traced, 1);
+    scene.check();
 }

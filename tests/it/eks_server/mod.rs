@@ -5,6 +5,7 @@ mod addons;
 mod boto3;
 mod clusters;
 mod config;
+mod failing;
 mod faults;
 mod model;
 mod nodes;

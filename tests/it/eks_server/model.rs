@@ -34,7 +34,7 @@ async fn every_route_leads_to_its_operation() {
 }
 
 /// A value that fits a shape, with the members that are required.
-fn sample(model: &portolan::local::aws::eks::Model, shape: &str) -> Value {
+pub fn sample(model: &portolan::local::aws::eks::Model, shape: &str) -> Value {
     let shape = model.shape(shape).unwrap();
     match shape.kind.as_str() {
         "structure" => {

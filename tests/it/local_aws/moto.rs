@@ -4,7 +4,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use portolan::local::Places;
-use portolan::local::aws::{Moto, service_model};
+use portolan::local::aws::{Moto, most_pods, service_model};
+use portolan::model::cloud::{Call, Service};
+use serde_json::json;
+use std::collections::BTreeMap;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::control_plane::progress;
@@ -46,6 +49,38 @@ async fn it_answers_and_ends() {
     let pid = dropped.pid().unwrap();
     drop(dropped);
     gone(pid).await;
+}
+
+/// Every instance type that both know holds as many pods as the VPC CNI's own table says.
+#[tokio::test]
+async fn nodes_hold_as_many_pods_as_the_network_add_on_has_addresses_for() {
+    crate::support::aws::needs_aws!();
+    let Some(folder) = crate::support::corpus::corpus("aws") else { return };
+    let table = std::fs::read_to_string(folder.join("eni-max-pods.txt")).unwrap();
+    let wanted: BTreeMap<&str, u64> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(' ').map(|(name, pods)| (name, pods.trim().parse().unwrap())))
+        .collect();
+    let moto = Moto::start(&Places::from_env().unwrap(), &mut progress()).await.unwrap();
+    let cloud = portolan::app::eks::cloud_at(moto.endpoint(), "eu-central-1", ("AKIDEXAMPLE", "secret"));
+    let call = Call::new(Service::Ec2, "DescribeInstanceTypes", json!({}));
+    let answer = cloud.await.unwrap().call(&call).await.unwrap();
+    let types = answer["instanceTypeSet"].as_array().unwrap();
+    let mut compared = 0;
+    let differ: Vec<String> = types
+        .iter()
+        .filter_map(|described| {
+            let name = described["instanceType"].as_str().unwrap();
+            let pods = wanted.get(name)?;
+            compared += 1;
+            let ours = most_pods(described);
+            (ours != *pods).then(|| format!("{name}: {ours} instead of {pods}"))
+        })
+        .collect();
+    assert!(compared > 200, "{compared} of {} types", types.len());
+    assert_eq!(differ, Vec::<String>::new());
+    moto.stop().await;
 }
 
 /// Not a test: the process that the next one kills.

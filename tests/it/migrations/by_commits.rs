@@ -8,20 +8,20 @@ use portolan::ports::MigrationRecord;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const CLUSTER: &str = "apiVersion: portolan.dev/v1alpha1\nkind: Cluster\nmetadata: {name: old}\nspec: {kubeconfig: {name: old}}\n";
+pub(super) const CLUSTER: &str = "apiVersion: portolan.dev/v1alpha1\nkind: Cluster\nmetadata: {name: old}\nspec: {kubeconfig: {name: old}}\n";
 
-fn migration(name: &str, stage: Stage) -> String {
+pub(super) fn migration(name: &str, stage: Stage) -> String {
     json!({
         "apiVersion": "portolan.dev/v1alpha1", "kind": "Migration", "metadata": {"name": name},
         "spec": {
             "source": {"cluster": "old"}, "target": {"cluster": "local"}, "stage": stage,
-            "waves": [{"name": "shop", "namespaces": [name]}], "limits": {"soak": "1s"},
+            "waves": [{"name": "shop", "namespaces": [name]}], "limits": {"soak": "1s"}, "checks": {"images": false},
         },
     })
     .to_string()
 }
 
-fn workloads(namespace: &str) -> String {
+pub(super) fn workloads(namespace: &str) -> String {
     let metadata = |name: &str| json!({"name": name, "namespace": namespace});
     let items: Vec<Value> = vec![
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
@@ -35,7 +35,7 @@ fn workloads(namespace: &str) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 
-async fn pods(control_plane: &ControlPlane, namespace: &str, wanted: usize) {
+pub(super) async fn pods(control_plane: &ControlPlane, namespace: &str, wanted: usize) {
     let begun = Instant::now();
     loop {
         let arguments =
@@ -51,7 +51,7 @@ async fn pods(control_plane: &ControlPlane, namespace: &str, wanted: usize) {
 }
 
 /// Waits until every part is where a commit wants it.
-async fn reached(daemon: &Daemon, name: &str, stage: Stage, commit: &str) -> MigrationRecord {
+pub(super) async fn reached(daemon: &Daemon, name: &str, stage: Stage, commit: &str) -> MigrationRecord {
     let begun = Instant::now();
     loop {
         let record = daemon.store().await.migrations().await.unwrap().remove(name).map(|stored| stored.value);

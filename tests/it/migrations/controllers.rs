@@ -237,6 +237,13 @@ impl State {
             if old.as_ref() != Some(&body["endpoints"]) {
                 self.put(slice, body);
             }
+            if service["spec"]["type"] == "NodePort" {
+                let live = self.objects.get_mut(&id).unwrap();
+                for port in live["spec"]["ports"].as_array_mut().into_iter().flatten() {
+                    let number = 30000 + port["port"].as_u64().unwrap() % 2768;
+                    port.as_object_mut().unwrap().entry("nodePort").or_insert(number.into());
+                }
+            }
             if service["spec"]["type"] == "LoadBalancer" {
                 let host = format!("{}-{}.elb.example.net", self.side, id.name);
                 if let Some(account) = &self.account {

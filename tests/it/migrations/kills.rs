@@ -1,4 +1,4 @@
-//! A kill or a fault at every write, before it, after its effect and with its answer lost: what follows ends in the
+//! A kill or a fault at every write, before it, after its effect, after its answer and with its answer lost: what follows ends in the
 //! same place on the way there, and restores everything on the way back.
 
 use super::scene::{Scene, wanted};
@@ -9,7 +9,7 @@ use portolan::model::migration::Stage;
 use std::time::Duration;
 
 /// Runs daemons until one is through.
-async fn survive(scene: &Scene, stage: Stage) -> PassEnd {
+pub(super) async fn survive(scene: &Scene, stage: Stage) -> PassEnd {
     for _ in 0..4 {
         let mover = scene.start();
         mover.supersede(wanted((scene.of)(stage)));
@@ -120,7 +120,7 @@ async fn a_kill_or_a_fault_at_every_write_of_the_way_back_of_volumes_and_records
 }
 
 /// The journal's text depends on how often it was written.
-fn without_journal(
+pub(super) fn without_journal(
     mut objects: std::collections::BTreeMap<String, serde_json::Value>,
 ) -> std::collections::BTreeMap<String, serde_json::Value> {
     objects.retain(|name, _| !name.starts_with("Secret portolan/"));

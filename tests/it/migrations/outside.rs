@@ -139,16 +139,17 @@ impl Cluster {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    async fn list(&self, kind: &str) -> Vec<Value> {
-        let text = self.kubectl(&["get", kind, "-A", "-o", "json"]).await.unwrap_or_default();
-        let list: Value = serde_json::from_str(&text).unwrap_or_default();
-        list["items"].as_array().cloned().unwrap_or_default()
+    /// `None`: nobody knows, and nothing follows from it.
+    async fn list(&self, kind: &str) -> Option<Vec<Value>> {
+        let text = self.kubectl(&["get", kind, "-A", "-o", "json"]).await?;
+        let list: Value = serde_json::from_str(&text).ok()?;
+        list["items"].as_array().cloned()
     }
 
     /// Attaches what the attach-detach controller asks for, and detaches what it asks for no more.
     async fn volumes(&self, cloud: &dyn Cloud) {
-        let (attachments, volumes) =
-            (self.list("volumeattachments").await, self.list("persistentvolumes").await);
+        let Some(volumes) = self.list("persistentvolumes").await else { return };
+        let Some(attachments) = self.list("volumeattachments").await else { return };
         let handle = |name: &str| {
             let volume = volumes.iter().find(|volume| volume["metadata"]["name"] == name)?;
             volume.pointer("/spec/csi/volumeHandle")?.as_str().map(str::to_owned)
@@ -188,9 +189,23 @@ impl Cluster {
     }
 
     async fn balancers(&self, cloud: &dyn Cloud, zone: &str) {
-        for service in self.list("services").await {
+        let Some(services) = self.list("services").await else { return };
+        let is_balanced = |service: &&Value| service["spec"]["type"] == "LoadBalancer";
+        let name = |service: &Value| service["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let wanted: Vec<String> =
+            services.iter().filter(is_balanced).map(|service| called(self.side, &name(service))).collect();
+        // As the cloud provider does when a Service goes: its name can be used again.
+        let all = cloud.call(&Call::new(Service::Elb, "DescribeLoadBalancers", json!({}))).await;
+        let all = all.unwrap_or_default()["LoadBalancerDescriptions"].as_array().cloned().unwrap_or_default();
+        for own in all.iter().filter_map(|own| own["LoadBalancerName"].as_str()) {
+            if own.starts_with(&called(self.side, "")) && !wanted.iter().any(|wanted| wanted == own) {
+                let gone = json!({"LoadBalancerName": own});
+                let _ = cloud.call(&Call::new(Service::Elb, "DeleteLoadBalancer", gone)).await;
+            }
+        }
+        for service in services.iter().filter(is_balanced) {
             let told = service.pointer("/status/loadBalancer/ingress").is_some();
-            if service["spec"]["type"] != "LoadBalancer" || told {
+            if told {
                 continue;
             }
             let (name, of) = (&service["metadata"]["name"], &service["metadata"]["namespace"]);
@@ -198,11 +213,11 @@ impl Cluster {
             let listener = json!({"Protocol": "TCP", "LoadBalancerPort": 80, "InstancePort": 30080});
             let input = json!({"LoadBalancerName": called(self.side, name), "Listeners": [listener],
                 "AvailabilityZones": [zone]});
-            let Ok(made) = cloud.call(&Call::new(Service::Elb, "CreateLoadBalancer", input)).await else {
-                continue;
-            };
-            let status =
-                json!({"status": {"loadBalancer": {"ingress": [{"hostname": made["DNSName"]}]}}}).to_string();
+            let made = cloud.call(&Call::new(Service::Elb, "CreateLoadBalancer", input)).await;
+            // Made before, and nobody was told.
+            let known = || all.iter().find(|own| own["LoadBalancerName"] == called(self.side, name)).cloned();
+            let Some(host) = made.ok().or_else(known).map(|made| made["DNSName"].clone()) else { continue };
+            let status = json!({"status": {"loadBalancer": {"ingress": [{"hostname": host}]}}}).to_string();
             self.kubectl(&[
                 "patch",
                 "service",

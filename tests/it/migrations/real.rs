@@ -20,7 +20,12 @@ pub async fn api(control_plane: &ControlPlane) -> Arc<dyn Cluster> {
 /// Objects of the namespace as their authors see them.
 pub(super) async fn snapshot(control_plane: &ControlPlane) -> Vec<Value> {
     let kinds = "configmaps,secrets,serviceaccounts,roles,rolebindings,services,deployments,daemonsets,cronjobs,resourcequotas";
-    let text = kubectl_ok(control_plane, &["get", kinds, "-n", "shop", "-o", "json"]).await;
+    objects(control_plane, "shop", kinds).await
+}
+
+/// Objects of some kinds, in one namespace where they live in some, as their authors see them.
+pub(super) async fn objects(control_plane: &ControlPlane, namespace: &str, kinds: &str) -> Vec<Value> {
+    let text = kubectl_ok(control_plane, &["get", kinds, "-n", namespace, "-o", "json"]).await;
     let list: Value = serde_json::from_str(&text).unwrap();
     let mut objects = list["items"].as_array().unwrap().clone();
     for object in &mut objects {
@@ -107,7 +112,7 @@ async fn a_wave_moves_from_1_24_to_1_36_and_back() {
 }
 
 /// Real servers need their time: passes with a pause while something is waited for.
-async fn until_settled(mover: &Arc<portolan::engine::migrations::Mover>) -> PassEnd {
+pub(super) async fn until_settled(mover: &Arc<portolan::engine::migrations::Mover>) -> PassEnd {
     let begun = std::time::Instant::now();
     loop {
         match portolan::engine::migrations::pass::pass(mover).await {

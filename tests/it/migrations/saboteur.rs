@@ -1,9 +1,15 @@
-//! What goes wrong on the wires of two real API servers: one request is lost, or the daemon dies at it.
+//! What goes wrong on the wires of two real API servers and of AWS: a request is lost, or the daemon dies at it.
 
 use super::scene::Told;
 use async_trait::async_trait;
+use portolan::model::cloud::Call;
 use portolan::model::event::{Event, What};
-use portolan::ports::{ApiFailure, ApiFailureKind, ObservedRequest, RequestObserver};
+use portolan::ports::{
+    ApiFailure, ApiFailureKind, Cloud, CloudFailure, CloudFailureKind, KubernetesToken, ObservedRequest,
+    RequestObserver,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
@@ -42,10 +48,17 @@ pub enum At {
     Number(usize),
 }
 
+/// A trouble that is to come once.
+pub type Due = (At, Trouble);
+
 #[derive(Default)]
 struct State {
-    trouble: Option<(At, Trouble)>,
-    fired: bool,
+    /// What has not come yet.
+    due: Vec<Due>,
+    /// What comes after the effect of a write that is under way, by its number.
+    after: BTreeMap<usize, Trouble>,
+    /// How many came.
+    fired: usize,
     /// The answer of the request in question was taken: the daemon dies at whatever it does next.
     armed: bool,
     dead: bool,
@@ -54,7 +67,7 @@ struct State {
     sites: Vec<String>,
 }
 
-/// Sees all requests of a daemon to both sides.
+/// Sees all requests of a daemon to both sides and to AWS.
 pub struct Saboteur {
     told: Arc<Told>,
     state: Mutex<State>,
@@ -62,8 +75,8 @@ pub struct Saboteur {
 }
 
 impl Saboteur {
-    pub fn new(told: Arc<Told>, trouble: Option<(At, Trouble)>) -> Arc<Self> {
-        let state = State { trouble, ..State::default() };
+    pub fn new(told: Arc<Told>, due: Vec<Due>) -> Arc<Self> {
+        let state = State { due, ..State::default() };
         Arc::new(Self { told, state: Mutex::new(state), died: Notify::new() })
     }
 
@@ -77,7 +90,8 @@ impl Saboteur {
         (state.sites.clone(), state.writes)
     }
 
-    pub fn has_fired(&self) -> bool {
+    /// How many troubles came.
+    pub fn fired(&self) -> usize {
         self.state().fired
     }
 
@@ -85,12 +99,15 @@ impl Saboteur {
     pub fn revive(&self) {
         let mut state = self.state();
         (state.dead, state.armed) = (false, false);
+        state.after.clear();
     }
 
     /// Resolves when the daemon is to be ended.
     pub async fn death(&self) {
         loop {
             let died = self.died.notified();
+            tokio::pin!(died);
+            died.as_mut().enable();
             if self.state().dead {
                 return;
             }
@@ -128,72 +145,123 @@ impl Saboteur {
         (number, site)
     }
 
-    async fn before(&self, write: Option<(usize, String)>) -> Option<ApiFailure> {
+    /// Before a request; `None` for one that only asks. Whether it is to fail.
+    async fn before(&self, write: Option<(usize, String)>) -> bool {
         let (ends, fails) = {
             let mut state = self.state();
-            let ends = state.dead || state.armed;
-            let here = match (&state.trouble, &write) {
-                (Some((At::Site(wanted), _)), Some((_, site))) => wanted == site,
-                (Some((At::Number(wanted), _)), Some((number, _))) => wanted == number,
+            let mut ends = state.dead || state.armed;
+            let mut fails = false;
+            let here = |(at, _): &Due| match (at, &write) {
+                (At::Site(wanted), Some((_, site))) => wanted == site,
+                (At::Number(wanted), Some((number, _))) => wanted == number,
                 _ => false,
             };
-            match state
-                .trouble
-                .as_ref()
-                .map(|(_, trouble)| *trouble)
-                .filter(|_| here && !ends && !state.fired)
-            {
-                Some(Trouble::Kill(Moment::Before)) => {
-                    state.fired = true;
-                    (true, false)
-                }
-                Some(Trouble::Fault(Moment::Before)) => {
-                    state.fired = true;
-                    (false, true)
-                }
-                Some(trouble) => {
-                    // `after` knows it by its number.
-                    let number = write.map(|(number, _)| number).unwrap_or_default();
-                    state.trouble = Some((At::Number(number), trouble));
-                    (ends, false)
-                }
-                None => (ends, false),
-            }
-        };
-        if ends {
-            self.die().await;
-        }
-        fails.then(lost)
-    }
-
-    async fn after(&self, number: Option<usize>) -> Option<ApiFailure> {
-        let (ends, fails) = {
-            let mut state = self.state();
-            let here = matches!((&state.trouble, number), (Some((At::Number(wanted), _)), Some(number)) if *wanted == number);
-            match state.trouble {
-                Some((_, trouble)) if here && !state.fired => {
-                    state.fired = true;
-                    match trouble {
-                        Trouble::Kill(Moment::Unanswered) => (true, false),
-                        Trouble::Fault(Moment::Unanswered) => (false, true),
-                        _ => {
-                            state.armed = true;
-                            (false, false)
-                        }
+            if let Some(place) = state.due.iter().position(here).filter(|_| !ends) {
+                let (_, trouble) = state.due.remove(place);
+                match trouble {
+                    Trouble::Kill(Moment::Before) => ends = true,
+                    Trouble::Fault(Moment::Before) => fails = true,
+                    trouble => {
+                        let number = write.map(|(number, _)| number).unwrap_or_default();
+                        state.after.insert(number, trouble);
                     }
                 }
-                _ => (state.dead, false),
+                state.fired += usize::from(ends || fails);
+            }
+            (ends, fails)
+        };
+        if ends {
+            self.die().await;
+        }
+        fails
+    }
+
+    /// After its effect. Whether its answer is to be lost.
+    async fn after(&self, number: Option<usize>) -> bool {
+        let (ends, fails) = {
+            let mut state = self.state();
+            let trouble = number.and_then(|number| state.after.remove(&number));
+            state.fired += usize::from(trouble.is_some());
+            match trouble {
+                Some(Trouble::Kill(Moment::Unanswered)) => (true, false),
+                Some(Trouble::Fault(_)) => (false, true),
+                Some(_) => {
+                    state.armed = true;
+                    (false, false)
+                }
+                None => (state.dead, false),
             }
         };
         if ends {
             self.die().await;
         }
-        fails.then(lost)
+        fails
     }
 }
 
 fn lost() -> ApiFailure {
     ApiFailure::new(ApiFailureKind::Unreachable, "a fault of the test".to_owned())
+}
+
+/// The saboteur on the wire to AWS.
+pub struct OnAccount {
+    pub account: Arc<dyn Cloud>,
+    pub saboteur: Arc<Saboteur>,
+}
+
+#[async_trait]
+impl Cloud for OnAccount {
+    async fn call(&self, call: &Call) -> Result<Value, CloudFailure> {
+        let reads = ["Describe", "List", "Get", "Lookup", "Simulate"];
+        let only_asks = reads.iter().any(|word| call.operation.starts_with(word));
+        let write = (!only_asks).then(|| self.saboteur.enter(&format!("aws {call}")));
+        let number = write.as_ref().map(|(number, _)| *number);
+        let lost = |kind: CloudFailureKind| CloudFailure {
+            kind,
+            code: String::new(),
+            message: "a fault of the test".into(),
+            call: call.to_string(),
+            service: Some(call.service),
+        };
+        if self.saboteur.before(write).await {
+            return Err(lost(CloudFailureKind::Unavailable));
+        }
+        let answer = self.account.call(call).await;
+        if number.is_some() && self.saboteur.after(number).await {
+            return Err(lost(CloudFailureKind::Unanswered));
+        }
+        answer
+    }
+
+    async fn kubernetes_token(&self, cluster: &str) -> Result<KubernetesToken, CloudFailure> {
+        self.account.kubernetes_token(cluster).await
+    }
+
+    fn region(&self) -> &str {
+        self.account.region()
+    }
+
+    fn partition(&self) -> &str {
+        self.account.partition()
+    }
+}
+
+/// A request to a side, as `source PATCH deployments.apps`; none for what is no object's.
+pub fn site_of(side: &str, method: &str, path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let (group, rest) = match parts[..] {
+        ["api", _, ref rest @ ..] => ("", rest),
+        ["apis", group, _, ref rest @ ..] => (group, rest),
+        _ => return None,
+    };
+    let kind = match rest {
+        ["namespaces", _, kind, ..] => kind,
+        [kind, ..] => kind,
+        [] => return None,
+    };
+    let dot = if group.is_empty() { "" } else { "." };
+    let journal = if path.contains("portolan-migration-") { " of the journal" } else { "" };
+    Some(format!("{side} {method} {kind}{dot}{group}{journal}"))
 }
 
 /// The saboteur on the wire to one side.
@@ -214,19 +282,7 @@ impl OnSide {
         if request.method == "GET" || request.has("dryRun=All") || request.path.contains("accessreviews") {
             return None;
         }
-        let parts: Vec<&str> = request.path.trim_matches('/').split('/').collect();
-        let (group, rest) = match parts[..] {
-            ["api", _, ref rest @ ..] => ("", rest),
-            ["apis", group, _, ref rest @ ..] => (group, rest),
-            _ => return None,
-        };
-        let kind = match rest {
-            ["namespaces", _, kind, ..] => kind,
-            [kind, ..] => kind,
-            [] => return None,
-        };
-        let dot = if group.is_empty() { "" } else { "." };
-        Some(format!("{} {} {kind}{dot}{group}", self.side, request.method))
+        site_of(self.side, request.method, request.path)
     }
 }
 
@@ -237,7 +293,7 @@ impl RequestObserver for OnSide {
         if let Some((number, _)) = &write {
             self.under_way.lock().unwrap().push((request.path.to_owned(), *number));
         }
-        self.saboteur.before(write).await
+        self.saboteur.before(write).await.then(lost)
     }
 
     async fn after(&self, request: &ObservedRequest<'_>, _: u16) -> Option<ApiFailure> {
@@ -247,6 +303,6 @@ impl RequestObserver for OnSide {
             let place = under_way.iter().position(|(path, _)| path == request.path);
             place.map(|place| under_way.swap_remove(place).1)
         };
-        self.saboteur.after(number).await
+        self.saboteur.after(number).await.then(lost)
     }
 }

@@ -16,7 +16,7 @@ use portolan::model::migration_document::{
     KopsRef, MigrationSource, MigrationSpec, MigrationTarget, RecordSpec, RecordType, TrafficStep, WaveSpec,
 };
 use portolan::ports::{
-    Approval, Clock, Cloud, Cluster, Files, FilesFailure, MigrationRecord, Sink, StateStore,
+    Approval, Clock, Cloud, Cluster, Files, FilesFailure, Images, MigrationRecord, Sink, StateStore,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -39,6 +39,44 @@ pub struct Two {
     pub source: Arc<dyn Cluster>,
     pub target: Arc<dyn Cluster>,
     pub account: Option<Arc<dyn Cloud>>,
+}
+
+/// The same, and what a test says of what is around them.
+struct Around {
+    two: Two,
+    images: Option<Arc<dyn Images>>,
+    unmade: Arc<Mutex<Option<String>>>,
+}
+
+#[async_trait]
+impl Sides for Around {
+    async fn source(&self, migration: &str, spec: &MigrationSpec) -> Result<Arc<dyn Cluster>, String> {
+        self.two.source(migration, spec).await
+    }
+
+    async fn target(&self, spec: &MigrationSpec) -> Result<Target, Gate> {
+        self.two.target(spec).await
+    }
+
+    fn unmade(&self, _: &MigrationSpec) -> Option<String> {
+        self.unmade.lock().unwrap().clone()
+    }
+
+    fn applications(&self, spec: &MigrationSpec) -> BTreeMap<String, Vec<String>> {
+        self.two.applications(spec)
+    }
+
+    async fn account(&self, side: Side, spec: &MigrationSpec) -> Result<Option<Arc<dyn Cloud>>, String> {
+        self.two.account(side, spec).await
+    }
+
+    fn images(&self) -> Option<Arc<dyn Images>> {
+        self.images.clone()
+    }
+
+    async fn state_store(&self, spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {
+        self.two.state_store(spec).await
+    }
 }
 
 /// The state store of a small kops cluster.
@@ -122,7 +160,7 @@ pub fn daemon(store: Arc<dyn StateStore>, sides: Two, told: Arc<Told>) -> Arc<Mo
 pub fn daemon_at(
     clock: Arc<dyn Clock>,
     store: Arc<dyn StateStore>,
-    sides: Two,
+    sides: impl Sides,
     told: Arc<Told>,
 ) -> Arc<Mover> {
     let context = Context {
@@ -208,6 +246,10 @@ pub struct Scene {
     pub told: Arc<Told>,
     pub account: FakeAccount,
     pub tick: Tick,
+    /// What is not there yet of the target's cluster.
+    pub unmade: Arc<Mutex<Option<String>>>,
+    /// Who is asked for images.
+    pub images: Arc<Mutex<Option<Arc<dyn Images>>>>,
     /// What the document says up to a stage.
     pub of: fn(Stage) -> MigrationSpec,
 }
@@ -215,7 +257,7 @@ pub struct Scene {
 impl Scene {
     /// A source with a shop on it, and an empty target.
     pub fn new() -> Self {
-        Self::of(shop())
+        Self::new_of(shop())
     }
 
     /// One of each that is treated in its own way: enough where a run is made for every write.
@@ -225,12 +267,12 @@ impl Scene {
         let is_more = |object: &Value| {
             more.iter().any(|(kind, name)| object["kind"] == *kind && object["metadata"]["name"] == *name)
         };
-        Self::of(shop().into_iter().filter(|object| !is_more(object)).collect())
+        Self::new_of(shop().into_iter().filter(|object| !is_more(object)).collect())
     }
 
     /// A database with two volumes and a front with a load balancer and a record, in one account.
     pub fn stateful() -> Self {
-        let scene = Self::of(Vec::new());
+        let scene = Self::new_of(Vec::new());
         for (server, zone) in [(&scene.source, "eu-central-1a"), (&scene.target, "eu-central-1a")] {
             server.state().account = Some(scene.account.clone());
             server.seed(json!({"apiVersion": "v1", "kind": "Node", "metadata": {
@@ -252,21 +294,26 @@ impl Scene {
         Self { of: stateful_document, ..scene }
     }
 
-    fn of(objects: Vec<Value>) -> Self {
+    /// A source with some objects, and an empty target.
+    pub fn new_of(objects: Vec<Value>) -> Self {
         let wire = Wire::default();
         let source = FakeServer::new("source", "v1.24.17", wire.clone());
         let target = FakeServer::new("target", "v1.36.3", wire.clone());
         objects.into_iter().for_each(|object| source.seed(object));
         let store = Arc::new(MemoryStore { wire: wire.clone(), ..MemoryStore::default() });
         let account = FakeAccount::new(wire.clone());
+        let told: Arc<Told> = Arc::default();
+        wire.state().told = Some(told.clone());
         Self {
             wire,
             source,
             target,
             store,
-            told: Arc::default(),
+            told,
             account,
             tick: Tick::default(),
+            unmade: Arc::default(),
+            images: Arc::default(),
             of: document,
         }
     }
@@ -284,16 +331,31 @@ impl Scene {
             server.state().account = known.then(|| account.clone());
         }
         let tick = Tick(Arc::new(AtomicI64::new(self.tick.0.load(Ordering::Relaxed))));
-        Self { wire, source, target, store, told: Arc::default(), account, tick, of: self.of }
+        let told = Arc::new(Told(Mutex::new(self.told.0.lock().unwrap().clone())));
+        wire.state().told = Some(told.clone());
+        Self {
+            wire,
+            source,
+            target,
+            store,
+            told,
+            account,
+            tick,
+            unmade: self.unmade.clone(),
+            images: self.images.clone(),
+            of: self.of,
+        }
     }
 
     pub fn start(&self) -> Arc<Mover> {
-        self.wire.state().dead = false;
+        self.wire.revive();
         let sides = Two {
             source: Arc::new(self.source.clone()),
             target: Arc::new(self.target.clone()),
             account: Some(Arc::new(self.account.clone())),
         };
+        let images = self.images.lock().unwrap().clone();
+        let sides = Around { two: sides, images, unmade: self.unmade.clone() };
         daemon_at(Arc::new(self.tick.clone()), self.store.clone(), sides, self.told.clone())
     }
 

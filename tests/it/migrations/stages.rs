@@ -116,6 +116,93 @@ async fn a_difference_on_the_target_is_told_by_the_proof() {
 }
 
 #[tokio::test]
+async fn what_the_source_loses_goes_from_the_target_until_the_cut() {
+    let scene = Scene::new();
+    scene.go(Stage::Sync).await;
+    let (web, api) = (id("apps", "Deployment", "web"), id("apps", "Deployment", "api"));
+    let settings = id("", "ConfigMap", "settings");
+    let cluster_wide = ResourceId::new("rbac.authorization.k8s.io", "ClusterRole", "", "shop-nodes");
+    // Somebody's own on the target, which no deletion of the source is about.
+    scene.target.seed(
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "theirs", "namespace": "shop"}}),
+    );
+    for gone in [&api, &settings, &cluster_wide] {
+        scene.source.state().objects.remove(gone);
+    }
+    scene.go(Stage::Sync).await;
+    for gone in [&api, &settings, &cluster_wide] {
+        assert!(scene.target.get(gone).is_none(), "{gone}");
+    }
+    assert!(scene.target.get(&web).is_some() && scene.target.get(&id("", "Secret", "theirs")).is_some());
+    scene.target.state().objects.remove(&id("", "Secret", "theirs"));
+    scene.go(Stage::Verify).await;
+
+    // A namespace that is gone is no reason to take everything away.
+    let namespace = ResourceId::new("", "Namespace", "", "shop");
+    let was = scene.source.state().objects.clone();
+    scene.source.state().objects.retain(|id, _| *id != namespace && id.namespace.as_deref() != Some("shop"));
+    let mover = scene.start();
+    mover.supersede(wanted(document(Stage::Verify)));
+    assert_eq!(settle(&mover).await, PassEnd::Blocked);
+    assert!(
+        mover.record().message.contains("namespace shop is gone from the source"),
+        "{}",
+        mover.record().message
+    );
+    assert!(scene.target.get(&web).is_some());
+    scene.source.state().objects = was;
+
+    // Handed over, the target is its own.
+    scene.go(Stage::Soak).await;
+    scene.source.state().objects.remove(&web);
+    scene.go(Stage::Soak).await;
+    assert!(scene.target.get(&web).is_some());
+}
+
+#[tokio::test]
+async fn a_claim_that_the_source_loses_is_named_and_stays() {
+    let scene = Scene::new();
+    scene.go(Stage::Sync).await;
+    let claim = id("", "PersistentVolumeClaim", "data");
+    let mut object = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop"}});
+    let mark = json!([{"manager": "portolan-migration", "operation": "Apply", "fieldsV1": {"f:spec": {}}}]);
+    object["metadata"]["managedFields"] = mark;
+    scene.target.seed(object);
+    let mover = scene.start();
+    mover.supersede(wanted(document(Stage::Sync)));
+    assert_eq!(settle(&mover).await, PassEnd::Blocked);
+    let message = mover.record().message;
+    assert!(
+        message.contains("PersistentVolumeClaim shop/data is gone") && message.contains("holds data"),
+        "{message}"
+    );
+    assert!(scene.target.get(&claim).is_some());
+}
+
+#[tokio::test]
+async fn an_api_server_that_answers_is_not_a_cluster_yet() {
+    let scene = Scene::new();
+    *scene.unmade.lock().unwrap() = Some("cluster new: Nodegroup/workers are on their way".into());
+    let mover = scene.start();
+    mover.supersede(wanted(document(Stage::Sync)));
+    for _ in 0..20 {
+        portolan::engine::migrations::pass::pass(&mover).await;
+    }
+    let record = mover.record();
+    assert!(record.message.contains("Nodegroup/workers are on their way"), "{record:#?}");
+    assert_eq!((record.parts[0].stage, record.parts[0].complete), (Stage::Provision, false));
+    assert!(
+        scene.target.get(&id("", "ConfigMap", "settings")).is_none(),
+        "nothing is written before it is there"
+    );
+    *scene.unmade.lock().unwrap() = None;
+    scene.go(Stage::Sync).await;
+    // Once it was whole, what drifts of it holds nothing up.
+    *scene.unmade.lock().unwrap() = Some("cluster new: a tag drifted".into());
+    scene.go(Stage::Verify).await;
+}
+
+#[tokio::test]
 async fn waves_move_separately() {
     let scene = Scene::new();
     scene.source.seed(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "blog"}}));

@@ -204,3 +204,32 @@ async fn a_share_is_held_for_its_time_and_as_far_as_it_may() {
     assert_eq!(weights(&scene), [90, 10]);
     assert!(mover.record().message.contains("no ready endpoint"), "{}", mover.record().message);
 }
+
+#[tokio::test]
+async fn a_name_that_the_dns_controller_of_kops_keeps_has_one_writer() {
+    let scene = Scene::stateful();
+    scene.go(Stage::HandOver).await;
+    let controller = |replicas: u32| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "dns-controller", "namespace": "kube-system"},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "dns"}}, "template": {
+                "metadata": {"labels": {"app": "dns"}}, "spec": {"containers": [
+                    {"name": "dns-controller", "image": "registry.example.com/kops/dns-controller:1.28.5"}]}}}})
+    };
+    scene.source.seed(controller(1));
+    let front = ResourceId::new("", "Service", "shop", "front");
+    let mut object = scene.source.get(&front).unwrap();
+    object["metadata"]["annotations"]["dns.alpha.kubernetes.io/external"] = "shop.example.com".into();
+    scene.source.seed(object);
+    let mover = scene.start();
+    mover.supersede(wanted(stateful_document(Stage::Soak)));
+    assert_eq!(scene.settle(&mover).await, PassEnd::Blocked);
+    let message = mover.record().message;
+    assert!(
+        message.contains("kept by kops' dns-controller") && message.contains("Service shop/front"),
+        "{message}"
+    );
+    assert_eq!(weights(&scene), Vec::<u64>::new(), "nothing is shifted while another writes the record");
+    scene.source.seed(controller(0));
+    scene.go(Stage::Soak).await;
+    assert_eq!(weights(&scene), [0, 100]);
+}

@@ -1,5 +1,7 @@
 //! What all calls of a daemon under test go through: counted, and ended where a test says so.
 
+use super::scene::Told;
+use portolan::model::event::What;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -10,21 +12,36 @@ pub enum Trouble {
     DiesBefore,
     /// The daemon dies after its effect, before the answer.
     DiesAfterEffect,
+    /// The daemon dies after the answer, before the next write: nothing was noted of it.
+    DiesAnswered,
     /// It has its effect, and its answer is lost.
     Unanswered,
     /// It has no effect and fails for a passing reason.
     Fails,
 }
 
-pub const TROUBLES: [Trouble; 4] =
-    [Trouble::DiesBefore, Trouble::DiesAfterEffect, Trouble::Unanswered, Trouble::Fails];
+pub const TROUBLES: [Trouble; 5] = [
+    Trouble::DiesBefore,
+    Trouble::DiesAfterEffect,
+    Trouble::DiesAnswered,
+    Trouble::Unanswered,
+    Trouble::Fails,
+];
 
 #[derive(Default)]
 pub struct State {
     /// Every write, in order.
     pub writes: Vec<String>,
+    /// The site of each: stage, operation, kind.
+    pub sites: Vec<String>,
+    /// What the daemon tells: the stage that was told last is what a write is made for.
+    pub told: Option<Arc<Told>>,
     /// By the number of the write.
     pub troubles: BTreeMap<usize, Trouble>,
+    /// Whether a trouble came.
+    pub fired: bool,
+    /// The daemon dies at the next write.
+    pub armed: bool,
     pub dead: bool,
     /// Moments at which both sides ran pods of one namespace.
     pub doubles: Vec<String>,
@@ -45,10 +62,14 @@ impl Wire {
         let (trouble, dead) = {
             let mut state = self.state();
             let number = state.writes.len();
+            state.dead |= state.armed;
             if !state.dead {
+                let site = format!("{}: {}", state.stage(), operation(&what));
+                state.sites.push(site);
                 state.writes.push(what);
             }
-            let trouble = state.troubles.get(&number).copied();
+            let trouble = state.troubles.get(&number).copied().filter(|_| !state.dead);
+            state.fired |= trouble.is_some();
             state.dead |= trouble == Some(Trouble::DiesBefore);
             (trouble, state.dead)
         };
@@ -60,10 +81,20 @@ impl Wire {
 
     /// After the effect.
     pub async fn written(&self, trouble: Option<Trouble>) {
-        if trouble == Some(Trouble::DiesAfterEffect) {
-            self.state().dead = true;
-            std::future::pending::<()>().await;
+        match trouble {
+            Some(Trouble::DiesAfterEffect) => {
+                self.state().dead = true;
+                std::future::pending::<()>().await;
+            }
+            Some(Trouble::DiesAnswered) => self.state().armed = true,
+            _ => {}
         }
+    }
+
+    /// Another daemon starts.
+    pub fn revive(&self) {
+        let mut state = self.state();
+        (state.dead, state.armed) = (false, false);
     }
 
     /// Notes where pods run.
@@ -78,4 +109,28 @@ impl Wire {
         let number = state.writes.len();
         state.doubles.extend(both.into_iter().map(|namespace| format!("{namespace} at write {number}")));
     }
+}
+
+impl State {
+    /// The part and the stage that were told last.
+    fn stage(&self) -> String {
+        let Some(told) = &self.told else { return String::new() };
+        let events = told.0.lock().unwrap();
+        let stage = events.iter().rev().find_map(|event| match &event.what {
+            What::StageReached { part, stage, .. } => Some(format!("{part} {stage}")),
+            _ => None,
+        });
+        stage.unwrap_or_default()
+    }
+}
+
+/// What a write does, and to which kind: `source patch Deployment.apps`, `aws ec2:CreateTags`, `store`.
+fn operation(what: &str) -> String {
+    let words = match what.split(' ').next() {
+        Some("aws") => 2,
+        Some("store") => 1,
+        _ => 3,
+    };
+    let journal = if what.contains("portolan-migration-") { " of the journal" } else { "" };
+    what.split(' ').take(words).collect::<Vec<_>>().join(" ") + journal
 }

@@ -4,7 +4,7 @@ use super::scene::{Scene, WHOLE, config, shown};
 use portolan::model::plan::Verdict;
 use portolan::provision::StepAction;
 use portolan::provision::eks::addon::canonical;
-use portolan::provision::resource::Kind;
+use portolan::provision::resource::{CLUSTER_TAG, Kind, RESOURCE_TAG};
 use serde_json::{Value, json};
 
 /// Changes the file of a complete cluster; the calls of the first pass, and the scene.
@@ -283,4 +283,57 @@ fn every_need_is_declared_and_the_order_has_no_circle() {
             assert!(place.is_some_and(|place| place < at), "{} needs {need}", resource.key);
         }
     }
+}
+
+/// Operations of EC2 that take an idempotency token, by the members that may be sent (held to botocore's model elsewhere).
+fn takes_a_token(operation: &str) -> bool {
+    let shapes = include_str!("../../../src/aws/signed/shapes/ec2.shapes");
+    let of_operation = shapes.split("\n").skip_while(|line| !line.starts_with(&format!("{operation}:")));
+    let mut members = of_operation.enumerate().take_while(|(nth, line)| *nth == 0 || line.starts_with(' '));
+    members.any(|(_, line)| line.split_whitespace().any(|member| member == "ClientToken"))
+}
+
+#[test]
+fn every_create_carries_our_tags_and_a_token_where_the_api_has_one() {
+    let ipv6 = format!("{WHOLE}kubernetesNetworkConfig: {{ipFamily: IPv6}}\n");
+    let people =
+        r#"identityProviders: [{type: oidc, name: p, issuerURL: "https://a.example.com", clientID: c}]"#;
+    let private = format!("{WHOLE}privateCluster: {{enabled: true}}\n{people}\n");
+    let own = "nodeGroups: [{name: own, ami: ami-1}]\n";
+    let tokened = ["CreateLaunchTemplate", "CreateNatGateway", "CreateRouteTable", "CreateVpcEndpoint"];
+    assert!(tokened.iter().all(|operation| takes_a_token(operation)));
+    assert!(
+        !takes_a_token("CreateVpc") && !takes_a_token("CreateSubnet") && !takes_a_token("AllocateAddress")
+    );
+    let mut kinds = std::collections::BTreeSet::new();
+    for file in [format!("{WHOLE}{own}"), ipv6, private] {
+        let scene = Scene::new(&file);
+        let declared = scene.declared();
+        let cluster = declared.iter().find(|resource| resource.key.kind == Kind::Cluster).unwrap();
+        let scope = super::scene::scope();
+        assert_eq!(cluster.key.name, scope.cluster);
+        for resource in declared.iter().filter(|resource| !resource.existing) {
+            let drivers = portolan::provision::drivers();
+            let driver = drivers.iter().find(|driver| driver.kind() == resource.key.kind).unwrap();
+            let mut tags = resource.tags.clone();
+            tags.extend(scope.tags(&resource.key));
+            let call = driver.create(&scope, resource, &resource.desired, &tags, "the-token");
+            let sent = call.input.to_string();
+            for words in [CLUSTER_TAG, RESOURCE_TAG, resource.key.to_string().as_str()] {
+                assert!(sent.contains(words), "{call} of {}: no {words} in {sent}", resource.key);
+            }
+            let of_eks = call.service == portolan::model::cloud::Service::Eks;
+            let token = if of_eks { "clientRequestToken" } else { "ClientToken" };
+            if of_eks || takes_a_token(&call.operation) {
+                assert_eq!(call.input[token], "the-token", "{call} of {}: {sent}", resource.key);
+            }
+            kinds.insert(resource.key.kind);
+        }
+    }
+    let missing: Vec<Kind> = portolan::provision::drivers()
+        .iter()
+        .map(|driver| driver.kind())
+        .filter(|kind| !kinds.contains(kind) && *kind != Kind::ServiceAccount)
+        .collect();
+    assert_eq!(missing, [], "no file here makes them");
 }

@@ -2,10 +2,12 @@
 
 mod against_server;
 mod aws_drift;
+mod before_pods;
 mod converge;
 mod drift;
 mod eks_fields;
 mod examples;
+mod export;
 mod iam;
 mod network;
 mod nodes;

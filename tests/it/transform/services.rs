@@ -46,6 +46,32 @@ fn node_ports_stay_when_a_user_chose_them() {
     assert_eq!(managed("kube-controller-manager"), [None, None]);
 }
 
+#[test]
+fn names_of_the_dns_controller_become_those_of_external_dns() {
+    let key = |side: &str| format!("dns.alpha.kubernetes.io/{side}");
+    let annotated = |kind: &str, side: &str| {
+        service(
+            json!({"annotations": {key(side): "shop.example.com"}}),
+            json!({"type": kind, "ports": [{"port": 80}]}),
+        )
+    };
+    let hostname = "external-dns.alpha.kubernetes.io/hostname";
+    let new = one(&annotated("LoadBalancer", "external"), &context());
+    assert_eq!(new["metadata"]["annotations"][hostname], "shop.example.com");
+    assert!(new["metadata"]["annotations"].get(key("external")).is_none());
+    let plain = one(&annotated("ClusterIP", "internal"), &context());
+    assert!(!plain.to_string().contains("shop.example.com"), "{plain}");
+    let own = annotated("LoadBalancer", "external");
+    let remarks = transform(&own, &context()).remarks;
+    let named = remarks
+        .iter()
+        .any(|remark| remark.says.contains("shop.example.com") && remark.weight == Weight::Warning);
+    assert!(named, "{remarks:?}");
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "b",
+        "annotations": {key("internal"): "a.example.com"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}});
+    assert!(one(&pod, &context())["metadata"].get("annotations").is_none());
+}
+
 fn balancer(annotations: &[(&str, &str)], context: &Context) -> Value {
     let annotations: Value = annotations
         .iter()

@@ -65,6 +65,12 @@ pub fn add_those_of_the_service(service: &Service, state: &mut State, cluster: &
         let policy = policies::arn(&service.options, "AmazonEKSClusterAdminPolicy");
         let scope = json!({"type": "cluster", "namespaces": []});
         entry.policies.insert(policy.clone(), associated(service, &policy, scope));
+        if cluster.view["status"] == "CREATING" {
+            // Born with the cluster: that is how it is known later.
+            for member in ["createdAt", "modifiedAt"] {
+                entry.view[member] = cluster.view["createdAt"].clone();
+            }
+        }
         cluster.entries.insert(cluster.creator.clone(), entry);
     }
     for nodegroup in cluster.nodegroups.clone().values() {

@@ -33,7 +33,13 @@ pub async fn create(service: &Arc<Service>, asked: &Asked) -> Result<Value, ApiE
         }
     }
     let view = described(service, asked).map_err(refused)?;
-    if let Err(issue) = service.world.check_cluster(&asked.input).await {
+    let has_auto_mode = asked.input["computeConfig"]["enabled"] == true;
+    let auto_mode = if has_auto_mode { service.world.check_auto_mode() } else { Ok(()) };
+    let checked = match auto_mode {
+        Ok(()) => service.world.check_cluster(&asked.input).await,
+        refused => refused,
+    };
+    if let Err(issue) = checked {
         return Err(refused(of_issue(service, &issue)));
     }
     let mut cluster = Cluster {

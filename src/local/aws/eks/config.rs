@@ -138,7 +138,12 @@ fn plan(service: &Service, cluster: &Cluster, kind: &'static str, input: &Value)
             ],
         )
         .ok_or_else(|| unchanged("these component configurations"))?,
-        _ => auto_mode_plan(view, input)?,
+        _ => {
+            let (changes, on) = (auto_mode_plan(view, input)?, input["computeConfig"]["enabled"] == true);
+            let refused = if on { service.world.check_auto_mode() } else { Ok(()) };
+            refused.map_err(|issue| ApiError::parameter(issue.message))?;
+            changes
+        }
     };
     Ok(Plan { kind, params, members })
 }

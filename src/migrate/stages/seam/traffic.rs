@@ -4,7 +4,7 @@ use super::{Asked, Concern, of_kinds, waiting};
 use crate::migrate::decommission::{list, member, text};
 use crate::migrate::stages::sight::{is, name, namespace};
 use crate::migrate::traffic::{
-    self, Endpoint, ExternalDns, Health, Input, Made, Setting, Share, Shifted, Towards, Zones,
+    self, DnsController, Endpoint, ExternalDns, Health, Input, Made, Setting, Share, Shifted, Towards, Zones,
 };
 use crate::model::cloud::{Call, Service};
 use crate::model::migration::{Gate, Outcome, Side, Stage, Step};
@@ -114,6 +114,11 @@ fn planned(concern: &Concern<'_>, towards: Towards) -> Outcome {
     if let Some(gate) = concern.unread(&reads(concern)) {
         return waiting(gate);
     }
+    if towards == Towards::Target
+        && let Some(gate) = kept_by_kops(concern)
+    {
+        return waiting(gate);
+    }
     let mut names: BTreeMap<(String, String), Shifted> = BTreeMap::new();
     let mut health = BTreeMap::new();
     for record in records(concern) {
@@ -182,6 +187,22 @@ fn planned(concern: &Concern<'_>, towards: Towards) -> Outcome {
     outcome.steps.extend(planned.steps);
     outcome.gates.extend(planned.gates);
     outcome
+}
+
+/// A record that kops' dns-controller would write over. It keeps the names of the control plane as well, so a person says
+/// when it may stand still.
+fn kept_by_kops(concern: &Concern<'_>) -> Option<Gate> {
+    let controller = DnsController::running(concern.source)?;
+    let (record, who) =
+        records(concern).find_map(|record| Some((record, controller.keeps(&record.name)?.to_owned())))?;
+    Some(Gate::Blocked {
+        what: format!("{} is kept by kops' dns-controller of the source, as {who} says", record.name),
+        way_out: format!(
+            "scale Deployment {} of the source to 0 until the move is over: names of its control plane are not followed \
+             meanwhile; where the annotation were taken off, the record would go",
+            controller.deployment
+        ),
+    })
 }
 
 /// `Service NAMESPACE/NAME` or `Ingress NAMESPACE/NAME` among the objects of the target.

@@ -1,14 +1,24 @@
 //! The cluster and its parts.
 
+use super::facts::Facts;
 use super::{File, tags};
 use crate::provision::export::OF_EKS;
 use crate::provision::export::hcl::Block;
+use crate::provision::network::CLUSTER_SECURITY_GROUP;
 use crate::provision::resource::{Kind, Live, Scope, Snapshot};
 use serde_json::{Value, json};
 
-pub(super) fn write(scope: &Scope, snapshot: &Snapshot, live: &Live, file: &mut File) {
+/// Arguments that only CreateCluster takes and no API tells again: what an import takes them for differs between versions of
+/// the provider, and any other value would replace the cluster (hashicorp/terraform-provider-aws issues 38967 and 39058).
+const ONLY_AT_CREATION: [&str; 2] =
+    ["access_config[0].bootstrap_cluster_creator_admin_permissions", "bootstrap_self_managed_addons"];
+
+pub(super) fn write(scope: &Scope, snapshot: &Snapshot, live: &Live, facts: &Facts, file: &mut File) {
     cluster(live, file);
     let name = reference(&live.id);
+    for entry in &facts.entries_of_nodes {
+        entry_of_nodes(entry, &name, &scope.cluster, file);
+    }
     for live in snapshot.live.values() {
         let import = |part: &str| format!("{}:{part}", scope.cluster);
         match live.key.kind {
@@ -47,12 +57,8 @@ fn cluster(live: &Live, file: &mut File) {
             .plain("endpoint_private_access", &network["endpointPrivateAccess"])
             .plain("endpoint_public_access", &network["endpointPublicAccess"])
             .plain("public_access_cidrs", &network["publicAccessCidrs"]);
-        let access = Block::new("access_config", &[])
-            .plain("authentication_mode", &access["authenticationMode"])
-            .plain(
-                "bootstrap_cluster_creator_admin_permissions",
-                &access["bootstrapClusterCreatorAdminPermissions"],
-            );
+        let access =
+            Block::new("access_config", &[]).plain("authentication_mode", &access["authenticationMode"]);
         let services = Block::new("kubernetes_network_config", &[])
             .plain("ip_family", &services["ipFamily"])
             .plain("service_ipv4_cidr", &services["serviceIpv4Cidr"])
@@ -95,6 +101,7 @@ fn cluster(live: &Live, file: &mut File) {
                     .block(cidrs("remote_node_networks", "remoteNodeNetworks"))
                     .block(cidrs("remote_pod_networks", "remotePodNetworks")),
             );
+        let block = block.block(Block::new("lifecycle", &[]).addresses("ignore_changes", &ONLY_AT_CREATION));
         // Said only of Auto Mode: a cluster that never had it answers nothing, or a plain no.
         if compute["enabled"] != json!(true) {
             return block;
@@ -109,12 +116,15 @@ fn cluster(live: &Live, file: &mut File) {
             .block(Block::new("storage_config", &[]).block(storage))
     });
     file.known.insert(reference(&live.id), format!("{address}.name"));
+    if let Some(group) = live.outputs.get(CLUSTER_SECURITY_GROUP).and_then(Value::as_str) {
+        file.known.insert(group.to_owned(), format!("{address}.vpc_config[0].cluster_security_group_id"));
+    }
 }
 
 fn nodegroup(live: &Live, cluster: &str, import: &str, file: &mut File) {
     let actual = &live.actual;
     let template = &actual["launchTemplate"];
-    if let Some(id) = template["id"].as_str() {
+    if let Some(id) = template["id"].as_str().filter(|id| !file.known.contains_key(*id)) {
         file.notes.push(format!("launch template {id} of node group {} is referred to by its id", live.id));
     }
     let taint = |taint: &Value| {
@@ -156,7 +166,7 @@ fn nodegroup(live: &Live, cluster: &str, import: &str, file: &mut File) {
             .blocks(actual["taints"].as_array().into_iter().flatten().map(taint))
             .block(
                 Block::new("launch_template", &[])
-                    .plain("id", &template["id"])
+                    .with("id", &template["id"])
                     .plain("version", &template["version"]),
             )
             .block(
@@ -205,9 +215,22 @@ fn fargate(live: &Live, cluster: &str, import: &str, file: &mut File) {
     });
 }
 
+/// By which self-managed nodes join: of their role, made by a person.
+fn entry_of_nodes(entry: &Value, cluster: &str, of: &str, file: &mut File) {
+    let principal = entry["principalArn"].as_str().unwrap_or_default();
+    let short = principal.rsplit('/').next().unwrap_or(principal);
+    file.add("aws_eks_access_entry", short, &format!("{of}:{principal}"), &[], |block| {
+        block
+            .with("cluster_name", &json!(cluster))
+            .with("principal_arn", &json!(principal))
+            .plain("type", &entry["type"])
+            .plain("tags", &entry["tags"])
+    });
+}
+
 fn access_entry(live: &Live, cluster: &str, of: &str, file: &mut File) {
     let actual = &live.actual;
-    // EKS makes those of nodes and of Fargate, and takes them away.
+    // EKS makes those of managed nodes and of Fargate, and takes them away.
     if OF_EKS.contains(&actual["type"].as_str().unwrap_or_default()) {
         return;
     }

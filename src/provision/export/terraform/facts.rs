@@ -5,6 +5,7 @@ use crate::provision::iam::document;
 use crate::provision::network::ISSUER;
 use crate::provision::network::answer::{items, some_text, text};
 use crate::provision::network::ec2::{ec2, filters};
+use crate::provision::nodes::{launch_template_data, profile_of};
 use crate::provision::resource::{Kind, Live, Snapshot};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,14 @@ pub(super) struct Facts {
     pub(super) rules: Vec<Value>,
     pub(super) roles: Vec<Role>,
     pub(super) issuer: Option<(String, Value)>,
+    /// Self-managed groups as Auto Scaling answers.
+    pub(super) scaling_groups: Vec<Value>,
+    /// Launch templates of all groups, each with its newest version: that is what the provider reads.
+    pub(super) templates: Vec<(Value, Value)>,
+    /// Instance profiles of those templates.
+    pub(super) profiles: Vec<Value>,
+    /// Access entries of roles that only self-managed nodes have: EKS makes none for those.
+    pub(super) entries_of_nodes: Vec<Value>,
     pub(super) notes: Vec<String>,
 }
 
@@ -39,9 +48,64 @@ pub(super) struct Role {
     pub(super) inline: BTreeMap<String, Value>,
 }
 
+/// Ids of the launch templates that groups of both kinds have.
+fn template_ids(snapshot: &Snapshot) -> BTreeSet<&str> {
+    let places = [
+        "/launchTemplate/id",
+        "/LaunchTemplate/LaunchTemplateId",
+        "/MixedInstancesPolicy/LaunchTemplate/LaunchTemplateSpecification/LaunchTemplateId",
+    ];
+    let live = snapshot.live.values();
+    live.flat_map(|live| places.iter().filter_map(|place| live.actual.pointer(place)?.as_str())).collect()
+}
+
+/// The answers to an operation.
+fn of<'a>(answers: &'a [(Call, Value)], operation: &'static str) -> impl Iterator<Item = &'a (Call, Value)> {
+    answers.iter().filter(move |(call, _)| call.operation == operation)
+}
+
+/// What nodes need beside what the drivers read: groups as a whole, templates, profiles.
+fn of_nodes(snapshot: &Snapshot, answers: &[(Call, Value)]) -> Vec<Call> {
+    let mut due = Vec::new();
+    let groups: Vec<&str> =
+        super::super::self_managed::groups(snapshot).map(|group| group.id.as_str()).collect();
+    if !groups.is_empty() {
+        let named = json!({"AutoScalingGroupNames": groups});
+        due.push(Call::new(Service::AutoScaling, "DescribeAutoScalingGroups", named));
+    }
+    for id in template_ids(snapshot) {
+        due.push(ec2("DescribeLaunchTemplates", json!({"LaunchTemplateIds": [id]})));
+        let newest = json!({"LaunchTemplateId": id, "Versions": ["$Latest"]});
+        due.push(ec2("DescribeLaunchTemplateVersions", newest));
+    }
+    for (_, answer) in of(answers, "DescribeLaunchTemplateVersions") {
+        let data = items(answer, "launchTemplateVersionSet")
+            .iter()
+            .map(|version| launch_template_data(&version["launchTemplateData"]));
+        due.extend(data.filter_map(|data| profile_of(&data).map(super::super::of_profile)));
+    }
+    let managed = |role: &str| {
+        let of_managed =
+            |live: &Live| live.actual["nodeRole"] == role || live.actual["podExecutionRoleArn"] == role;
+        snapshot.live.values().any(of_managed)
+    };
+    let name = cluster(snapshot).map(|live| live.id.as_str());
+    for (_, answer) in of(answers, "GetInstanceProfile") {
+        let roles = items(&answer["InstanceProfile"], "Roles").iter().map(|role| text(role, "Arn"));
+        due.extend(roles.filter(|role| !managed(role)).map(|role| {
+            let entry = json!({"clusterName": name, "principalArn": role});
+            Call::new(Service::Eks, "DescribeAccessEntry", entry)
+        }));
+    }
+    due
+}
+
 /// Names of the roles that the cluster's parts have. Those of services and of other accounts are not the cluster's.
-fn roles(snapshot: &Snapshot) -> BTreeSet<String> {
+fn roles(snapshot: &Snapshot, answers: &[(Call, Value)]) -> BTreeSet<String> {
     let mut arns = BTreeSet::new();
+    for (_, answer) in of(answers, "GetInstanceProfile") {
+        arns.extend(items(&answer["InstanceProfile"], "Roles").iter().map(|role| text(role, "Arn")));
+    }
     for live in snapshot.live.values() {
         arns.extend(ROLES.iter().filter_map(|member| live.actual[*member].as_str()));
         arns.extend(live.actual["computeConfig"]["nodeRoleArn"].as_str());
@@ -93,7 +157,8 @@ pub(super) fn calls(snapshot: &Snapshot, answers: &[(Call, Value)]) -> Vec<Call>
         due.push(ec2("DescribeSecurityGroups", json!({"GroupIds": groups})));
         due.push(ec2("DescribeSecurityGroupRules", json!({"Filters": filters(&[("group-id", groups)])})));
     }
-    for role in roles(snapshot) {
+    due.extend(of_nodes(snapshot, answers));
+    for role in roles(snapshot, answers) {
         for operation in ["GetRole", "ListAttachedRolePolicies", "ListRolePolicies"] {
             due.push(iam(operation, json!({"RoleName": role})));
         }
@@ -132,14 +197,28 @@ pub(super) fn calls(snapshot: &Snapshot, answers: &[(Call, Value)]) -> Vec<Call>
     due
 }
 
+fn templates(answers: &[(Call, Value)]) -> Vec<(Value, Value)> {
+    let all = of(answers, "DescribeLaunchTemplates").flat_map(|(_, answer)| items(answer, "launchTemplates"));
+    let version = |id: &str| {
+        let mut versions = of(answers, "DescribeLaunchTemplateVersions")
+            .flat_map(|(_, answer)| items(answer, "launchTemplateVersionSet"));
+        versions.find(|version| text(version, "launchTemplateId") == id)
+    };
+    all.filter_map(|template| Some((template.clone(), version(text(template, "launchTemplateId"))?.clone())))
+        .collect()
+}
+
+fn profiles(answers: &[(Call, Value)]) -> Vec<Value> {
+    let answered = of(answers, "GetInstanceProfile").map(|(_, answer)| &answer["InstanceProfile"]);
+    answered.filter(|profile| profile.is_object()).cloned().collect()
+}
+
 impl Facts {
     pub(super) fn of(live: &Live, snapshot: &Snapshot, answers: &[(Call, Value)]) -> Self {
-        let of = |operation: &str, list: &str| -> Vec<Value> {
-            answers
-                .iter()
-                .filter(|(call, _)| call.operation == operation)
-                .flat_map(|(_, answer)| items(answer, list).to_vec())
-                .collect()
+        let entries = of(answers, "DescribeAccessEntry").map(|(_, answer)| answer["accessEntry"].clone());
+        let entries = entries.filter(Value::is_object).collect();
+        let of = |operation: &'static str, list: &str| -> Vec<Value> {
+            of(answers, operation).flat_map(|(_, answer)| items(answer, list).to_vec()).collect()
         };
         let mut facts = Self {
             vpc: of("DescribeVpcs", "vpcSet").into_iter().next().unwrap_or_default(),
@@ -148,6 +227,10 @@ impl Facts {
             addresses: of("DescribeAddresses", "addressesSet"),
             groups: of("DescribeSecurityGroups", "securityGroupInfo"),
             rules: of("DescribeSecurityGroupRules", "securityGroupRuleSet"),
+            scaling_groups: of("DescribeAutoScalingGroups", "AutoScalingGroups"),
+            templates: templates(answers),
+            profiles: profiles(answers),
+            entries_of_nodes: entries,
             ..Self::default()
         };
         for (call, answer) in answers.iter().filter(|(call, _)| call.operation == "DescribeVpcAttribute") {

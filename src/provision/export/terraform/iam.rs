@@ -66,6 +66,6 @@ fn role(found: &Role, file: &mut File) {
 }
 
 /// What stands for a role's name; no name of anything else is like it.
-fn reference(role: &str) -> String {
+pub(super) fn reference(role: &str) -> String {
     format!("\u{0}role {role}")
 }

@@ -2,17 +2,18 @@
 //! block that adopts it. `terraform plan` on the file imports everything and changes nothing.
 //!
 //! Names and members are the AWS provider's (registry documentation of hashicorp/aws, version 6); what EKS makes by itself (the
-//! cluster's security group, Auto Scaling groups of node groups, their access entries) is not Terraform's to keep.
+//! cluster's security group, Auto Scaling groups of managed node groups, their access entries) is not Terraform's to keep.
 
 mod cluster;
 mod facts;
 mod iam;
 mod network;
+mod nodes;
 
 use super::cluster as cluster_of;
 use super::hcl::{Block, References, identifier};
 use crate::model::cloud::Call;
-use crate::provision::resource::{Kind, Live, Scope, Snapshot};
+use crate::provision::resource::{Live, Scope, Snapshot};
 use facts::Facts;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -45,10 +46,8 @@ pub fn terraform(scope: &Scope, snapshot: &Snapshot, answers: &[(Call, Value)]) 
     file.notes.extend(facts.notes.iter().cloned());
     network::write(&facts, &mut file);
     iam::write(&facts, &mut file);
-    cluster::write(scope, snapshot, live, &mut file);
-    for live in snapshot.live.values().filter(|live| live.key.kind == Kind::AutoScalingGroup) {
-        file.notes.push(format!("{} is not in the file: write it as an aws_autoscaling_group", live.key));
-    }
+    nodes::write(&facts, &mut file);
+    cluster::write(scope, snapshot, live, &facts, &mut file);
     Some(Written { text: file.text(scope), notes: file.notes })
 }
 

@@ -162,6 +162,8 @@ fn groups(facts: &Facts, file: &mut File) {
                 .plain("description", &json!(text(group, "groupDescription")))
                 .with("vpc_id", &json!(text(group, "vpcId")))
                 .plain("tags", &tags)
+                // The provider's own: an import leaves it empty, and the first plan would set its default.
+                .block(Block::new("lifecycle", &[]).addresses("ignore_changes", &["revoke_rules_on_delete"]))
         });
     }
     for rule in &facts.rules {

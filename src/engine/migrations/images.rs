@@ -1,0 +1,144 @@
+//! Whether the images of what goes over can be pulled: registries are asked, and ECR through the account.
+
+use super::aws::Accounts;
+use super::kept::{Mover, Wanted};
+use crate::migrate::images::{Known, Named, verdicts};
+use crate::migrate::verdict::Verdict;
+use crate::model::cloud::{Call, Service};
+use crate::model::migration::Side;
+use crate::model::{EcrHome, ImageName};
+use crate::ports::{Cloud, CloudFailureKind, Images, Pull};
+use futures::stream::{self, StreamExt as _};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Verdicts on every image. A registry that does not answer is asked once.
+pub(super) async fn looked_at(mover: &Mover, wanted: &Wanted, named: &Named) -> Vec<Verdict> {
+    let Some(images) = mover.context.sides.images().filter(|_| wanted.spec.checks.images) else {
+        return Vec::new();
+    };
+    let mut by_registry: BTreeMap<String, Vec<(String, ImageName)>> = BTreeMap::new();
+    for (text, image) in named.keys().filter_map(|text| Some((text.clone(), ImageName::parse(text)?))) {
+        by_registry.entry(image.registry.clone()).or_default().push((text, image));
+    }
+    let is_ecr = |all: &Vec<(String, ImageName)>| all.iter().any(|(_, image)| image.ecr().is_some());
+    let account = match by_registry.values().any(is_ecr) {
+        true => Accounts::of(mover, wanted).open(Side::Target).await.ok().flatten(),
+        false => None,
+    };
+    let (images, account) = (images.as_ref(), account.as_deref());
+    let mut asked = Vec::new();
+    for all in by_registry.into_values() {
+        asked.push(of_registry(images, account, all));
+    }
+    let at_once = mover.context.pace.at_once.max(1);
+    let known: Vec<Vec<(String, Known)>> = stream::iter(asked).buffer_unordered(at_once).collect().await;
+    verdicts(named, &known.into_iter().flatten().collect())
+}
+
+/// The images of one registry, one after the other.
+async fn of_registry(
+    images: &dyn Images,
+    account: Option<&dyn Cloud>,
+    all: Vec<(String, ImageName)>,
+) -> Vec<(String, Known)> {
+    let mut known = Vec::new();
+    let mut silent: Option<String> = None;
+    for (text, image) in all {
+        let one = match (&silent, image.ecr()) {
+            (Some(words), _) => Known::Unknown(words.clone()),
+            (None, Some(home)) => of_ecr(images, account, &home, &image).await,
+            (None, None) => match images.look(&image).await {
+                Pull::Silent(words) => {
+                    silent = Some(words.clone());
+                    Known::Unknown(words)
+                }
+                pull => plain(pull),
+            },
+        };
+        known.push((text, one));
+    }
+    known
+}
+
+fn plain(pull: Pull) -> Known {
+    match pull {
+        Pull::There => Known::There,
+        Pull::Absent(words) => Known::Absent(words),
+        Pull::Refused(words) | Pull::Silent(words) => Known::Unknown(words),
+    }
+}
+
+/// An image of ECR: it is there, or a rule brings it from elsewhere when it is first pulled.
+async fn of_ecr(
+    images: &dyn Images,
+    account: Option<&dyn Cloud>,
+    home: &EcrHome,
+    image: &ImageName,
+) -> Known {
+    let Some(cloud) = account.filter(|cloud| cloud.region() == home.region) else {
+        return Known::Unknown(format!("no account is known for registries of {}", home.region));
+    };
+    let id = match &image.digest {
+        Some(digest) => json!({"imageDigest": digest}),
+        None => json!({"imageTag": image.reference()}),
+    };
+    let of_image = json!({"registryId": home.account, "repositoryName": image.repository, "imageIds": [id]});
+    match cloud.call(&Call::new(Service::Ecr, "DescribeImages", of_image)).await {
+        Ok(_) => return Known::There,
+        Err(failure) if failure.kind == CloudFailureKind::NotFound => {}
+        Err(failure) => return Known::Unknown(failure.to_string()),
+    }
+    let rules = Call::new(Service::Ecr, "DescribePullThroughCacheRules", json!({"registryId": home.account}));
+    let rules = match cloud.call(&rules).await {
+        Ok(rules) => rules,
+        Err(failure) if failure.kind == CloudFailureKind::NotFound => json!({}),
+        Err(failure) => return Known::Unknown(failure.to_string()),
+    };
+    let rules = rules["pullThroughCacheRules"].as_array().cloned().unwrap_or_default();
+    match rules.iter().find_map(|rule| upstream(rule, image)) {
+        Some(upstream) => match plain(images.look(&upstream).await) {
+            Known::Absent(words) => Known::Absent(format!("its cache leads to {upstream}, and {words}")),
+            other => other,
+        },
+        None => Known::Absent(format!("ECR has no such image in {}, and no rule brings it", home.region)),
+    }
+}
+
+/// Where a rule of the pull-through cache finds an image (ECR's user guide, "Pull through cache").
+fn upstream(rule: &Value, image: &ImageName) -> Option<ImageName> {
+    let prefix = rule["ecrRepositoryPrefix"].as_str()?;
+    let rest = match prefix {
+        "ROOT" => image.repository.as_str(),
+        prefix => image.repository.strip_prefix(prefix)?.strip_prefix('/')?,
+    };
+    let registry = rule["upstreamRegistryUrl"].as_str()?;
+    let registry = if registry == "registry-1.docker.io" { "docker.io" } else { registry };
+    let repository = match rule["upstreamRepositoryPrefix"].as_str() {
+        None | Some("" | "ROOT") => rest.to_owned(),
+        Some(own) => format!("{own}/{rest}"),
+    };
+    Some(ImageName { registry: registry.into(), repository, ..image.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_leads_to_where_the_image_comes_from() {
+        let image =
+            ImageName::parse("111122223333.dkr.ecr.eu-central-1.amazonaws.com/docker-hub/library/nginx:1")
+                .unwrap();
+        let rule =
+            |prefix: &str, url: &str| json!({"ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": url});
+        let shown = |rule: &Value| upstream(rule, &image).map(|image| image.to_string());
+        let hub = rule("docker-hub", "registry-1.docker.io");
+        assert_eq!(shown(&hub).as_deref(), Some("docker.io/library/nginx:1"));
+        assert_eq!(shown(&rule("docker", "registry.example.com")), None, "a prefix is whole parts");
+        assert_eq!(
+            shown(&rule("ROOT", "registry.example.com")).as_deref(),
+            Some("registry.example.com/docker-hub/library/nginx:1")
+        );
+    }
+}
