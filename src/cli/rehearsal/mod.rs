@@ -8,6 +8,7 @@
 //!                        Chronicle, records, proofs ─► chapters, each checked by kubectl
 //! ```
 
+mod balancers;
 mod chronicle;
 mod daemon;
 mod kubectl;

@@ -74,6 +74,7 @@ impl Moving {
             let text = folder::manifest(document).map_err(words)?;
             world.fleet.write(path, &text).map_err(words)?;
         }
+        super::balancers::declare(&world.fleet, &moving.name, &moving.eks).map_err(words)?;
         let report = format!("migration/{}/", moving.name);
         let reports = [
             ("report.txt", shown::text(overview, true).join("\n") + "\n"),
@@ -165,7 +166,8 @@ impl Moving {
         }
     }
 
-    /// Waits until the target's cluster is as its ClusterConfig says, nodes and add-ons included.
+    /// Waits until the target's cluster is as its ClusterConfig says, nodes and add-ons included, and what makes load
+    /// balancers is delivered to it.
     ///
     /// # Errors
     /// It is not within the limit: with what its record says.
@@ -179,7 +181,8 @@ impl Moving {
                 Err(format!("{}, {}: {}", record.sync, record.health, record.message))
             }
         };
-        world.daemon.until(&format!("the EKS cluster {} is not whole", self.eks), CLUSTER, look).await
+        world.daemon.until(&format!("the EKS cluster {} is not whole", self.eks), CLUSTER, look).await?;
+        super::balancers::installed(&world.new_cluster(&self.eks).await?).await
     }
 
     /// The proofs of all parts, each whole.

@@ -5,7 +5,7 @@
 //! inverse. What a stage has to be is computed from what is seen, so it makes no difference how the part got there.
 
 use super::look::{Known, Look};
-use super::seam::Asked;
+use super::seam::{self, Asked};
 use super::{wave, whole};
 use crate::migrate::proof::Proof;
 use crate::model::migration::{Gate, Outcome, Stage, Step};
@@ -179,11 +179,13 @@ fn part(known: &Known<'_>, name: &str, goal: Stage, granted: &mut Vec<String>) -
     }
 }
 
-/// Keys of the entries of a part's stage.
+/// Keys of the entries of a part's stage. What lets a paused external-dns run again is kept until it does: the move as a
+/// whole leaves `Shift` before its waves do.
 fn entries_of(journal: &Journal, name: &str, stage: Stage) -> Vec<String> {
     let ours = journal
         .entries
         .iter()
+        .filter(|(key, _)| !seam::is_pause(key))
         .filter(|(_, entry)| entry.stage == stage && entry.wave.as_deref().unwrap_or(WHOLE) == name);
     ours.map(|(key, _)| key.clone()).collect()
 }

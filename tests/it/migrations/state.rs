@@ -76,6 +76,26 @@ async fn volumes_and_records_go_over_and_back_and_over_again() {
 }
 
 #[tokio::test]
+async fn an_external_dns_that_was_paused_runs_again_after_the_way_back() {
+    let scene = Scene::stateful();
+    let labels = json!({"k8s-addon": "external-dns.addons.k8s.io"});
+    scene.source.seed(json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "external-dns", "namespace": "kube-system", "labels": labels},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "main", "image": "registry.example.com/external-dns:v0.13.5",
+                "args": ["--txt-owner-id=old"]}]}}}}));
+    let owner = "\"heritage=external-dns,external-dns/owner=old,external-dns/resource=service/shop/front\"";
+    scene.account.state().records.push(json!({"Name": "cname-shop.example.com.", "Type": "TXT", "TTL": 300,
+        "ResourceRecords": [{"Value": owner}]}));
+    let before = (scene.source.snapshot(), scene.account.snapshot());
+    scene.go(Stage::Soak).await;
+    let controller = ResourceId::new("apps", "Deployment", "kube-system", "external-dns");
+    assert_eq!(scene.source.get(&controller).unwrap()["spec"]["replicas"], 0);
+    scene.go(Stage::Inventory).await;
+    assert_eq!((scene.source.snapshot(), scene.account.snapshot()), before);
+}
+
+#[tokio::test]
 async fn a_turn_in_the_middle_of_a_hand_over_takes_another_snapshot() {
     let scene = Scene::stateful();
     let before = (scene.source.snapshot(), scene.account.snapshot());
