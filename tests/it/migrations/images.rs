@@ -48,8 +48,9 @@ async fn a_registry_is_asked_with_a_token_for_anybody() {
     assert!(matches!(look("closed/app:1").await, Pull::Refused(words) if words.contains("credentials")));
     let heads = server.requests().iter().filter(|request| request.method == "HEAD").count();
     assert_eq!(heads, 8, "each image is asked for once, and once more with a token or where it leads");
-    drop(server);
-    let nobody = registries.look(&image(&format!("{address}/open/app:1"))).await;
+    // A port at which nobody listens any more.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = registries.look(&image(&format!("{closed}/open/app:1"))).await;
     assert!(
         matches!(nobody, Pull::Silent(words) if words.contains("does not answer") && !words.contains("only-for-this"))
     );
