@@ -283,8 +283,8 @@ mod tests {
             "scope": {"cluster": "shop", "region": "eu-central-1", "partition": "aws", "account": "123456789012"},
             "revision": "2",
             "steps": [
-                {"key": {"kind": "FargateProfile", "name": "batch"}, "action": "Create", "verdict": "Allowed"},
-                {"key": {"kind": "Nodegroup", "name": "blue"}, "action": "Create", "verdict": "Allowed"},
+                {"key": {"kind": "FargateProfile", "name": "batch"}, "action": "Create", "verdict": {"is": "Allowed"}},
+                {"key": {"kind": "Nodegroup", "name": "blue"}, "action": "Create", "verdict": {"is": "Allowed"}},
             ],
         }))
         .expect("a plan");
