@@ -55,6 +55,7 @@ impl State {
 
     fn run_controllers(&mut self) {
         self.bind();
+        self.refused.retain(|id, _| self.objects.contains_key(id));
         let ids: Vec<ResourceId> = self.objects.keys().cloned().collect();
         for id in &ids {
             let namespace = id.namespace.clone().unwrap_or_default();
@@ -110,7 +111,8 @@ impl State {
         let fenced = self.is_fenced(namespace);
         let generation = &object["metadata"]["generation"];
         let later = self.refused.get(id) == Some(generation);
-        if fenced && wanted > 0 {
+        // What runs already is refused to nobody; a workload that is made anew has a controller that knows nothing.
+        if fenced && (0..wanted).any(|number| !self.objects.contains_key(&name(number))) {
             self.refused.insert(id.clone(), generation.clone());
         }
         let mut ready = 0;
