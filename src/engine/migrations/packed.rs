@@ -177,15 +177,15 @@ mod tests {
             let plain = serde_json::to_vec(&journal).unwrap().len();
             let took = compressed(&journal).len();
             let foretold = size(weights);
-            println!(
+            let told = format!(
                 "{what}: {weights:?}, {} entries: {} KiB of JSON, {} KiB compressed, {} KiB foretold",
                 journal.entries.len(),
                 plain >> 10,
                 took >> 10,
                 foretold >> 10
             );
-            assert!(took <= foretold, "{what}: more than foretold");
-            assert!(foretold <= 2 * took + 4096, "{what}: far more is foretold than is needed");
+            assert!(took <= foretold, "more than foretold: {told}");
+            assert!(foretold <= 2 * took + 4096, "far more is foretold than is needed: {told}");
             match packed(&journal) {
                 Ok(text) => assert!(unpacked(&text).unwrap() == journal && took <= LARGEST),
                 Err(error) => assert!(took > LARGEST && error.to_string().contains("another"), "{error}"),

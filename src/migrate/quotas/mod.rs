@@ -79,7 +79,7 @@ impl<'a> Account<'a> {
             need::Of::Addresses => count(self.all(Service::Ec2, "DescribeAddresses", &["Addresses"])),
             need::Of::Clusters => count(self.all(Service::Eks, "ListClusters", &["clusters"])),
             need::Of::NatGateways => self.gateways(),
-            need::Of::OfOneCluster => Some(0.0),
+            need::Of::InNewCluster => Some(0.0),
             need::Of::Vcpus { family, spot } => {
                 let reservations = self.all(Service::Ec2, "DescribeInstances", &["Reservations"])?;
                 let instances = reservations.into_iter().flat_map(|one| list(one, &["Instances"]));

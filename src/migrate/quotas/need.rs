@@ -79,7 +79,7 @@ pub(super) enum Of {
     NatGateways,
     Clusters,
     /// Something that a new cluster has none of yet.
-    OfOneCluster,
+    InNewCluster,
     Vcpus {
         family: Family,
         spot: bool,
@@ -129,12 +129,12 @@ pub fn needs(config: &ClusterConfig, facts: &Facts) -> Vec<Need> {
     }
     if !config.managed_node_groups.is_empty() {
         let groups = config.managed_node_groups.len() as f64;
-        needs.push(same("L-6D54EA21", "managed node groups of the cluster", groups, Of::OfOneCluster));
+        needs.push(same("L-6D54EA21", "managed node groups of the cluster", groups, Of::InNewCluster));
         let sizes = config.managed_node_groups.iter().map(|group| size(&group.base));
         let (now, at_most) =
             sizes.fold((0.0, 0.0), |(now, most), one| (f64::max(now, one.0), f64::max(most, one.1)));
         let what = "nodes of a managed node group".into();
-        needs.push(Need { code: "L-BD136A63", what, now, at_most, of: Of::OfOneCluster });
+        needs.push(Need { code: "L-BD136A63", what, now, at_most, of: Of::InNewCluster });
     }
     needs.extend(vcpus(config, facts));
     needs

@@ -214,10 +214,8 @@ async fn nothing_is_fenced_before_something_answers_across_the_bridge() {
 async fn given_addresses_are_used_as_they_are_and_follow_the_document() {
     let scene = scene(caller_first);
     let mut spec = caller_first(Stage::HandOver);
-    let end = |address: &str| {
-        Some(BridgeEnd { addresses: vec![address.into()], ports: [("redis".to_owned(), 16379)].into() })
-    };
-    spec.bridges[0].on_source = end("10.9.9.9");
+    let given = BridgeEnd { addresses: vec!["10.9.9.9".into()], ports: [("redis".to_owned(), 16379)].into() };
+    spec.bridges[0].on_source = Some(given);
     let mover = scene.start();
     mover.supersede(wanted(spec.clone()));
     assert_eq!(scene.settle(&mover).await, PassEnd::Blocked);
