@@ -51,7 +51,9 @@ async fn it_answers_and_ends() {
     gone(pid).await;
 }
 
-/// Every instance type that both know holds as many pods as the VPC CNI's own table says.
+/// Every instance type that both know holds as many pods as the VPC CNI's own table says. Of types with several network
+/// cards the table counts the first card's interfaces, and for the newest ones those of all; the first alone is the
+/// figure that never promises too much.
 #[tokio::test]
 async fn nodes_hold_as_many_pods_as_the_network_add_on_has_addresses_for() {
     crate::support::aws::needs_aws!();
@@ -75,7 +77,13 @@ async fn nodes_hold_as_many_pods_as_the_network_add_on_has_addresses_for() {
             let pods = wanted.get(name)?;
             compared += 1;
             let ours = most_pods(described);
-            (ours != *pods).then(|| format!("{name}: {ours} instead of {pods}"))
+            let network = &described["networkInfo"];
+            let several = network["networkCards"].as_array().is_some_and(|cards| cards.len() > 1);
+            let number = |member: &str| network[member].as_str().unwrap().parse::<u64>().unwrap();
+            let of_all =
+                || number("maximumNetworkInterfaces") * (number("ipv4AddressesPerInterface") - 1) + 2;
+            let is_right = ours == *pods || several && ours < *pods && of_all() == *pods;
+            (!is_right).then(|| format!("{name}: {ours} instead of {pods}"))
         })
         .collect();
     assert!(compared > 200, "{compared} of {} types", types.len());
