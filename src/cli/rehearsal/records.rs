@@ -42,8 +42,8 @@ pub async fn sets(world: &World) -> Result<Vec<(String, Record)>, String> {
     let mut all = Vec::new();
     for zone in zones(world).await? {
         let answer = call(world, "ListResourceRecordSets", json!({"HostedZoneId": zone})).await?;
-        let sets = items(&answer, "ResourceRecordSets", "ResourceRecordSet");
-        let own = sets.iter().filter_map(Record::read);
+        let sets = answer["ResourceRecordSets"].as_array().into_iter().flatten();
+        let own = sets.filter_map(Record::read);
         let own = own.filter(|record| !matches!(record.kind(), "NS" | "SOA"));
         all.extend(own.map(|record| (zone.clone(), record)));
     }
@@ -60,7 +60,7 @@ pub async fn shown(world: &World) -> Result<BTreeSet<String>, String> {
 
 async fn zones(world: &World) -> Result<Vec<String>, String> {
     let answer = call(world, "ListHostedZones", json!({})).await?;
-    let ids = items(&answer, "HostedZones", "HostedZone").into_iter();
+    let ids = answer["HostedZones"].as_array().into_iter().flatten();
     Ok(ids
         .filter_map(|zone| zone["Id"].as_str().map(|id| id.trim_start_matches("/hostedzone/").to_owned()))
         .collect())
@@ -69,19 +69,6 @@ async fn zones(world: &World) -> Result<Vec<String>, String> {
 async fn call(world: &World, operation: &str, input: Value) -> Result<Value, String> {
     let call = Call::new(Service::Route53, operation, input);
     world.cloud().await?.call(&call).await.map_err(|failure| failure.to_string())
-}
-
-/// A list, in the form of the model or of the XML.
-fn items(answer: &Value, name: &str, item: &str) -> Vec<Value> {
-    match &answer[name] {
-        Value::Array(items) => items.clone(),
-        Value::Object(fields) => match fields.get(item) {
-            Some(Value::Array(items)) => items.clone(),
-            Some(one @ Value::Object(_)) => vec![one.clone()],
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
 }
 
 /// The host that a record names: an alias, or another name.

@@ -38,10 +38,10 @@ pub(super) fn packed(journal: &Journal) -> Result<String, TooLarge> {
 
 fn compressed(journal: &Journal) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    // Maps with string keys only: it always becomes JSON; and a vector takes whatever is written.
-    let text = serde_json::to_vec(journal).unwrap_or_default();
+    // An empty journal in its place would be stored as if nothing had ever been done.
+    let text = serde_json::to_vec(journal).expect("maps with string keys only, which always become JSON");
     let written = encoder.write_all(&text).and_then(|()| encoder.finish());
-    written.unwrap_or_default()
+    written.expect("a vector takes whatever is written")
 }
 
 /// What [`packed`] made, or a version of Portolan that did not compress.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-const DOCUMENT: &str = "apiVersion: portolan.dev/v1alpha1
+pub(super) const DOCUMENT: &str = "apiVersion: portolan.dev/v1alpha1
 kind: Cluster
 metadata: {name: shop}
 spec:

@@ -2,6 +2,7 @@
 //! had stored: one cluster, nothing twice, and nothing left.
 
 use super::aws_scene::AwsScene;
+use super::commands::DOCUMENT;
 use super::deadly_proxy::DeadlyProxy;
 use super::lives::edited;
 use super::sabotage::{POINTS, Point, Saboteur, writes};
@@ -30,14 +31,6 @@ use tokio::process::{Child, Command};
 /// Longest wait between two deaths, and from the last one to the end: a program that died before a call without a token
 /// waits half a minute whether that had an effect, and it calls gently.
 const LIMIT: Duration = Duration::from_secs(180);
-
-const DOCUMENT: &str = "apiVersion: portolan.dev/v1alpha1
-kind: Cluster
-metadata: {name: shop}
-spec:
-  eks: {name: shop, region: eu-central-1}
-  clusterConfig: clusters/shop.yaml
-";
 
 /// A cluster with little around it: the calls of a program are few in a second.
 const PLAIN: &str = r#"apiVersion: eksctl.io/v1alpha5
