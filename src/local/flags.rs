@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::options::TokenUser;
 use super::pki::Pki;
 use super::programs::Program;
 use super::spec::Spec;
@@ -57,6 +58,8 @@ pub(crate) struct Layout {
     pub(crate) spec: Spec,
     pub(crate) ports: Ports,
     pub(crate) pki: Pki,
+    /// Whose kubeconfig the administrator's is.
+    pub(crate) administrator: TokenUser,
 }
 
 impl Layout {

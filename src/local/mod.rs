@@ -32,6 +32,7 @@ mod release;
 mod spec;
 mod startup;
 pub mod supervise;
+mod wire;
 
 pub use control_plane::{ControlPlane, up};
 pub use error::Error;

@@ -1,10 +1,13 @@
 //! Waiting until a control plane can be used: each program's own health endpoint, then what the controllers make.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -12,6 +15,7 @@ use tokio::process::Command;
 use super::crew::clean;
 use super::flags::Layout;
 use super::programs::Program;
+use super::wire::Server;
 
 /// Between two looks at a program that does not answer yet.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -28,22 +32,21 @@ pub(crate) async fn kwok(layout: &Layout) {
 
 /// Waits until the API server is ready, its start hooks included.
 pub(crate) async fn api_server(layout: &Layout) {
-    listening(layout.ports.api_server).await;
-    until(layout, &["get", "--raw=/readyz"]).await;
+    answers(layout, layout.ports.api_server, "/readyz").await;
 }
 
 /// Waits until controller-manager and scheduler are healthy.
 pub(crate) async fn components(layout: &Layout) {
     for port in [layout.ports.controller_manager, layout.ports.scheduler] {
-        listening(port).await;
         // Their certificate is the API server's.
-        until(layout, &["get", "--raw=/healthz", &format!("--server=https://127.0.0.1:{port}")]).await;
+        answers(layout, port, "/healthz").await;
     }
 }
 
 /// Waits until a Pod could be created in the namespace `default`: it needs the ServiceAccount.
 pub(crate) async fn default_service_account(layout: &Layout) {
-    until(layout, &["get", "serviceaccount", "default", "--namespace=default", "--output=name"]).await;
+    let path = "/api/v1/namespaces/default/serviceaccounts/default";
+    answers(layout, layout.ports.api_server, path).await;
 }
 
 /// Creates the nodes that KWOK will play, and waits until every one is Ready.
@@ -115,6 +118,8 @@ fn kubectl(layout: &Layout, arguments: &[&str]) -> Command {
     let mut command = Command::new(layout.spec.programs.path(Program::Kubectl));
     clean(&mut command, &layout.folder);
     command
+        // It lives for a blink: what it would collect, its end frees.
+        .env("GOGC", "off")
         .arg(format!("--kubeconfig={}", layout.kubeconfig().display()))
         .args(arguments)
         .stdin(Stdio::null())
@@ -124,10 +129,36 @@ fn kubectl(layout: &Layout, arguments: &[&str]) -> Command {
     command
 }
 
-/// Waits until something listens, which costs nothing while the program is still busy starting.
-async fn listening(port: u16) {
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+/// Waits until a program answers the administrator 200. Asked by our own client: a start has some fifty such questions, and
+/// a kubectl for each costs as much as the API server's start.
+async fn answers(layout: &Layout, port: u16, path: &str) {
+    let url = format!("https://127.0.0.1:{port}");
+    let bearer = format!("Bearer {}", layout.administrator.token);
+    let headers = [("authorization", bearer.as_str())];
+    let mut said = String::new();
+    loop {
+        let answer = match Server::trusting(&url, &layout.pki.ca_cert) {
+            Ok(server) => server.send(Method::GET, path, &headers, Bytes::new()).await,
+            Err(error) => Err(error),
+        };
+        let now = match answer {
+            Ok(answer) if answer.status() == StatusCode::OK => return,
+            Ok(answer) => answer.status().to_string(),
+            Err(error) => error,
+        };
+        if now != said {
+            complain(layout, &format!("{url}{path}: {now}"));
+            said = now;
+        }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Why it is not ready yet, for whoever reads the logs of a start that failed.
+fn complain(layout: &Layout, words: &str) {
+    if let Ok(mut log) = File::options().create(true).append(true).open(layout.log(Program::Kubectl)) {
+        // The log is a help, not a condition.
+        let _ = writeln!(log, "{words}");
     }
 }
 

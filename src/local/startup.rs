@@ -60,7 +60,7 @@ async fn reach(
         exit = crew.next_exit() => Err(died(layout, &exit)),
         () = tokio::time::sleep_until(deadline.into()) => Err(format!(
             "{what} did not answer within {} s. The machine may be overloaded; try again, or with fewer at once. \
-             The last complaints of kubectl:\n{}",
+             What was answered last:\n{}",
             START_LIMIT.as_secs(),
             log_tail(&layout.log(Program::Kubectl)),
         )),

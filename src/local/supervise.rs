@@ -222,9 +222,9 @@ impl Supervisor {
         let logs = self.folder.join("logs");
         std::fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
         let pki = Pki::create(&self.folder.join("pki"))?;
-        let layout = Layout { folder: self.folder.clone(), spec, ports: Ports::pick()?, pki };
-
         let admin = administrator("portolan-local-admin")?;
+        let folder = self.folder.clone();
+        let layout = Layout { folder, spec, ports: Ports::pick()?, pki, administrator: admin.clone() };
         let mut users = vec![admin.clone()];
         users.extend(layout.spec.extra_tokens.iter().cloned());
         let ca = &layout.pki.ca_cert;

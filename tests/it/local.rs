@@ -125,7 +125,7 @@ async fn cycles_leave_nothing_and_need_no_go() {
     // Without a PATH there is no Go, so a second start can neither build nor fetch anything.
     let places = Places { path: "".into(), ..places(&folder) };
     // A cycle takes 4 s and more; PORTOLAN_TEST_CYCLES=20 is for those who have the time.
-    let cycles = std::env::var("PORTOLAN_TEST_CYCLES").map_or(5, |number| number.parse().unwrap());
+    let cycles = std::env::var("PORTOLAN_TEST_CYCLES").map_or(3, |number| number.parse().unwrap());
     let mut seconds = Vec::new();
     for cycle in 0..cycles {
         let since = Instant::now();

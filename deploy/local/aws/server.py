@@ -8,6 +8,7 @@ deleted), `strict` puts it back. Under /portolan/ it answers what only the provi
 """
 
 import copy
+import functools
 import gc
 import hashlib
 import io
@@ -26,6 +27,7 @@ os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 os.environ.setdefault("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true")
 os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
 
+import moto.core.responses
 from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends
@@ -90,6 +92,13 @@ def images():
 
 def image_id(name):
     return "ami-" + hashlib.sha1(name.encode()).hexdigest()[:17]
+
+
+def remember_what_does_not_change():
+    """What moto finds out anew for each request: its own folders, and the methods of its classes."""
+    dispatcher = DomainDispatcherApplication
+    dispatcher.get_backend_for_host = functools.lru_cache(1024)(dispatcher.get_backend_for_host)
+    moto.core.responses.method_names_from_class = functools.cache(moto.core.responses.method_names_from_class)
 
 
 def know_eks_images():
@@ -531,6 +540,7 @@ def main():
     order = json.loads(sys.stdin.readline())
     VERSIONS.extend(order["versions"])
     random.seed()
+    remember_what_does_not_change()
     know_eks_images()
     ground.know_published_images()
     strict()

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::wire::{self, Server};
+use crate::local::wire::{self, Server};
 
 /// For how long a server that does not listen is tried again: it is replaced by an upgrade, or was just started.
 const PATIENCE: Duration = Duration::from_secs(30);

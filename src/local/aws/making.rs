@@ -18,7 +18,6 @@ use super::identity::Access;
 use super::kubernetes::Api;
 use super::local_world::{Held, LocalWorld, access_mode};
 use super::webhook::Hooks;
-use super::wire::Server;
 use super::world::{ClusterFacts, Issue};
 use super::{addons, checks, fargate, nodes};
 use crate::local::control_plane::ControlPlane;
@@ -28,6 +27,7 @@ use crate::local::options::{Options, TokenUser};
 use crate::local::programs::programs_in;
 use crate::local::progress::Progress;
 use crate::local::release::Release;
+use crate::local::wire::Server;
 
 /// The Stage by which nodes wait for their network.
 const NODE_READY: &str = include_str!("../../../deploy/local/aws/node-ready.yaml");

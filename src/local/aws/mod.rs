@@ -39,7 +39,6 @@ mod template;
 mod token;
 mod trust;
 mod webhook;
-pub(super) mod wire;
 pub mod world;
 
 pub use capacity::most_pods;

@@ -17,13 +17,13 @@ use tokio::process::{Child, ChildStdin};
 
 use super::error::Error;
 use super::python::Installation;
-use super::wire::{self, Server};
 use crate::local::error::Error as LocalError;
 use crate::local::kubeconfig::random_token;
 use crate::local::pki;
 use crate::local::places::Places;
 use crate::local::progress::Report;
 use crate::local::release::RELEASES;
+use crate::local::wire::{self, Server};
 
 /// The program: moto, stricter where we rely on refusals, with what it lacks. The first one is run.
 const PROGRAM: [(&str, &str); 6] = [

@@ -17,7 +17,6 @@ use super::release::{KopsRelease, control_plane_for};
 use crate::local::aws::account::Account;
 use crate::local::aws::controllers::{Controllers, Distribution, waiting};
 use crate::local::aws::kubernetes::Api;
-use crate::local::aws::wire::Server;
 use crate::local::aws::{Connect, Error as AwsError, LocalAws};
 use crate::local::control_plane::ControlPlane;
 use crate::local::error::Error as LocalError;
@@ -25,6 +24,7 @@ use crate::local::kubeconfig::administrator;
 use crate::local::options::Options;
 use crate::local::places::Places;
 use crate::local::progress::{Meter, Phase, Report};
+use crate::local::wire::Server;
 use crate::model::kops::KopsState;
 
 /// How long nodes may take to be Ready.

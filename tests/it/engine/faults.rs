@@ -1,7 +1,8 @@
 //! Every request to the API server fails once, before its effect and after it, and the daemon is killed there; then
 //! all is as if nothing had happened: nothing lost, nothing wrongly pruned, no hook run twice.
 //!
-//! `PORTOLAN_TEST_POINTS=200` makes that many random points of 20, and tries every kind of fault at every call.
+//! `PORTOLAN_TEST_POINTS=200` makes that many random points of 10, and tries every kind of fault and a kill at both
+//! moments of every call.
 
 use crate::support::control_plane::{control_plane, kubectl};
 use crate::support::daemon::{Daemon, application, config_map};
@@ -19,6 +20,8 @@ use tokio::sync::Notify;
 
 /// Scenarios at once.
 const AT_ONCE: usize = 6;
+/// Random points where nobody asks for more.
+const FEW: usize = 10;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -341,14 +344,17 @@ where
     (ends.into_iter().filter_map(|(failure, _)| failure).collect(), missed)
 }
 
-/// A fault (each kind of them, where many points are wanted) and a kill at every call site, before and after its effect.
+/// At every call site a fault and a kill, one of them before its effect and the other after it, by turns; each kind of
+/// fault and a kill at both moments, where many points are wanted.
 pub fn points_at(sites: &[String]) -> Vec<Point> {
-    let every_kind = points_wanted() > 20;
+    let all = points_wanted() > FEW;
     let mut points = Vec::new();
     for (index, site) in sites.iter().enumerate() {
         for after in [false, true] {
-            let one = FAULTS[(2 * index + usize::from(after)) % FAULTS.len()];
-            let faults = FAULTS.into_iter().filter(|fault| every_kind || *fault == one).chain([Fault::Kill]);
+            let kills = after == (index % 2 == 0);
+            // Over ten sites each kind of fault comes once before and once after the effect.
+            let own = if kills { Fault::Kill } else { FAULTS[index / 2 % FAULTS.len()] };
+            let faults = FAULTS.into_iter().chain([Fault::Kill]).filter(|fault| all || *fault == own);
             points.extend(faults.map(|fault| Point { at: At::Site(site.clone()), after, fault }));
         }
     }
@@ -356,7 +362,7 @@ pub fn points_at(sites: &[String]) -> Vec<Point> {
 }
 
 fn points_wanted() -> usize {
-    std::env::var("PORTOLAN_TEST_POINTS").ok().and_then(|number| number.parse().ok()).unwrap_or(20)
+    std::env::var("PORTOLAN_TEST_POINTS").ok().and_then(|number| number.parse().ok()).unwrap_or(FEW)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The AWS CLI, from PyPI, as a client that is not ours: a cluster made, waited for, logged in to, and taken away.
 
-use super::lab::{Lab, eventually};
+use super::lab::Lab;
 use crate::support::aws::{needs_aws, packages, python};
 use portolan::local::aws::Patience;
 use serde_json::{Value, json};
@@ -49,17 +49,6 @@ impl Cli<'_> {
     async fn ok(&self, arguments: &[&str]) -> Value {
         self.run(arguments).await.unwrap_or_else(|said| panic!("aws {arguments:?}: {said}"))
     }
-
-    /// Its waiters ask every half minute: they are called when there is nothing left to wait for.
-    async fn until(&self, describe: &[&str], pointer: &str, word: &str) {
-        eventually(word, || async {
-            let told = self.ok(describe).await;
-            let now = told.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-            assert!(!now.ends_with("FAILED"), "{told:#}");
-            now == word
-        })
-        .await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,8 +84,11 @@ async fn a_cluster_is_made_logged_in_to_and_taken_away_by_the_aws_cli() {
     let made = cli.ok(&create).await;
     assert_eq!(made["cluster"]["status"], "CREATING");
     assert!(cli.run(&create).await.unwrap_err().contains("ResourceInUseException"));
-    cli.until(cluster, "/cluster/status", "ACTIVE").await;
+    // Its waiters ask every half minute: they are called when there is nothing left to wait for.
+    let named = json!({"name": "shop"});
+    lab.until("DescribeCluster", &named, "cluster", "ACTIVE").await;
     cli.ok(&["eks", "wait", "cluster-active", "--name", "shop"]).await;
+    assert_eq!(cli.ok(cluster).await["cluster"]["status"], "ACTIVE");
     assert_eq!(cli.ok(&["eks", "list-clusters"]).await["clusters"], json!(["shop"]));
 
     let mut create = vec!["eks", "create-nodegroup", "--cluster-name", "shop", "--nodegroup-name", "blue"];
@@ -110,9 +102,11 @@ async fn a_cluster_is_made_logged_in_to_and_taken_away_by_the_aws_cli() {
     create.extend(network.subnets.iter().map(String::as_str));
     cli.ok(&create).await;
     let group = ["eks", "describe-nodegroup", "--cluster-name", "shop", "--nodegroup-name", "blue"];
-    cli.until(&group, "/nodegroup/status", "ACTIVE").await;
+    let blue = json!({"clusterName": "shop", "nodegroupName": "blue"});
+    lab.until("DescribeNodegroup", &blue, "nodegroup", "ACTIVE").await;
     let wait = ["eks", "wait", "nodegroup-active", "--cluster-name", "shop", "--nodegroup-name", "blue"];
     cli.ok(&wait).await;
+    assert_eq!(cli.ok(&group).await["nodegroup"]["status"], "ACTIVE");
 
     let credential = cli.ok(&["eks", "get-token", "--cluster-name", "shop"]).await;
     assert_eq!(credential["kind"], "ExecCredential");
@@ -124,10 +118,11 @@ async fn a_cluster_is_made_logged_in_to_and_taken_away_by_the_aws_cli() {
     assert!(lab.kubectl_token("shop", &token).await.is_err(), "a token is for one cluster");
 
     cli.ok(&["eks", "delete-nodegroup", "--cluster-name", "shop", "--nodegroup-name", "blue"]).await;
-    eventually("the end of the node group", || async { cli.run(&group).await.is_err() }).await;
+    lab.until_gone("DescribeNodegroup", &blue).await;
     cli.ok(&["eks", "wait", "nodegroup-deleted", "--cluster-name", "shop", "--nodegroup-name", "blue"]).await;
     cli.ok(&["eks", "delete-cluster", "--name", "shop"]).await;
-    eventually("the end of the cluster", || async { cli.run(cluster).await.is_err() }).await;
+    lab.until_gone("DescribeCluster", &named).await;
+    assert!(cli.run(cluster).await.unwrap_err().contains("ResourceNotFoundException"));
     cli.ok(&["eks", "wait", "cluster-deleted", "--name", "shop"]).await;
     lab.drop_network(&network).await;
     for role in ["cluster", "nodes"] {

@@ -1,12 +1,14 @@
 //! What controllers of AWS do for two clusters in one account, for a test: volumes are attached where a VolumeAttachment
 //! says so, and Services of type LoadBalancer get a classic one.
 
+use super::real::api;
 use crate::local_aws::lab::Lab;
 use portolan::local::ControlPlane;
 use portolan::model::cloud::{Call, Service};
-use portolan::ports::Cloud;
+use portolan::model::{Gvk, Object};
+use portolan::ports::{Cloud, ServedKind};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,9 +25,10 @@ pub struct Balancer {
     pub zone: String,
 }
 
-/// One cluster, as its own kubectl sees it.
+/// One cluster: read through the adapter, since it is read again and again, and patched by its own kubectl.
 struct Cluster {
     side: Side,
+    api: Arc<dyn portolan::ports::Cluster>,
     kubectl: std::path::PathBuf,
     kubeconfig: std::path::PathBuf,
     home: std::path::PathBuf,
@@ -66,17 +69,18 @@ impl Outside {
     pub async fn begin(lab: &Lab, clusters: [(Side, &ControlPlane); 2], zone: &str) -> Self {
         let cloud = lab.cloud.clone();
         let ids = instances(cloud.as_ref(), zone).await;
-        let clusters: Vec<Cluster> = clusters
-            .into_iter()
-            .zip(ids)
-            .map(|((side, control_plane), instance)| Cluster {
+        let mut own = Vec::new();
+        for ((side, control_plane), instance) in clusters.into_iter().zip(ids) {
+            own.push(Cluster {
                 side,
+                api: api(control_plane).await,
                 kubectl: control_plane.programs().kubectl.clone(),
                 kubeconfig: control_plane.kubeconfig().to_owned(),
                 home: control_plane.instance().folder.clone(),
                 instance,
-            })
-            .collect();
+            });
+        }
+        let clusters = own;
         let instances = clusters.iter().map(|cluster| (cluster.side, cluster.instance.clone())).collect();
         let (own, zone) = (cloud.clone(), zone.to_owned());
         let task = tokio::spawn(async move {
@@ -135,21 +139,25 @@ impl Cluster {
     async fn kubectl(&self, arguments: &[&str]) -> Option<String> {
         let mut command = tokio::process::Command::from(Command::new(&self.kubectl));
         command.arg(format!("--kubeconfig={}", self.kubeconfig.display())).args(arguments);
-        let output = command.env("HOME", &self.home).kill_on_drop(true).output().await.ok()?;
+        let output =
+            command.env("HOME", &self.home).env("GOGC", "off").kill_on_drop(true).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// `None`: nobody knows, and nothing follows from it.
-    async fn list(&self, kind: &str) -> Option<Vec<Value>> {
-        let text = self.kubectl(&["get", kind, "-A", "-o", "json"]).await?;
-        let list: Value = serde_json::from_str(&text).ok()?;
-        list["items"].as_array().cloned()
+    async fn list(&self, group: &str, kind: &str, plural: &str) -> Option<Vec<Value>> {
+        let gvk = Gvk::new(group, "v1", kind);
+        let kind =
+            ServedKind { gvk, plural: plural.into(), namespaced: kind == "Service", verbs: BTreeSet::new() };
+        let objects = self.api.list(&kind, None, "").await.ok()?;
+        Some(objects.into_iter().map(Object::into_body).collect())
     }
 
     /// Attaches what the attach-detach controller asks for, and detaches what it asks for no more.
     async fn volumes(&self, cloud: &dyn Cloud) {
-        let Some(volumes) = self.list("persistentvolumes").await else { return };
-        let Some(attachments) = self.list("volumeattachments").await else { return };
+        let Some(volumes) = self.list("", "PersistentVolume", "persistentvolumes").await else { return };
+        let attachments = self.list("storage.k8s.io", "VolumeAttachment", "volumeattachments").await;
+        let Some(attachments) = attachments else { return };
         let handle = |name: &str| {
             let volume = volumes.iter().find(|volume| volume["metadata"]["name"] == name)?;
             volume.pointer("/spec/csi/volumeHandle")?.as_str().map(str::to_owned)
@@ -189,7 +197,7 @@ impl Cluster {
     }
 
     async fn balancers(&self, cloud: &dyn Cloud, zone: &str) {
-        let Some(services) = self.list("services").await else { return };
+        let Some(services) = self.list("", "Service", "services").await else { return };
         let is_balanced = |service: &&Value| service["spec"]["type"] == "LoadBalancer";
         let name = |service: &Value| service["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let wanted: Vec<String> =
