@@ -2,11 +2,11 @@
 //! resourceVersion. A Secret, because the journal tells what a cluster looked like; compressed, because it tells of
 //! thousands of objects what is waited for.
 
-use super::packed::{LARGEST, is_packed, pack, unpack};
 use super::read::{self, Selection};
 use super::store::Place;
 use super::{kinds, write};
 use crate::model::Object;
+use crate::model::packed::{LARGEST, is_packed, pack, unpack};
 use crate::ports::{ApiFailureKind, MigrationRecord, StateFailure, Stored};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -93,7 +93,7 @@ fn encoded(name: &str, record: &MigrationRecord) -> Result<String, StateFailure>
         transient: false,
     };
     let text = serde_json::to_vec(record).map_err(|error| failed(error.to_string()))?;
-    let packed = pack(&text).map_err(|error| failed(error.to_string()))?;
+    let packed = pack(&text);
     if packed.len() > LARGEST {
         let reason = format!(
             "it takes {} KiB, and a Secret holds {}: move fewer namespaces with one Migration document",

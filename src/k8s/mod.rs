@@ -18,7 +18,6 @@ mod failure;
 mod group_discovery;
 mod kinds;
 mod migration_records;
-mod packed;
 mod pruned;
 mod pruned_batch;
 mod read;

@@ -1,8 +1,7 @@
 //! Pruned objects as one compressed entry of a Secret, and back.
 
-pub(super) use super::packed::LARGEST;
-use super::packed::{pack as compressed, unpack as decompressed};
-use crate::model::{Object, ResourceId};
+pub(super) use crate::model::packed::LARGEST;
+use crate::model::{Object, ResourceId, packed};
 use crate::ports::{Pruned, StateFailure};
 use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
@@ -49,7 +48,7 @@ pub(super) fn batches<'a>(objects: &[&'a Pruned]) -> Result<Vec<Batch<'a>>, Stat
     Ok(all)
 }
 
-fn pack(objects: &[&Pruned]) -> std::io::Result<Vec<u8>> {
+fn pack(objects: &[&Pruned]) -> serde_json::Result<Vec<u8>> {
     let stored = |o: &&Pruned| Stored {
         application: o.application.clone(),
         destination: o.destination.clone(),
@@ -57,14 +56,14 @@ fn pack(objects: &[&Pruned]) -> std::io::Result<Vec<u8>> {
         id: o.id.clone(),
         manifest: o.manifest.body().clone(),
     };
-    compressed(&serde_json::to_vec(&objects.iter().map(stored).collect::<Vec<_>>())?)
+    Ok(packed::pack(&serde_json::to_vec(&objects.iter().map(stored).collect::<Vec<_>>())?))
 }
 
 /// Reads a Secret's objects. The reason never quotes them.
 pub(super) fn unpack(secret: &Object) -> Result<Vec<Pruned>, String> {
-    let packed = secret.body().get("data").and_then(|data| data.get(ENTRY)).ok_or("it has no manifests")?;
-    let packed: ByteString = serde_json::from_value(packed.clone()).map_err(|_| "it is not base64")?;
-    let text = decompressed(&packed.0).map_err(|error| format!("it cannot be decompressed: {error}"))?;
+    let found = secret.body().get("data").and_then(|data| data.get(ENTRY)).ok_or("it has no manifests")?;
+    let stored: ByteString = serde_json::from_value(found.clone()).map_err(|_| "it is not base64")?;
+    let text = packed::unpack(&stored.0).map_err(|error| format!("it cannot be decompressed: {error}"))?;
     let stored: Vec<Stored> = serde_json::from_slice(&text).map_err(|error| super::answer::place(&error))?;
     let pruned = stored.into_iter().map(|s| {
         let manifest = Object::new(s.manifest).map_err(|error| format!("{}: {error}", s.id))?;

@@ -16,6 +16,7 @@ pub mod migration_document;
 pub mod migration_journal;
 pub mod object;
 pub mod ownership;
+pub mod packed;
 pub mod permissions;
 pub mod plan;
 pub mod quantity;

@@ -103,6 +103,12 @@ pub const READS: &[Row] = &[
         "once, where adopted groups have templates that others made; and for each whose version is not the newest or default",
         |snapshot| 1 + of(Kind::AutoScalingGroup, snapshot).count(),
     ),
+    up_to(
+        Kind::AutoScalingGroup,
+        "autoscaling:DescribeLaunchConfigurations",
+        "for fifty adopted groups that have a launch configuration",
+        |snapshot| of(Kind::AutoScalingGroup, snapshot).count().div_ceil(50),
+    ),
     fixed(Kind::Addon, "eks:ListAddons"),
     row(Kind::Addon, "eks:DescribeAddon", "for each add-on", each!(Addon)),
     row(Kind::Addon, "eks:DescribePodIdentityAssociation", "for each role of an add-on", |snapshot| {

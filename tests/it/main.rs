@@ -71,6 +71,7 @@ mod support {
     pub mod git_repo;
     pub mod git_server;
     pub mod memory_repository;
+    pub mod memory_store;
     pub mod programs;
     pub mod rendering;
 }

@@ -1,19 +1,10 @@
 //! The journal as a Secret holds it: JSON, compressed. One Secret is written by compare-and-swap as a whole, so the journal
 //! stays in one; what does not fit is told at `Preflight` (`migrate::stages::room`), before anything depends on it.
 
-use crate::migrate::stages::room::LARGEST;
 use crate::model::migration_journal::Journal;
+use crate::model::packed::{LARGEST, is_packed, pack, unpack};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
-use std::io::{Read as _, Write as _};
-
-/// Most bytes that a stored journal may decompress to: far above what is ever written, far below what hurts.
-const LARGEST_UNPACKED: u64 = 256 << 20;
-/// How gzip begins (RFC 1952, 2.3.1). Journals that were stored before they were compressed begin with a brace.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A journal that no Secret takes.
 #[derive(Debug, thiserror::Error)]
@@ -37,21 +28,16 @@ pub(super) fn packed(journal: &Journal) -> Result<String, TooLarge> {
 }
 
 fn compressed(journal: &Journal) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     // An empty journal in its place would be stored as if nothing had ever been done.
     let text = serde_json::to_vec(journal).expect("maps with string keys only, which always become JSON");
-    let written = encoder.write_all(&text).and_then(|()| encoder.finish());
-    written.expect("a vector takes whatever is written")
+    pack(&text)
 }
 
 /// What [`packed`] made, or a version of Portolan that did not compress.
 pub(super) fn unpacked(text: &str) -> Option<Journal> {
     let bytes = STANDARD.decode(text).ok()?;
-    if !bytes.starts_with(&GZIP) {
-        return serde_json::from_slice(&bytes).ok();
-    }
-    let mut text = Vec::new();
-    GzDecoder::new(bytes.as_slice()).take(LARGEST_UNPACKED).read_to_end(&mut text).ok()?;
+    // Journals that were stored before they were compressed begin with a brace.
+    let text = if is_packed(&bytes) { unpack(&bytes).ok()? } else { bytes };
     serde_json::from_slice(&text).ok()
 }
 

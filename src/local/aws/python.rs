@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,6 +14,7 @@ use crate::local::build::{lock, remove};
 use crate::local::error::Error as LocalError;
 use crate::local::places::{Places, is_executable};
 use crate::local::progress::{Meter, Phase, Report};
+use crate::model::packed::unpack;
 
 /// The packages, each at one version.
 const REQUIREMENTS: &str = include_str!("../../../deploy/local/aws/requirements.txt");
@@ -280,11 +280,7 @@ fn unpack_model(packages: &Path, folder: &Path) -> Result<(), Error> {
     } else {
         let packed = newest.join("service-2.json.gz");
         let bytes = fs::read(&packed).map_err(LocalError::io("read", &packed))?;
-        let mut text = Vec::new();
-        flate2::read::GzDecoder::new(&bytes[..])
-            .read_to_end(&mut text)
-            .map_err(LocalError::io("unpack", &packed))?;
-        text
+        unpack(&bytes).map_err(LocalError::io("unpack", &packed))?
     };
     let target = model_in(folder);
     let place = target.parent().unwrap_or(folder);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Most compressed bytes of a journal.
-pub const LARGEST: usize = 960 << 10;
+pub use crate::model::packed::LARGEST;
 /// Compressed bytes of what a workload leaves in the journal: its uid is random, so are names.
 const WORKLOAD: usize = 70;
 /// Of what an EBS volume leaves: its policy, its tags, and their inverses.

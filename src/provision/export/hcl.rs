@@ -94,6 +94,19 @@ impl Block {
         blocks.into_iter().fold(self, Self::block)
     }
 
+    /// Whether it is a resource of this kind.
+    #[must_use]
+    pub fn is_of(&self, kind: &str) -> bool {
+        self.labels.first().is_some_and(|label| label == kind)
+    }
+
+    /// Whether it has an argument or block of this name, at any depth.
+    #[must_use]
+    pub fn gives(&self, name: &str) -> bool {
+        let argument = self.attributes.iter().any(|(own, _)| own == name);
+        argument || self.blocks.iter().any(|block| block.kind == name || block.gives(name))
+    }
+
     /// The text, indented by so many levels.
     pub fn write(&self, known: &References, level: usize, into: &mut String) {
         let indent = "  ".repeat(level);

@@ -200,6 +200,10 @@ fn vpc(cluster: &Live, subnets: &Subnets) -> Value {
     if network["publicAccessCidrs"] != everywhere {
         vpc["publicAccessCIDRs"] = network["publicAccessCidrs"].clone();
     }
+    // What EKS takes where nothing is said.
+    if network["controlPlaneEgressMode"] != "AWS_MANAGED" {
+        vpc["controlPlaneEgressMode"] = network["controlPlaneEgressMode"].clone();
+    }
     vpc
 }
 
@@ -228,6 +232,7 @@ fn iam(cluster: &Live, snapshot: &Snapshot, with_oidc: bool, accounts: &accounts
             "roleARN": live.actual["roleArn"],
             "targetRoleARN": live.actual["targetRoleArn"],
             "disableSessionTags": live.actual["disableSessionTags"].as_bool().filter(|off| *off),
+            "policy": live.actual["policy"],
             "tags": own_tags(live),
         })
     });
@@ -254,11 +259,20 @@ fn access(cluster: &Live, snapshot: &Snapshot) -> Value {
             without_nothing(json!({
                 "principalARN": live.actual["principalArn"],
                 "kubernetesGroups": live.actual["kubernetesGroups"],
+                "kubernetesUsername": own_username(live),
                 "accessPolicies": policies.collect::<Vec<_>>(),
             }))
         })
         .collect();
     json!({"authenticationMode": cluster.actual["accessConfig"]["authenticationMode"], "accessEntries": entries})
+}
+
+/// The name that a login has in the cluster, where somebody chose it: EKS gives a user its ARN, and a role that of its session.
+/// (EKS API, `CreateAccessEntry` `username`)
+fn own_username(live: &Live) -> Option<&str> {
+    let name = live.actual["username"].as_str()?;
+    let of_session = name.contains(":assumed-role/") && name.ends_with("/{{SessionName}}");
+    (name != live.id && !of_session).then_some(name)
 }
 
 fn addon(live: &Live) -> Value {
@@ -272,6 +286,7 @@ fn addon(live: &Live) -> Value {
         "podIdentityAssociations": associations,
         "serviceAccountRoleARN": live.actual["serviceAccountRoleArn"],
         "configurationValues": live.actual["configurationValues"],
+        "namespaceConfig": live.actual["namespaceConfig"],
         "tags": own_tags(live),
     })
 }

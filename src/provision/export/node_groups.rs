@@ -62,6 +62,11 @@ pub(super) fn managed(live: &Live, notes: &mut Vec<String>) -> Value {
         None => notes
             .push(format!("node group {name}: the file has no word for its AMI type {}", actual["amiType"])),
     }
+    if actual["updateConfig"]["updateStrategy"] == "MINIMAL" {
+        notes.push(format!(
+            "node group {name}: the file has no word for its update strategy MINIMAL; it stays as it is"
+        ));
+    }
     if actual["remoteAccess"].is_object() {
         let key = &actual["remoteAccess"]["ec2SshKey"];
         let groups = &actual["remoteAccess"]["sourceSecurityGroups"];
@@ -104,7 +109,7 @@ fn repair(config: &Value) -> Value {
 
 fn update(config: &Value) -> Value {
     // What EKS takes where nothing is said.
-    if config["maxUnavailable"] == json!(1) && config["updateStrategy"].is_null() {
+    if config["maxUnavailable"] == json!(1) {
         return Value::Null;
     }
     json!({"maxUnavailable": config["maxUnavailable"], "maxUnavailablePercentage": config["maxUnavailablePercentage"]})

@@ -4,7 +4,9 @@ use crate::model::cloud::Call;
 use crate::model::cluster_config::{ClusterConfig, with_defaults};
 use crate::provision::network::CLUSTER_SECURITY_GROUP;
 use crate::provision::network::answer::{items, some_text, text, without_nothing};
-use crate::provision::nodes::{self, TEMPLATE, Template, as_written, launch_template, profile_of};
+use crate::provision::nodes::{
+    self, IS_CONFIGURATION, TEMPLATE, Template, as_written, launch_template, profile_of,
+};
 use crate::provision::resource::{Driver as _, Kind, Live, Owner, Scope, Snapshot};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -55,8 +57,7 @@ pub(super) fn written(
         let name = &group.key.name;
         let Some((data, parameter)) = template_of(snapshot, group) else {
             notes.push(format!(
-                "self-managed group {name} is not in the file: its launch template was not found, or it has a launch \
-                 configuration, which Portolan does not know"
+                "self-managed group {name} is not in the file: its launch template or launch configuration was not found"
             ));
             continue;
         };
@@ -70,21 +71,32 @@ pub(super) fn written(
             )),
         }
         if group.outputs.contains_key(TEMPLATE) {
+            let found = &group.outputs[TEMPLATE];
+            let is_configuration = found[IS_CONFIGURATION] == json!(true);
             notes.push(format!(
-                "self-managed group {name} keeps its launch template {} with its user data; what the file says of it is \
+                "self-managed group {name} keeps its launch {} {} with its user data; what the file says of it is \
                  compared, and changed only by a group of a new name",
-                text(&group.outputs[TEMPLATE], "name")
+                if is_configuration { "configuration" } else { "template" },
+                text(found, "name")
             ));
         }
         if group.actual["MixedInstancesPolicy"].is_object() && !one.contains_key("instancesDistribution") {
             notes.push(format!(
-                "self-managed group {name}: how it chooses instance types is not in the file, which has no word for it; \
-                 it stays as it is"
+                "self-managed group {name}: how it chooses instance types{} is not in the file, which has no word for it; \
+                 it stays as it is",
+                if by_attributes(&group.actual) { " (by their attributes)" } else { "" }
             ));
         }
         all.push(without_nothing(Value::Object(one)));
     }
     all
+}
+
+/// Whether a group takes whatever types have the attributes that it names.
+fn by_attributes(actual: &Value) -> bool {
+    items(&actual["MixedInstancesPolicy"]["LaunchTemplate"], "Overrides")
+        .iter()
+        .any(|each| each["InstanceRequirements"].is_object())
 }
 
 /// What the file, read back, would change about launch templates of ours: what it has no words for.

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod image;
+mod launch_configuration;
 mod scaling;
 mod scaling_driver;
 mod scaling_read;
@@ -12,6 +13,7 @@ mod user_data;
 mod written;
 
 pub use image::{Accelerator, Architecture, accelerator, architecture};
+pub use launch_configuration::IS_CONFIGURATION;
 pub use scaling::{auto_scaling_group, sizes};
 pub use scaling_driver::AutoScalingGroupDriver;
 pub use scaling_read::{TEMPLATE, every_group};

@@ -77,6 +77,11 @@ pub(super) fn declared(
         None => json!({"LaunchTemplateId": template.output("id"), "Version": template.output("version")}),
         Some(live) => specification_of(&live.actual).clone(),
     };
+    if group.instances_distribution.is_some() && specification.is_null() {
+        let message = "the group was made with a launch configuration, which has one instance type: give the group a new name, \
+                       and it is made anew beside this one";
+        return Err(Problem::refused(format!("{at}/instancesDistribution"), message));
+    }
     let mixed = group.instances_distribution.as_ref().map(|mix| {
         let overrides: Vec<Value> =
             mix.instance_types.iter().map(|kind| json!({"InstanceType": kind})).collect();

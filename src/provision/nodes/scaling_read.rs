@@ -1,6 +1,7 @@
 //! What is read of Auto Scaling groups: ours by our tags, and where a declared one is not found so, everybody's of the
 //! cluster; with the launch templates that are somebody else's.
 
+use super::launch_configuration;
 use super::scaling::CLUSTER_OWNED;
 use super::template_driver::{PAGE, launch_template_data};
 use crate::model::cloud::{Call, Service};
@@ -12,7 +13,10 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const NAME: &str = "AutoScalingGroupName";
-/// Output of a group whose launch template is somebody else's: `{"id", "name", "data"}`, the version that the group has.
+/// The launch configuration of a group that has one.
+pub(super) const NAMED: &str = "LaunchConfigurationName";
+/// Output of a group whose launch template is somebody else's: `{"id", "name", "data"}`, the version that the group has;
+/// or its launch configuration, in a template's words.
 pub const TEMPLATE: &str = "template";
 const DISTRIBUTION: [&str; 5] = [
     "OnDemandBaseCapacity",
@@ -65,6 +69,10 @@ pub(super) fn absorb(
             return Vec::new();
         }
         "DescribeLaunchTemplateVersions" => return versions(call, answer, into),
+        "DescribeLaunchConfigurations" => {
+            launch_configuration::absorb(answer, into);
+            return Vec::new();
+        }
         _ => {}
     }
     let mut due = Vec::new();
@@ -90,11 +98,14 @@ pub(super) fn absorb(
     }
     if *call != others && wanted.iter().any(|key| !into.live.contains_key(*key)) {
         due.push(others);
-    } else if strangers(into).next().is_some() {
+        return due;
+    }
+    if strangers(into).next().is_some() {
         // As with templates of ours: a call for each would be the only other way.
         let versions = json!({"Versions": ["$Default", "$Latest"], "MaxResults": PAGE});
         due.push(ec2("DescribeLaunchTemplateVersions", versions));
     }
+    due.extend(launch_configuration::calls(into));
     due
 }
 
@@ -135,6 +146,7 @@ fn live(scope: &Scope, key: Key, group: &Value) -> Live {
         ("DesiredCapacity", json!(number(group, "DesiredCapacity"))),
         ("SubnetIds", json!(subnets)),
         ("LaunchTemplate", group.get("LaunchTemplate").map_or(Value::Null, specification)),
+        (NAMED, json!(some_text(group, NAMED))),
         ("MixedInstancesPolicy", mixed.map_or(Value::Null, policy)),
         ("CapacityRebalance", json!(flag(group, "CapacityRebalance"))),
         ("MaxInstanceLifetime", json!(number(group, "MaxInstanceLifetime").filter(|seconds| *seconds > 0))),
@@ -217,7 +229,12 @@ fn policy(mixed: &Value) -> Value {
     let distribution = &mixed["InstancesDistribution"];
     let overrides: Vec<Value> = items(template, "Overrides")
         .iter()
-        .map(|each| json!({"InstanceType": text(each, "InstanceType")}))
+        .map(|each| {
+            object([
+                ("InstanceType", json!(some_text(each, "InstanceType"))),
+                ("InstanceRequirements", each.get("InstanceRequirements").cloned().unwrap_or_default()),
+            ])
+        })
         .collect();
     let mut found = Map::new();
     for name in DISTRIBUTION {

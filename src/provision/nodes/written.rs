@@ -55,6 +55,11 @@ pub struct Template<'a> {
 #[must_use]
 pub fn as_written(scope: &Scope, group: &Live, template: Template<'_>) -> Map<String, Value> {
     let mut written = of_template(template);
+    // A template may have its profile by the name alone, which is an ARN's last word.
+    if let (None, Some(name)) = (written.get("iam"), profile_of(template.data)) {
+        let arn = format!("arn:{}:iam::{}:instance-profile/{name}", scope.partition, scope.account);
+        written.insert("iam".to_owned(), json!({"instanceProfileARN": arn}));
+    }
     let labels = written.get("labels").cloned().unwrap_or_default();
     let actual = &group.actual;
     let name = group.key.name.as_str();
@@ -297,9 +302,11 @@ pub(super) fn other_than(written: Map<String, Value>, group: &NodeGroup) -> Vec<
     let members = |group: Option<&NodeGroup>| -> Map<String, Value> {
         let value = group.and_then(|group| serde_json::to_value(group).ok());
         let mut members = value.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
-        // Which role the profile has is not the template's to say.
-        let profile = members.get("iam").map(|iam| iam["instanceProfileARN"].clone());
-        members.insert("iam".to_owned(), json!({"instanceProfileARN": profile}));
+        // Which role the profile has is not the template's to say; nor, where it names it, which path.
+        let profile =
+            members.get("iam").and_then(|iam| iam["instanceProfileARN"].as_str()?.rsplit('/').next());
+        let profile = json!({"instanceProfileARN": profile});
+        members.insert("iam".to_owned(), profile);
         members
     };
     let (declared, found) = (members(Some(group)), members(found.node_groups.first()));

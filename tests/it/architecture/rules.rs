@@ -96,6 +96,7 @@ const PURE_CRATES: &[&str] = &[
     "base64",
     "chrono",
     "cron",
+    "flate2",
     "hmac",
     "jiff",
     "schemars",
@@ -111,6 +112,8 @@ const PURE_CRATES: &[&str] = &[
 const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("kube", &["k8s"]),
     ("k8s_openapi", &["k8s"]),
+    // What is compressed, and how large it may become, is decided in one place (`src/model/packed.rs`).
+    ("flate2", &["model"]),
     ("git2", &["git"]),
     ("libgit2_sys", &["git"]),
     ("cron", &["schedule"]),

@@ -124,3 +124,13 @@ autoscaling.create_auto_scaling_group(
     Tags=[{"ResourceId": "by-hand", "ResourceType": "auto-scaling-group", "Key": f"kubernetes.io/cluster/{CLUSTER}",
            "Value": "owned", "PropagateAtLaunch": True}])
 autoscaling.suspend_processes(AutoScalingGroupName="by-hand", ScalingProcesses=["AZRebalance"])
+# An old one, from before launch templates.
+autoscaling.create_launch_configuration(
+    LaunchConfigurationName="hand-old", ImageId="ami-12c6146b", InstanceType="t3.medium", IamInstanceProfile="hand-own",
+    SecurityGroups=[group], UserData="#!/bin/bash\njoin ${me}\n", InstanceMonitoring={"Enabled": False},
+    BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 25, "VolumeType": "gp2"}}])
+autoscaling.create_auto_scaling_group(
+    AutoScalingGroupName="by-hand-old", MinSize=0, MaxSize=2, DesiredCapacity=0, VPCZoneIdentifier=",".join(sides["private"]),
+    LaunchConfigurationName="hand-old",
+    Tags=[{"ResourceId": "by-hand-old", "ResourceType": "auto-scaling-group", "Key": f"kubernetes.io/cluster/{CLUSTER}",
+           "Value": "owned", "PropagateAtLaunch": True}])

@@ -12,7 +12,7 @@ use portolan::model::SyncStatus;
 use portolan::model::application::DriftPolicy;
 use portolan::model::cloud::{Call, Service};
 use portolan::model::event::What;
-use portolan::provision::resource::{Key, Kind};
+use portolan::provision::resource::{Key, Kind, Snapshot};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -44,8 +44,7 @@ fn eks(operation: &str, input: Value) -> Call {
     Call::new(Service::Eks, operation, input)
 }
 
-fn cases(kept: &Kept) -> Vec<Case> {
-    let snapshot = kept.snapshot().unwrap();
+fn cases(snapshot: &Snapshot) -> Vec<Case> {
     let id = |kind: Kind, name: &str| {
         let live = &snapshot.live.get(&Key::new(kind, name));
         live.unwrap_or_else(|| panic!("no {kind:?} {name} in {:?}", snapshot.live.keys())).id.clone()
@@ -189,6 +188,30 @@ fn cases(kept: &Kept) -> Vec<Case> {
     ]
 }
 
+/// All of it at once, with what takes another call to be put right: of the OIDC provider, which stays here, and of a role, a
+/// route and a group's rules.
+pub(super) fn edits(snapshot: &Snapshot) -> Vec<Call> {
+    let id = |kind: Kind, name: &str| snapshot.live[&Key::new(kind, name)].id.clone();
+    let provider = id(Kind::OidcProvider, "oidc");
+    let client = |operation: &str, client: &str| {
+        Call::new(Service::Iam, operation, json!({"OpenIDConnectProviderArn": provider, "ClientID": client}))
+    };
+    let nobody = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": "*"}]});
+    let role = id(Kind::Role, "nodegroup-blue");
+    let trust = json!({"RoleName": role, "PolicyDocument": nobody.to_string()});
+    let gateway = id(Kind::InternetGateway, "internet");
+    let stray = json!({"RouteTableId": id(Kind::RouteTable, "public"), "DestinationCidrBlock": "198.51.100.0/24", "GatewayId": gateway});
+    let mut calls: Vec<Call> = cases(snapshot).into_iter().flat_map(|case| case.calls).collect();
+    calls.retain(|call| call.operation != "DeleteOpenIDConnectProvider");
+    calls.extend([
+        client("RemoveClientIDFromOpenIDConnectProvider", "sts.amazonaws.com"),
+        client("AddClientIDToOpenIDConnectProvider", "stranger"),
+        Call::new(Service::Iam, "UpdateAssumeRolePolicy", trust),
+        Call::new(Service::Ec2, "CreateRoute", stray),
+    ]);
+    calls
+}
+
 /// Whether an event tells of a drift of this field, mended or not.
 fn is_told(event: &What, case: &Case, mended: bool) -> bool {
     match event {
@@ -207,7 +230,7 @@ async fn what_somebody_changes_is_found_with_its_field_and_put_right() {
     let scene = AwsScene::start(Delays::default()).await;
     let daemon = kept(&scene).await;
     let whole = scene.counts().await;
-    for case in cases(&daemon) {
+    for case in cases(&daemon.snapshot().unwrap()) {
         scene.told.events.lock().unwrap().clear();
         for call in &case.calls {
             scene.console(call.service, &call.operation, call.input.clone()).await;

@@ -79,10 +79,22 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
     let exported =
         export(scene.clouds().as_ref(), &access(), "shop", Some(scene.api.as_ref())).await.unwrap().unwrap();
     let text = serde_json::to_string_pretty(&exported.config).unwrap();
-    let [note] = exported.notes.as_slice() else { panic!("{:#?}", exported.notes) };
+    let [note, old] = exported.notes.as_slice() else { panic!("{:#?}", exported.notes) };
     assert!(note.contains("by-hand keeps its launch template hand-own"), "{note}");
+    assert!(old.contains("by-hand-old keeps its launch configuration hand-old"), "{old}");
+    let group = &exported.config["nodeGroups"][1];
+    assert_eq!(
+        (&group["name"], &group["ami"], &group["instanceType"], &group["volumeSize"], &group["maxSize"]),
+        (&json!("by-hand-old"), &json!("ami-12c6146b"), &json!("t3.medium"), &json!(25), &json!(2)),
+        "{text}"
+    );
+    assert!(
+        group["iam"]["instanceRoleARN"].as_str().is_some_and(|role| role.ends_with("/hand-own")),
+        "{text}"
+    );
     let made = scene.eks.calls().len();
     let group_before = scaling_group(&scene, "by-hand").await;
+    let old_before = scaling_group(&scene, "by-hand-old").await;
 
     let kept = scene.daemon().await;
     kept.supersede(scene.wanted(&text, json!({"name": "shop", "region": "eu-central-1"})));
@@ -101,12 +113,14 @@ async fn a_cluster_made_by_hand_is_adopted_by_the_exported_file_and_nothing_chan
         record.problems
     );
     assert_eq!(changes(&scene, made), Vec::<String>::new(), "{text}");
-    let mut group = scaling_group(&scene, "by-hand").await;
     let marked = |tag: &Value| {
         tag["Key"].as_str().is_some_and(|key| key.starts_with("portolan.dev/") || key == "team")
     };
-    group["Tags"].as_array_mut().unwrap().retain(|tag| !marked(tag));
-    assert_eq!(group, group_before, "but for its marks the group is as it was");
+    for (name, before) in [("by-hand", group_before), ("by-hand-old", old_before)] {
+        let mut group = scaling_group(&scene, name).await;
+        group["Tags"].as_array_mut().unwrap().retain(|tag| !marked(tag));
+        assert_eq!(group, before, "but for its marks the group is as it was");
+    }
     a_group_with_anothers_template_is_kept_on_what_auto_scaling_changes(&scene, &kept, &text).await;
     a_group_without_a_template_is_kept_on_what_eks_changes(&scene, &kept, &text).await;
     let mut after = scene.counts().await;
@@ -291,7 +305,8 @@ async fn terraform_reads_the_configuration_of_a_cluster_made_by_hand() {
     let scene = AwsScene::start(Delays::default()).await;
     by_hand(&scene, include_str!("by_hand.py")).await;
     let written = export_terraform(scene.clouds().as_ref(), &access(), "shop").await.unwrap().unwrap();
-    assert_eq!(written.notes, Vec::<String>::new());
+    let [note] = written.notes.as_slice() else { panic!("{:#?}", written.notes) };
+    assert!(note.contains("launch configuration hand-old of Auto Scaling group by-hand-old"), "{note}");
     let read = judged(&written.text).await;
     let (resources, imports) = (read["resources"].as_object().unwrap(), read["imports"].as_object().unwrap());
     let addresses: Vec<&String> = resources.keys().collect();
@@ -321,7 +336,7 @@ async fn terraform_reads_the_configuration_of_a_cluster_made_by_hand() {
         ("aws_iam_role_policy_attachment", 6),
         ("aws_iam_instance_profile", 1),
         ("aws_launch_template", 2),
-        ("aws_autoscaling_group", 1),
+        ("aws_autoscaling_group", 2),
     ] {
         assert_eq!(count(kind), wanted, "{kind}\n{}", written.text);
     }

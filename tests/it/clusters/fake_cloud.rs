@@ -1,10 +1,13 @@
 //! A cloud in memory: things with tags that are created, listed, updated and deleted, some at once and some slowly. It is
 //! strict where clouds are: tokens, names that are taken, what is in use.
 
+use crate::support::memory_store::{Fate, Write};
 use async_trait::async_trait;
 use portolan::model::cloud::{Call, Service};
 use portolan::model::trail::{Change, Lookup};
-use portolan::ports::{Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds, KubernetesToken, Trail};
+use portolan::ports::{
+    Cloud, CloudAccess, CloudFailure, CloudFailureKind, Clouds, KubernetesToken, StateFailure, Trail,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -322,4 +325,15 @@ impl Trail for FakeCloud {
 /// A call of the fake.
 pub fn call(verb: &str, kind: &str, input: Value) -> Call {
     Call::new(Service::Ec2, &format!("{verb}{kind}"), input)
+}
+
+/// The store dies together with the process that calls it.
+#[async_trait]
+impl Fate for FakeCloud {
+    async fn write(&self, _what: &str, write: &mut Write<'_>) -> Result<String, StateFailure> {
+        if self.state().dead {
+            std::future::pending::<()>().await;
+        }
+        write()
+    }
 }

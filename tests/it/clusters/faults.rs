@@ -1,13 +1,15 @@
 //! Faults and kills over the whole life of a cluster, with the drivers and the adapter as they are: whatever goes wrong,
 //! what follows ends in one cluster, with nothing twice, and leaves nothing.
 
-use super::aws_scene::AwsScene;
+use super::aws_scene::{AwsScene, access, clouds};
+use super::console;
 use super::lives::{self, Life};
 use super::sabotage::{POINTS, Sabotage, Saboteur, Store, writes};
 use portolan::engine::clusters::pass::pass;
 use portolan::engine::clusters::{PassEnd, Wanted};
 use portolan::local::aws::eks::Delays;
-use portolan::ports::StateStore;
+use portolan::ports::{Clouds as _, StateStore};
+use portolan::provision::resource::Snapshot;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,6 +40,8 @@ struct Lives {
     passes: AtomicUsize,
     /// How the passes of this life ended, and what was said then.
     story: Mutex<Vec<String>>,
+    /// What the last pass saw that left nothing to do.
+    seen: Mutex<Snapshot>,
 }
 
 impl Lives {
@@ -58,6 +62,7 @@ impl Lives {
             calls: Vec::new(),
             passes: AtomicUsize::new(0),
             story: Mutex::default(),
+            seen: Mutex::default(),
         };
         lives.whole = lives.live(&Sabotage::default()).await;
         lives.calls = lives.saboteur.calls();
@@ -89,7 +94,10 @@ impl Lives {
         self.saboteur.begin(sabotage.clone());
         let mut there = Vec::new();
         let texts = self.life.texts();
-        for text in &texts {
+        for (nth, text) in texts.iter().enumerate() {
+            if self.life.edited && nth > 0 && nth + 1 == texts.len() {
+                self.edit().await;
+            }
             if self.survive(text, false, sabotage).await == PassEnd::Done
                 && let Some(digest) = self.waiting().await
             {
@@ -115,6 +123,21 @@ impl Lives {
             println!("{}", story.join("\n"));
         }
         there
+    }
+
+    /// Somebody at the console changes whatever can be changed there, past the saboteur.
+    async fn edit(&self) {
+        let clouds = clouds(self.scene.moto.endpoint(), Some(self.scene.eks.endpoint()), None);
+        let cloud = clouds.open(&access()).await.unwrap();
+        let seen = self.seen.lock().unwrap().clone();
+        for call in console::edits(&seen) {
+            // EKS changes one thing of a cluster or node group after the other.
+            let begun = Instant::now();
+            while let Err(failure) = cloud.call(&call).await {
+                assert!(begun.elapsed() < Duration::from_secs(60), "{call} {}: {failure}", call.input);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
     }
 
     /// The digest of what waits for a person.
@@ -154,7 +177,10 @@ impl Lives {
                     quiet = if now == written { quiet + 1 } else { 0 };
                     written = now;
                     match end {
-                        end @ (PassEnd::Done | PassEnd::Finished) => return end,
+                        end @ (PassEnd::Done | PassEnd::Finished) => {
+                            *self.seen.lock().unwrap() = kept.snapshot().unwrap_or_default();
+                            return end;
+                        }
                         // Nothing moves any longer without an approval.
                         PassEnd::Waits(_) if record.waiting.is_some() && quiet > QUIET => {
                             return PassEnd::Done;

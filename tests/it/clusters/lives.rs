@@ -13,6 +13,8 @@ pub struct Life {
     base: &'static str,
     /// The first commit, in what it differs from the base; then each in what it differs from the one before.
     commits: &'static [&'static [Edit]],
+    /// Whether somebody changes things at the console before the last commit.
+    pub edited: bool,
 }
 
 impl Life {
@@ -37,14 +39,15 @@ pub fn edited(text: &str, edits: &[Edit]) -> String {
 }
 
 /// Made and taken away.
-pub const SHORT: Life = Life { name: "short", base: SHOP, commits: &[&[]] };
+pub const SHORT: Life = Life { name: "short", base: SHOP, commits: &[&[]], edited: false };
 
 /// Every life there is.
-pub const ALL: [Life; 4] = [
+pub const ALL: [Life; 5] = [
     SHORT,
-    Life { name: "changed", base: SHOP, commits: &[ONE_OF_EACH, ALL_CHANGED] },
-    Life { name: "IPv6", base: SMALL, commits: &[IPV6] },
-    Life { name: "private", base: SMALL, commits: &[PRIVATE, MORE_ENDPOINTS] },
+    Life { name: "changed", base: SHOP, commits: &[ONE_OF_EACH, ALL_CHANGED], edited: false },
+    Life { name: "IPv6", base: SMALL, commits: &[IPV6], edited: false },
+    Life { name: "private", base: SMALL, commits: &[PRIVATE, MORE_ENDPOINTS], edited: false },
+    Life { name: "edited", base: SHOP, commits: &[&[], &[]], edited: true },
 ];
 
 /// One of everything that can be changed, and one of what can be left out again.
@@ -53,6 +56,7 @@ const ONE_OF_EACH: &[Edit] = &[
     (
         "  podIdentityAssociations:\n",
         r#"      attachPolicy: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "sqs:*", Resource: "*"}]}
+      permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary"
     - metadata: {name: old, namespace: shop}
       attachPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
   podIdentityAssociations:
@@ -75,7 +79,7 @@ addons:
     (
         "fargateProfiles:\n",
         r#"nodeGroups:
-  - {name: own, instanceType: t3.medium, minSize: 1, maxSize: 3, desiredCapacity: 2, labels: {pool: own}, asgMetricsCollection: [{granularity: 1Minute}]}
+  - {name: own, instanceType: t3.medium, minSize: 1, maxSize: 3, desiredCapacity: 2, labels: {pool: own}, asgMetricsCollection: [{granularity: 1Minute}], asgSuspendProcesses: [AZRebalance]}
 fargateProfiles:
 "#,
     ),
@@ -97,6 +101,7 @@ iam:
         r#"labels: {tier: batch}}
       attachPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
       attachPolicy: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "sqs:*", Resource: "*"}]}
+      permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary"
     - metadata: {name: old, namespace: shop}
       attachPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
 "#,
@@ -112,7 +117,7 @@ iam:
     ),
     (
         r#"permissionPolicyARNs: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]"#,
-        r#"permissionPolicyARNs: ["arn:aws:iam::aws:policy/AmazonSQSFullAccess"]"#,
+        r#"permissionPolicyARNs: ["arn:aws:iam::aws:policy/AmazonSQSFullAccess"], permissionsBoundaryARN: "arn:aws:iam::123456789012:policy/boundary""#,
     ),
     (
         r#"namespaces: [shop]}
@@ -138,8 +143,8 @@ identityProviders:
         "minSize: 2, maxSize: 4, desiredCapacity: 3, labels: {pool: azure}}\n",
     ),
     (
-        r#"{name: own, instanceType: t3.medium, minSize: 1, maxSize: 3, desiredCapacity: 2, labels: {pool: own}, asgMetricsCollection: [{granularity: 1Minute}]}"#,
-        "{name: own, instanceType: t3.large, minSize: 1, maxSize: 4, desiredCapacity: 3, labels: {pool: own}}",
+        r#"{name: own, instanceType: t3.medium, minSize: 1, maxSize: 3, desiredCapacity: 2, labels: {pool: own}, asgMetricsCollection: [{granularity: 1Minute}], asgSuspendProcesses: [AZRebalance]}"#,
+        "{name: own, instanceType: t3.large, minSize: 1, maxSize: 4, desiredCapacity: 3, labels: {pool: own}, asgSuspendProcesses: [ScheduledActions]}",
     ),
     ("{name: batch, selectors: [{namespace: batch}]}", "{name: night, selectors: [{namespace: night}]}"),
 ];

@@ -20,7 +20,6 @@ mod kills;
 mod leftovers;
 mod light_world;
 mod lives;
-mod memory_store;
 mod reads;
 mod real_api;
 mod sabotage;

@@ -3,7 +3,7 @@
 use super::api_server::FakeApi;
 use super::fake_cloud::FakeCloud;
 use super::fake_kinds::FakeBlueprint;
-use super::memory_store::MemoryStore;
+use crate::support::memory_store::MemoryStore;
 use portolan::engine::clusters::pass::{PassEnd, pass};
 use portolan::engine::clusters::{Context, Destinations, Kept, Pace, Policy, Wanted};
 use portolan::host::SystemClock;
@@ -70,7 +70,7 @@ impl Scene {
         let cloud = FakeCloud::default();
         Self {
             told: Arc::default(),
-            store: Arc::new(MemoryStore::new(cloud.clone())),
+            store: Arc::new(MemoryStore::under(Arc::new(cloud.clone()))),
             cloud,
             policy: Policy {
                 drift: DriftPolicy::Correct,

@@ -2,12 +2,12 @@
 //! back, and with `PORTOLAN_TEST_WHOLE=1` there again to the end.
 
 use super::ground::Ground;
-use super::memory_store::MemoryStore;
 use super::outside::Side;
 use super::real::api;
 use super::scene::{Tick, Two, approve, daemon_at, wanted};
 use crate::support::aws::needs_aws;
 use crate::support::control_plane::{kubectl_ok, runs};
+use crate::support::memory_store::MemoryStore;
 use portolan::engine::migrations::pass::pass;
 use portolan::engine::migrations::{Mover, PassEnd};
 use portolan::model::migration::Stage;

@@ -1,11 +1,11 @@
 //! Calls that waves cut, led across by bridges: made, checked, kept and taken away with the waves.
 
 use super::kills::survive;
-use super::memory_store::MemoryStore;
 use super::real::{api, until_settled};
 use super::scene::{Scene, Two, daemon, document, wanted};
 use super::wire::TROUBLES;
 use crate::support::control_plane::{kubectl_ok, kubectl_ok_with, options, places, start};
+use crate::support::memory_store::MemoryStore;
 use portolan::engine::migrations::PassEnd;
 use portolan::local::{ControlPlane, Options};
 use portolan::model::ResourceId;

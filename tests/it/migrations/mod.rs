@@ -11,7 +11,6 @@ mod ground;
 mod images;
 mod killer;
 mod kills;
-mod memory_store;
 mod outside;
 mod points;
 mod real;

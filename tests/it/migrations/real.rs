@@ -1,8 +1,8 @@
 //! The whole pass over two real API servers: kops' v1.24.17 and EKS' v1.36.3.
 
-use super::memory_store::MemoryStore;
 use super::scene::{Told, Two, daemon, document, wanted};
 use crate::support::control_plane::{kubectl, kubectl_ok, kubectl_ok_with, options, places, start};
+use crate::support::memory_store::MemoryStore;
 use portolan::engine::migrations::PassEnd;
 use portolan::k8s::{ConnectOptions, Source, connect};
 use portolan::local::{ControlPlane, Options};

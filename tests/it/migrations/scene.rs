@@ -2,8 +2,8 @@
 
 use super::fake_account::{FakeAccount, Volume};
 use super::fake_server::FakeServer;
-use super::memory_store::MemoryStore;
 use super::wire::Wire;
+use crate::support::memory_store::MemoryStore;
 use async_trait::async_trait;
 use portolan::engine::clusters::Pace;
 use portolan::engine::migrations::pass::pass;
@@ -300,7 +300,7 @@ impl Scene {
         let source = FakeServer::new("source", "v1.24.17", wire.clone());
         let target = FakeServer::new("target", "v1.36.3", wire.clone());
         objects.into_iter().for_each(|object| source.seed(object));
-        let store = Arc::new(MemoryStore { wire: wire.clone(), ..MemoryStore::default() });
+        let store = Arc::new(MemoryStore::under(Arc::new(wire.clone())));
         let account = FakeAccount::new(wire.clone());
         let told: Arc<Told> = Arc::default();
         wire.state().told = Some(told.clone());
@@ -322,9 +322,7 @@ impl Scene {
     pub fn fork(&self) -> Self {
         let wire = Wire::default();
         let (source, target) = (self.source.fork(wire.clone()), self.target.fork(wire.clone()));
-        let migrations = Mutex::new(self.store.migrations.lock().unwrap().clone());
-        let approvals = Mutex::new(self.store.approvals.lock().unwrap().clone());
-        let store = Arc::new(MemoryStore { wire: wire.clone(), migrations, approvals });
+        let store = Arc::new(self.store.fork(Arc::new(wire.clone())));
         let account = self.account.fork(wire.clone());
         for server in [&source, &target] {
             let known = server.state().account.is_some();

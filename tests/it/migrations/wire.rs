@@ -1,7 +1,10 @@
 //! What all calls of a daemon under test go through: counted, and ended where a test says so.
 
 use super::scene::Told;
+use crate::support::memory_store::{Fate, Write};
+use async_trait::async_trait;
 use portolan::model::event::What;
+use portolan::ports::StateFailure;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -133,4 +136,21 @@ fn operation(what: &str) -> String {
     };
     let journal = if what.contains("portolan-migration-") { " of the journal" } else { "" };
     what.split(' ').take(words).collect::<Vec<_>>().join(" ") + journal
+}
+
+#[async_trait]
+impl Fate for Wire {
+    async fn write(&self, what: &str, write: &mut Write<'_>) -> Result<String, StateFailure> {
+        let failed = |message: &str| StateFailure { message: message.into(), transient: true };
+        let trouble = Self::write(self, format!("store {what}")).await;
+        if trouble == Some(Trouble::Fails) {
+            return Err(failed("the store does not answer"));
+        }
+        let version = write()?;
+        self.written(trouble).await;
+        if trouble == Some(Trouble::Unanswered) {
+            return Err(failed("no answer"));
+        }
+        Ok(version)
+    }
 }

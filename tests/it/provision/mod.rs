@@ -16,4 +16,5 @@ mod recorded;
 mod scene;
 /// The service model as the judge of calls serves other tests too.
 pub mod service;
+mod terraform;
 mod upgrade;

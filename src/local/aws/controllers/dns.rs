@@ -40,7 +40,7 @@ async fn look(controllers: &Controllers, view: &View, program: &ExternalDns) -> 
     }
     let account = &controllers.account;
     let answer = account.call(Service::Route53, "ListHostedZones", json!({})).await?;
-    let zones: Vec<Zone> = list(&answer, "HostedZones", "HostedZone").iter().map(Zone::of).collect();
+    let zones: Vec<Zone> = items(&answer, "HostedZones").map(Zone::of).collect();
     let served = zones.iter().filter(|zone| match program.zone_type.as_str() {
         "public" => !zone.private,
         "private" => zone.private,
@@ -56,10 +56,7 @@ async fn look(controllers: &Controllers, view: &View, program: &ExternalDns) -> 
         }
         let answer =
             account.call(Service::Route53, "ListResourceRecordSets", json!({"HostedZoneId": id})).await?;
-        let known: Known = list(&answer, "ResourceRecordSets", "ResourceRecordSet")
-            .into_iter()
-            .map(|set| (key(&set), set))
-            .collect();
+        let known: Known = items(&answer, "ResourceRecordSets").map(|set| (key(set), set.clone())).collect();
         let changes = changes(program, &own, &known);
         if !changes.is_empty() {
             let input = json!({"HostedZoneId": id, "ChangeBatch": {"Changes": changes}});
@@ -99,19 +96,6 @@ impl Zone {
         let longer =
             |other: &&Zone| !other.private && other.holds(name) && other.name.len() > self.name.len();
         self.holds(name) && (self.private || !all.iter().any(longer))
-    }
-}
-
-/// A list, in the form of the model or of the XML.
-fn list(answer: &Value, name: &str, item: &str) -> Vec<Value> {
-    match &answer[name] {
-        Value::Array(items) => items.clone(),
-        Value::Object(fields) => match fields.get(item) {
-            Some(Value::Array(items)) => items.clone(),
-            Some(one @ Value::Object(_)) => vec![one.clone()],
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
     }
 }
 

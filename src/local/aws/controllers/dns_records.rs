@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::local::aws::account::items;
+
 /// A name that an object declares, and where it leads.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Endpoint {
@@ -109,16 +111,7 @@ pub(super) fn key(set: &Value) -> (String, String, String) {
 
 /// The owner that a TXT record names.
 pub(super) fn owner_of(set: &Value) -> Option<String> {
-    let values = match &set["ResourceRecords"] {
-        Value::Array(values) => values.clone(),
-        Value::Object(fields) => match fields.get("ResourceRecord") {
-            Some(Value::Array(values)) => values.clone(),
-            Some(one) => vec![one.clone()],
-            None => Vec::new(),
-        },
-        _ => Vec::new(),
-    };
-    values.iter().find_map(|value| {
+    items(set, "ResourceRecords").find_map(|value| {
         let text = value["Value"].as_str()?.trim_matches('"');
         let text = text.strip_prefix("heritage=external-dns,")?;
         text.split(',').find_map(|part| part.strip_prefix("external-dns/owner=")).map(str::to_owned)
@@ -129,13 +122,7 @@ pub(super) fn owner_of(set: &Value) -> Option<String> {
 pub(super) fn same(found: &Value, wanted: &Value) -> bool {
     let host = |set: &Value| {
         let alias = set["AliasTarget"]["DNSName"].as_str().map(str::to_owned);
-        let value = || match &set["ResourceRecords"] {
-            Value::Object(fields) => {
-                let one = fields.get("ResourceRecord").cloned().unwrap_or_default();
-                one["Value"].as_str().or_else(|| one[0]["Value"].as_str()).map(str::to_owned)
-            }
-            list => list[0]["Value"].as_str().map(str::to_owned),
-        };
+        let value = || set["ResourceRecords"][0]["Value"].as_str().map(str::to_owned);
         alias
             .or_else(value)
             .unwrap_or_default()
@@ -190,12 +177,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_compared_in_both_forms() {
+    fn what_is_there_is_compared_without_regard_to_case_and_dots() {
         let wanted = endpoint(false).record();
-        let xml = json!({"Name": "shop.example.com.", "Type": "CNAME", "TTL": "300",
-            "ResourceRecords": {"ResourceRecord": {"Value": "LB.example.net."}}});
-        assert!(same(&xml, &wanted) && same(&wanted, &wanted));
+        let found = json!({"Name": "shop.example.com.", "Type": "CNAME", "TTL": "300",
+            "ResourceRecords": [{"Value": "LB.example.net."}]});
+        assert!(same(&found, &wanted) && same(&wanted, &wanted));
         assert!(!same(&endpoint(true).with_policy(json!({"Weight": 1})), &wanted));
-        assert_eq!(key(&xml), key(&wanted));
+        assert_eq!(key(&found), key(&wanted));
     }
 }

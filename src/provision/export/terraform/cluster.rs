@@ -1,20 +1,14 @@
-//! The cluster and its parts.
+//! The cluster's parts.
 
 use super::facts::Facts;
-use super::{File, tags};
+use super::{File, control_plane, managed, tags};
 use crate::provision::export::OF_EKS;
 use crate::provision::export::hcl::Block;
-use crate::provision::network::CLUSTER_SECURITY_GROUP;
 use crate::provision::resource::{Kind, Live, Scope, Snapshot};
 use serde_json::{Value, json};
 
-/// Arguments that only CreateCluster takes and no API tells again: what an import takes them for differs between versions of
-/// the provider, and any other value would replace the cluster (hashicorp/terraform-provider-aws issues 38967 and 39058).
-const ONLY_AT_CREATION: [&str; 2] =
-    ["access_config[0].bootstrap_cluster_creator_admin_permissions", "bootstrap_self_managed_addons"];
-
 pub(super) fn write(scope: &Scope, snapshot: &Snapshot, live: &Live, facts: &Facts, file: &mut File) {
-    cluster(live, file);
+    control_plane::write(live, file);
     let name = reference(&live.id);
     for entry in &facts.entries_of_nodes {
         entry_of_nodes(entry, &name, &scope.cluster, file);
@@ -22,7 +16,7 @@ pub(super) fn write(scope: &Scope, snapshot: &Snapshot, live: &Live, facts: &Fac
     for live in snapshot.live.values() {
         let import = |part: &str| format!("{}:{part}", scope.cluster);
         match live.key.kind {
-            Kind::Nodegroup => nodegroup(live, &name, &import(&live.id), file),
+            Kind::Nodegroup => managed::write(live, &name, &import(&live.id), file),
             Kind::Addon => addon(live, &name, &import(&live.id), file),
             Kind::FargateProfile => fargate(live, &name, &import(&live.id), file),
             Kind::AccessEntry => access_entry(live, &name, &scope.cluster, file),
@@ -36,146 +30,8 @@ pub(super) fn write(scope: &Scope, snapshot: &Snapshot, live: &Live, facts: &Fac
 }
 
 /// What stands for the cluster's name; no name of anything else is like it.
-fn reference(name: &str) -> String {
+pub(super) fn reference(name: &str) -> String {
     format!("\u{0}cluster {name}")
-}
-
-/// A block with one boolean or word, where it is there.
-fn single(kind: &str, name: &str, value: &Value) -> Block {
-    Block::new(kind, &[]).plain(name, value)
-}
-
-fn cluster(live: &Live, file: &mut File) {
-    let actual = &live.actual;
-    let network = &actual["resourcesVpcConfig"];
-    let services = &actual["kubernetesNetworkConfig"];
-    let access = &actual["accessConfig"];
-    let address = file.add("aws_eks_cluster", &live.id, &live.id, &[], |block| {
-        let vpc = Block::new("vpc_config", &[])
-            .with("subnet_ids", &network["subnetIds"])
-            .with("security_group_ids", &network["securityGroupIds"])
-            .plain("endpoint_private_access", &network["endpointPrivateAccess"])
-            .plain("endpoint_public_access", &network["endpointPublicAccess"])
-            .plain("public_access_cidrs", &network["publicAccessCidrs"]);
-        let access =
-            Block::new("access_config", &[]).plain("authentication_mode", &access["authenticationMode"]);
-        let services = Block::new("kubernetes_network_config", &[])
-            .plain("ip_family", &services["ipFamily"])
-            .plain("service_ipv4_cidr", &services["serviceIpv4Cidr"])
-            .block(single("elastic_load_balancing", "enabled", &services["elasticLoadBalancing"]["enabled"]));
-        let encryption = actual["encryptionConfig"].as_array().into_iter().flatten().map(|config| {
-            Block::new("encryption_config", &[]).plain("resources", &config["resources"]).block(single(
-                "provider",
-                "key_arn",
-                &config["provider"]["keyArn"],
-            ))
-        });
-        let compute = &actual["computeConfig"];
-        let storage = single("block_storage", "enabled", &actual["storageConfig"]["blockStorage"]["enabled"]);
-        let remote = &actual["remoteNetworkConfig"];
-        let cidrs = |block: &str, list: &str| {
-            let all = remote[list].as_array().into_iter().flatten();
-            let all: Vec<&Value> = all.filter_map(|each| each["cidrs"].as_array()).flatten().collect();
-            single(block, "cidrs", &json!(all))
-        };
-        let block = block
-            .plain("name", &actual["name"])
-            .plain("version", &actual["version"])
-            .with("role_arn", &actual["roleArn"])
-            .plain("enabled_cluster_log_types", &actual["logging"])
-            .plain("deletion_protection", &actual["deletionProtection"])
-            .plain("tags", &tags(live))
-            .block(vpc)
-            .block(access)
-            .block(services)
-            .blocks(encryption)
-            .block(single("upgrade_policy", "support_type", &actual["upgradePolicy"]["supportType"]))
-            .block(single("zonal_shift_config", "enabled", &actual["zonalShiftConfig"]["enabled"]))
-            .block(single(
-                "control_plane_scaling_config",
-                "tier",
-                &actual["controlPlaneScalingConfig"]["tier"],
-            ))
-            .block(
-                Block::new("remote_network_config", &[])
-                    .block(cidrs("remote_node_networks", "remoteNodeNetworks"))
-                    .block(cidrs("remote_pod_networks", "remotePodNetworks")),
-            );
-        let block = block.block(Block::new("lifecycle", &[]).addresses("ignore_changes", &ONLY_AT_CREATION));
-        // Said only of Auto Mode: a cluster that never had it answers nothing, or a plain no.
-        if compute["enabled"] != json!(true) {
-            return block;
-        }
-        block
-            .block(
-                Block::new("compute_config", &[])
-                    .plain("enabled", &compute["enabled"])
-                    .plain("node_pools", &compute["nodePools"])
-                    .with("node_role_arn", &compute["nodeRoleArn"]),
-            )
-            .block(Block::new("storage_config", &[]).block(storage))
-    });
-    file.known.insert(reference(&live.id), format!("{address}.name"));
-    if let Some(group) = live.outputs.get(CLUSTER_SECURITY_GROUP).and_then(Value::as_str) {
-        file.known.insert(group.to_owned(), format!("{address}.vpc_config[0].cluster_security_group_id"));
-    }
-}
-
-fn nodegroup(live: &Live, cluster: &str, import: &str, file: &mut File) {
-    let actual = &live.actual;
-    let template = &actual["launchTemplate"];
-    if let Some(id) = template["id"].as_str().filter(|id| !file.known.contains_key(*id)) {
-        file.notes.push(format!("launch template {id} of node group {} is referred to by its id", live.id));
-    }
-    let taint = |taint: &Value| {
-        Block::new("taint", &[])
-            .plain("key", &taint["key"])
-            .plain("value", &taint["value"])
-            .plain("effect", &taint["effect"])
-    };
-    let (sizes, update, repair) =
-        (&actual["scalingConfig"], &actual["updateConfig"], &actual["nodeRepairConfig"]);
-    file.add("aws_eks_node_group", &live.id, import, &[], |block| {
-        block
-            .with("cluster_name", &json!(cluster))
-            .plain("node_group_name", &actual["nodegroupName"])
-            .with("node_role_arn", &actual["nodeRole"])
-            .with("subnet_ids", &actual["subnets"])
-            .plain("ami_type", &actual["amiType"])
-            .plain("capacity_type", &actual["capacityType"])
-            .plain("disk_size", &actual["diskSize"])
-            .plain("instance_types", &actual["instanceTypes"])
-            .plain("labels", &actual["labels"])
-            .plain(
-                "release_version",
-                &if actual["amiType"] == "CUSTOM" { Value::Null } else { actual["releaseVersion"].clone() },
-            )
-            .plain("version", &actual["version"])
-            .plain("tags", &tags(live))
-            .block(
-                Block::new("scaling_config", &[])
-                    .plain("desired_size", &sizes["desiredSize"])
-                    .plain("max_size", &sizes["maxSize"])
-                    .plain("min_size", &sizes["minSize"]),
-            )
-            .block(
-                Block::new("update_config", &[])
-                    .plain("max_unavailable", &update["maxUnavailable"])
-                    .plain("max_unavailable_percentage", &update["maxUnavailablePercentage"]),
-            )
-            .blocks(actual["taints"].as_array().into_iter().flatten().map(taint))
-            .block(
-                Block::new("launch_template", &[])
-                    .with("id", &template["id"])
-                    .plain("version", &template["version"]),
-            )
-            .block(
-                Block::new("remote_access", &[])
-                    .plain("ec2_ssh_key", &actual["remoteAccess"]["ec2SshKey"])
-                    .with("source_security_group_ids", &actual["remoteAccess"]["sourceSecurityGroups"]),
-            )
-            .block(single("node_repair_config", "enabled", &repair["enabled"]))
-    });
 }
 
 fn addon(live: &Live, cluster: &str, import: &str, file: &mut File) {
@@ -189,6 +45,10 @@ fn addon(live: &Live, cluster: &str, import: &str, file: &mut File) {
             .plain("configuration_values", &actual["configurationValues"])
             .with("service_account_role_arn", &actual["serviceAccountRoleArn"])
             .plain("tags", &tags(live))
+            .block(
+                Block::new("namespace_config", &[])
+                    .plain("namespace", &actual["namespaceConfig"]["namespace"]),
+            )
             .blocks(associations.map(|association| {
                 Block::new("pod_identity_association", &[])
                     .with("role_arn", &association["roleArn"])
@@ -275,6 +135,7 @@ fn pod_identity(live: &Live, cluster: &str, import: &str, file: &mut File) {
             .with("role_arn", &actual["roleArn"])
             .with("target_role_arn", &actual["targetRoleArn"])
             .plain("disable_session_tags", &actual["disableSessionTags"])
+            .plain("policy", &actual["policy"])
             .plain("tags", &tags(live))
     });
 }

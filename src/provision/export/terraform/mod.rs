@@ -1,14 +1,19 @@
 //! From a cluster that exists to Terraform: the resources of the AWS provider that describe it, each with the `import`
 //! block that adopts it. `terraform plan` on the file imports everything and changes nothing.
 //!
-//! Names and members are the AWS provider's (registry documentation of hashicorp/aws, version 6); what EKS makes by itself (the
+//! Names and members are the AWS provider's (its schema in versions 6.28 and 6.67, which
+//! `it::provision::terraform::every_argument_is_one_of_the_providers` holds); what EKS makes by itself (the
 //! cluster's security group, Auto Scaling groups of managed node groups, their access entries) is not Terraform's to keep.
 
 mod cluster;
+mod control_plane;
 mod facts;
 mod iam;
+mod managed;
 mod network;
 mod nodes;
+mod requirements;
+mod scaling;
 
 use super::cluster as cluster_of;
 use super::hcl::{Block, References, identifier};
@@ -17,6 +22,20 @@ use crate::provision::resource::{Live, Scope, Snapshot};
 use facts::Facts;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+/// The oldest provider whose schema was seen to have all arguments but the newer ones.
+const PROVIDER: &str = ">= 6.28";
+/// Arguments that came later, with the resource that has them, and a provider whose schema has them all.
+const NEWER: [(&str, &str); 7] = [
+    ("aws_eks_cluster", "kube_api_server_config"),
+    ("aws_eks_cluster", "kube_controller_manager_config"),
+    ("aws_eks_cluster", "kube_scheduler_config"),
+    ("aws_eks_cluster", "control_plane_egress_mode"),
+    ("aws_eks_node_group", "warm_pool_config"),
+    ("aws_eks_addon", "namespace_config"),
+    ("aws_eks_pod_identity_association", "policy"),
+];
+const NEWER_PROVIDER: &str = ">= 6.67";
 
 /// A file, and what it does not say.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,9 +113,13 @@ impl File {
             "# The cluster as it is. `terraform plan` imports what the import blocks name and changes nothing; after `terraform \
              apply`\n# the import blocks can go.\n\n",
         );
+        let is_newer = |(_, resource): &(Block, Block)| {
+            NEWER.iter().any(|(kind, argument)| resource.is_of(kind) && resource.gives(argument))
+        };
+        let version = if self.blocks.iter().any(is_newer) { NEWER_PROVIDER } else { PROVIDER };
         let required = Block::new("terraform", &[]).plain("required_version", &json!(">= 1.5.0")).block(
             Block::new("required_providers", &[])
-                .plain("aws", &json!({"source": "hashicorp/aws", "version": ">= 6.0"})),
+                .plain("aws", &json!({"source": "hashicorp/aws", "version": version})),
         );
         let provider = Block::new("provider", &["aws"]).plain("region", &json!(scope.region));
         for block in [&required, &provider] {
