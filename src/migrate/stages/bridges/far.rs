@@ -135,7 +135,10 @@ pub(super) fn reached(
     let addresses: BTreeSet<String> =
         far.objects.iter().filter(|object| is(object, "", "Node")).filter_map(address).collect();
     if addresses.is_empty() {
-        return Err(held(bridge.waits(known, format!("no node of the {} is ready", side_word(side)))));
+        return Err(held(bridge.waits(
+            known,
+            format!("no node of the {} is ready, with an internal address", side_word(side)),
+        )));
     }
     Ok(Reached { addresses, ports: open, of_before: None })
 }
