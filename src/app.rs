@@ -11,7 +11,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::git::{
     self, CredentialSource, FetchLimits, Mirror, MirroredRepository, RepositoryAddress, TreeLimits,
 };
-use crate::host::{FolderStore, HostFolders, ProcessRunner, SystemClock};
+use crate::host::{FolderStore, HostFolders, ProcessRunner, SystemClock, SystemNames};
 use crate::k8s::{self, ClusterStateStore, ConnectOptions, RequestObserver, Source};
 use crate::model::ClusterSpec;
 use crate::ports::{Clouds, Cluster, Sink, StateStore};
@@ -158,6 +158,7 @@ pub async fn compose_with(
         clouds: cloud.clouds,
         folders: Arc::new(HostFolders),
         images: Arc::new(Registries::default()),
+        names: Arc::new(SystemNames),
         renderer: Arc::new(renderer),
         state: state_store(config, surroundings.observer.clone()).await?,
         clock: Arc::new(SystemClock),

@@ -39,8 +39,8 @@ use crate::model::event::What;
 use crate::model::{ClusterSpec, Permissions};
 use crate::ports::state::ApplicationRecord;
 use crate::ports::{
-    Clock, Clouds, Cluster, ClusterRecord, Folders, Images, MigrationRecord, Renderer, Repository, Sink,
-    StateStore,
+    Clock, Clouds, Cluster, ClusterRecord, Folders, Images, MigrationRecord, Names, Renderer, Repository,
+    Sink, StateStore,
 };
 use async_trait::async_trait;
 use coordinate::Coordinator;
@@ -117,6 +117,8 @@ pub struct Adapters {
     pub folders: Arc<dyn Folders>,
     /// Asks registries of images.
     pub images: Arc<dyn Images>,
+    /// Looks names of hosts up.
+    pub names: Arc<dyn Names>,
     /// Renders.
     pub renderer: Arc<dyn Renderer>,
     /// Remembers.

@@ -74,11 +74,12 @@ pub(crate) async fn nodes(layout: &Layout) -> Result<(), String> {
     Ok(())
 }
 
-/// Nodes with the labels that a kubelet sets itself, and room enough for any test. KWOK fills in the rest.
+/// Nodes with the labels and addresses that a kubelet sets itself, and room enough for any test. KWOK fills in the rest.
 fn node_list(count: u32) -> String {
     let items: Vec<_> = (1..=count)
         .map(|number| {
             let name = format!("node-{number}");
+            let address = format!("192.168.{}.{}", 1 + number / 250, 1 + number % 250);
             let room = serde_json::json!({"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000"});
             serde_json::json!({
                 "apiVersion": "v1",
@@ -93,7 +94,10 @@ fn node_list(count: u32) -> String {
                         "node.kubernetes.io/instance-type": "kwok",
                     },
                 },
-                "status": {"capacity": room, "allocatable": room},
+                "status": {"capacity": room, "allocatable": room, "addresses": [
+                    {"type": "InternalIP", "address": address},
+                    {"type": "Hostname", "address": name},
+                ]},
             })
         })
         .collect();

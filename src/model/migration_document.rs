@@ -138,20 +138,21 @@ pub struct BridgeSpec {
     /// The Service that is called, as `namespace/name`.
     #[schemars(length(min = 1))]
     pub service: String,
-    /// Where it is reached while its pods are on the source. Default: node ports.
+    /// Where it is reached while its pods are on the source. Default: its internal load balancer, else node ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_source: Option<BridgeEnd>,
-    /// Where it is reached while its pods are on the target. Default: node ports.
+    /// Where it is reached while its pods are on the target. Default: its internal load balancer, else node ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_target: Option<BridgeEnd>,
 }
 
-/// Where a Service is reached from the other cluster. Without one, its own node ports are used, and where it has none a
-/// second Service of type NodePort is made beside it for as long as the bridge stands.
+/// Where a Service is reached from the other cluster. Without one it is its internal load balancer, where it has one whose
+/// name can be looked up; else its own node ports, and where it has none a second Service of type NodePort is made beside it
+/// for as long as the bridge stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BridgeEnd {
-    /// IP addresses: those of its internal load balancer, mostly.
+    /// IP addresses, or names of hosts that are looked up again and again: its internal load balancer, mostly.
     #[schemars(length(min = 1))]
     pub addresses: Vec<String>,
     /// Ports there, by the name of the Service's port, or its number where it has no name. Default: the same numbers.

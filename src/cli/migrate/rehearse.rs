@@ -4,7 +4,7 @@ use super::choices::Choices;
 use super::folder;
 use crate::cli::rehearsal::{
     End, Likeness, Moving, Plot, Replayed, Seen, Surprise, Told, Workloads, World, blockers, chapter, equal,
-    expect, likeness, pods, ready, records, replay, replayed_objects, report, say, table,
+    expect, likeness, names_again, pods, ready, records, replay, replayed_objects, report, say, table,
 };
 use crate::cli::{Context, output};
 use crate::failure::{Failure, FailureKind};
@@ -181,7 +181,8 @@ impl Rehearsal<'_> {
             })
             .collect();
         expect(blocked.is_empty(), || format!("Blockers: {}", blocked.join("; ")))?;
-        let leading = records::leading(self.world).await?;
+        let (leading, other) = names_again(self.world, self.real).await?;
+        self.surprises.extend(other);
         let adjust = |migration: &mut Value| adjusted(migration, &leading);
         let (moving, merged) =
             Moving::propose(self.world, &overview, &inventory, &self.choices, adjust).await?;

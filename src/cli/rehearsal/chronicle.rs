@@ -1,6 +1,7 @@
 //! Everything that the daemon tells while a story runs, with the moment at which it did.
 
 use crate::model::event::{Event, What};
+use crate::model::migration::Stage;
 use crate::ports::{MigrationRecord, Sink};
 use serde::Serialize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -123,6 +124,8 @@ impl Chronicle {
         for (at, event) in &events[moment..] {
             let What::StageReached { part, stage, state, .. } = &event.what else { continue };
             let complete = state == "complete";
+            let between = stays.iter().rfind(|span| span.part == *part);
+            let between = between.map(|before| between_of(&before.stage, stage)).unwrap_or_default();
             let before = stays.iter_mut().rfind(|span| span.part == *part);
             let since = match before {
                 // Whatever was under way ends where the next begins: a stage may be left without having been told complete.
@@ -138,6 +141,11 @@ impl Chronicle {
             };
             let due = asked.iter().rfind(|asked| **asked <= *at).copied().unwrap_or(since);
             let from = if complete { since.max(due) } else { *at };
+            // A pass that finds nothing left to do at a stage goes on at once, and tells only where it ends.
+            stays.extend(between.into_iter().map(|stage| {
+                let part = part.clone();
+                Span { part, stage: stage.to_string(), from, to: from, complete: true }
+            }));
             stays.push(Span { part: part.clone(), stage: stage.clone(), from, to: *at, complete });
         }
         stays.iter_mut().filter(|span| !span.complete).for_each(|span| span.to = *last);
@@ -152,6 +160,13 @@ impl Chronicle {
         let waited = within.sum::<Duration>().as_millis().min(millis);
         Stay { part: span.part, stage: span.stage, millis, waited, complete: span.complete }
     }
+}
+
+/// Stages that a part has passed on its way forward from one to another.
+fn between_of(from: &str, to: &str) -> Vec<Stage> {
+    let place = |name: &str| Stage::ALL.iter().position(|stage| stage.to_string() == name);
+    let (Some(from), Some(to)) = (place(from), place(to)) else { return Vec::new() };
+    Stage::ALL.get(from + 1..to).map(<[Stage]>::to_vec).unwrap_or_default()
 }
 
 /// A stay, while it is made out.
@@ -190,6 +205,16 @@ mod tests {
         let stays = chronicle.stays(moment);
         let told: Vec<(&str, bool)> = stays.iter().map(|stay| (stay.stage.as_str(), stay.complete)).collect();
         assert_eq!(told, [("Configure", true), ("Sync", true), ("Verify", false)]);
+    }
+
+    #[test]
+    fn stages_that_were_passed_at_once_are_told_as_well() {
+        let chronicle = Chronicle::default();
+        for stage in ["Inventory", "Provision", "Inventory"] {
+            chronicle.take(&reached("the move", stage, "complete"));
+        }
+        let told: Vec<String> = chronicle.stays(0).into_iter().map(|stay| stay.stage).collect();
+        assert_eq!(told, ["Inventory", "Preflight", "Provision", "Inventory"]);
     }
 
     #[test]

@@ -66,25 +66,25 @@ async fn zones(world: &World) -> Result<Vec<String>, String> {
         .collect())
 }
 
-async fn call(world: &World, operation: &str, input: Value) -> Result<Value, String> {
+pub(super) async fn call(world: &World, operation: &str, input: Value) -> Result<Value, String> {
     let call = Call::new(Service::Route53, operation, input);
     world.cloud().await?.call(&call).await.map_err(|failure| failure.to_string())
 }
 
 /// The host that a record names: an alias, or another name.
-fn host(record: &Record) -> Option<String> {
+pub(super) fn host(record: &Record) -> Option<String> {
     let body = record.body();
     let alias = body["AliasTarget"]["DNSName"].as_str();
     let other = || body["ResourceRecords"][0]["Value"].as_str().filter(|_| record.kind() == "CNAME");
     alias.or_else(other).map(bare)
 }
 
-fn bare(host: &str) -> String {
+pub(super) fn bare(host: &str) -> String {
     host.trim_end_matches('.').trim_start_matches("dualstack.").to_ascii_lowercase()
 }
 
 /// Hosts of the load balancers of a cluster's Services, with namespace and name.
-async fn balancers(kubectl: &Kubectl) -> Result<BTreeMap<String, (String, String)>, String> {
+pub(super) async fn balancers(kubectl: &Kubectl) -> Result<BTreeMap<String, (String, String)>, String> {
     let mut found = BTreeMap::new();
     for service in kubectl.list("services").await? {
         let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

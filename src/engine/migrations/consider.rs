@@ -5,12 +5,15 @@ use super::aws::Accounts;
 use super::images::looked_at;
 use super::kept::{Mover, Wanted};
 use super::kops::Kops;
+use super::names::looked_up;
 use super::packing::packed;
 use super::sights::{Reads, Side};
 use crate::migrate::own::Index;
 use crate::migrate::proof::{Answers, Key};
 use crate::migrate::stages::seam::Guarding;
-use crate::migrate::stages::{Found, Inquiry, Known, Look, Plan, Sight, images, plan, reads, verify};
+use crate::migrate::stages::{
+    Addresses, Found, Inquiry, Known, Look, Plan, Sight, images, names, plan, reads, verify,
+};
 use crate::migrate::verdict::Verdict;
 use crate::model::cluster_config::ClusterConfig;
 use crate::model::migration::{Gate, Stage};
@@ -41,6 +44,8 @@ pub(super) struct Considered {
 #[derive(Default)]
 struct More {
     reads: Reads,
+    /// What names that bridges lead to lead to.
+    names: Addresses,
     /// The config of the target, where it is planned and a source to pack is known.
     planned: Option<ClusterConfig>,
     places: Option<Result<Vec<Verdict>, String>>,
@@ -77,6 +82,7 @@ impl Seen<'_> {
             applications: &self.applications,
             answers: more.answers.as_ref(),
             reads: &more.reads,
+            names: &more.names,
             places: match (&more.planned, &more.places) {
                 (None, _) => Inquiry::Unknown,
                 (Some(_), None) => Inquiry::Due,
@@ -118,6 +124,8 @@ pub(super) async fn consider(of: Considering<'_>) -> Result<Considered, String> 
         more.planned = mover.context.sides.planned(&wanted.spec);
     }
     let found = Found::of(&seen.look(&more));
+    let named = names(&Known { look: &seen.look(&more), found: &found });
+    more.names = looked_up(mover, named).await;
     let planned = |more: &More| plan(&Known { look: &seen.look(more), found: &found });
     let mut made = planned(&more);
     if stands_at(&made, Stage::Preflight) {

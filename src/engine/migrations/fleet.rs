@@ -11,7 +11,7 @@ use crate::model::cluster_config::ClusterConfig;
 use crate::model::document::{DocumentKind, Documents};
 use crate::model::migration::{Gate, Side, Stage};
 use crate::model::migration_document::MigrationSpec;
-use crate::ports::{Cloud, CloudAccess, Cluster, Files, Images, MigrationRecord};
+use crate::ports::{Cloud, CloudAccess, Cluster, Files, Images, MigrationRecord, Names};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -218,6 +218,10 @@ impl Sides for Neighbours {
 
     fn images(&self) -> Option<Arc<dyn Images>> {
         Some(self.world.upgrade()?.adapters.images.clone())
+    }
+
+    fn names(&self) -> Option<Arc<dyn Names>> {
+        Some(self.world.upgrade()?.adapters.names.clone())
     }
 
     fn planned(&self, spec: &MigrationSpec) -> Option<ClusterConfig> {

@@ -10,7 +10,7 @@ use crate::model::migration::{Gate, Side};
 use crate::model::migration_document::MigrationSpec;
 use crate::model::migration_journal::{Answered, Journal};
 use crate::ports::{
-    Clock, Cloud, Cluster, Files, Images, MigrationRecord, Sink, StateFailure, StateStore, Stored,
+    Clock, Cloud, Cluster, Files, Images, MigrationRecord, Names, Sink, StateFailure, StateStore, Stored,
 };
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +65,10 @@ pub trait Sides: Send + Sync + 'static {
     }
     /// Who asks registries of images; `None`: nobody does.
     fn images(&self) -> Option<Arc<dyn Images>> {
+        None
+    }
+    /// Who looks names of hosts up; `None`: nobody does.
+    fn names(&self) -> Option<Arc<dyn Names>> {
         None
     }
     /// The ClusterConfig that the target is made from; `None` where it is not made by this daemon.

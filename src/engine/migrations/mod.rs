@@ -21,6 +21,7 @@ mod journal;
 pub mod keep;
 pub mod kept;
 mod kops;
+mod names;
 mod noted;
 mod packed;
 mod packing;

@@ -26,9 +26,7 @@ pub enum CannotBridge {
     #[error("the other side has no address for {0}: give it an internal load balancer, or node ports")]
     NoAddress(String),
     /// Slices hold addresses, not names.
-    #[error(
-        "`{address}` is no IP address: look the load balancer's name up and give what it resolves to, for {service}"
-    )]
+    #[error("`{address}` is no IP address, which is all that a slice for {service} holds")]
     NotAnAddress {
         /// The Service.
         service: String,

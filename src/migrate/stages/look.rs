@@ -1,6 +1,6 @@
 //! Everything that a plan of a migration is made from, and what follows from it for all parts alike.
 
-use super::bridges::{self, Bridge};
+use super::bridges::{self, Addresses, Bridge};
 use super::desired::Intent;
 use super::patch::patched;
 use super::seam::Guarding;
@@ -42,6 +42,8 @@ pub struct Look<'a> {
     pub answers: Option<&'a (Answers, Answers)>,
     /// Answers of AWS, as [`super::seam::Concern::reads`] has them.
     pub reads: &'a BTreeMap<String, Value>,
+    /// What the names of [`super::names`] lead to.
+    pub names: &'a Addresses,
     /// Whether everything has a place on the target that is planned; asked for only at `Preflight`.
     pub places: Inquiry<'a>,
     /// Whether the images of what goes over can be pulled; asked for only at `Preflight`.

@@ -16,13 +16,14 @@
 //! | Configure | definitions, access, classes; of a wave the namespaces, settings, limits, behind a fence | as desired | they go, in the reverse order |
 //! | Sync | workloads at rest; the source's changes and deletions flow | as desired | they go |
 //! | Verify | - | the proof of equality, and that of access | - |
-//! | HandOver | bridges to what stays behind; fence the source, volumes, open the target, start; bridges for who stays behind | workloads are ready, bridges stand | stop, fence the target, volumes, open the source |
+//! | HandOver | load balancers have a maker there; bridges to what stays behind; fence the source, volumes, open the target, start; bridges for who stays behind | workloads are ready, bridges stand | stop, fence the target, volumes, open the source |
 //! | Shift | traffic | all of it is on the target | traffic goes back |
 //! | Soak | - | the time is over | - |
 //! | Decommission | what the target uses is spared, objects are given to their Applications, records settled | none is kept, the guard holds | none |
 //!
 //! Pure: values in, values out.
 
+mod balancers;
 mod bridges;
 pub mod desired;
 pub mod fence;
@@ -42,6 +43,7 @@ pub mod verify;
 mod wave;
 mod whole;
 
+pub use bridges::{Addresses, names};
 pub use look::{Found, Inquiry, Known, Look};
 pub use permitted::{NotPermitted, permitted};
 pub use plan::{Held, PartPlan, Plan, plan, reads};

@@ -1,5 +1,6 @@
 //! The stages of a wave of namespaces. At any time one side may write, and the other is fenced.
 
+use super::balancers;
 use super::bridges;
 use super::desired::{Level, Part};
 use super::fence::Fence;
@@ -194,6 +195,15 @@ impl Wave<'_> {
         if let Some(gate) = bridges::before_fence(self.known, self.name) {
             return Outcome { steps: Vec::new(), gates: vec![gate] };
         }
+        let opened = is_open(target, &self.namespaces);
+        let running = || self.known.intent().desired(self.part(), Level::Running);
+        if !opened {
+            let wanted = running().objects;
+            let wanted: Vec<&Value> = wanted.iter().map(|(_, object)| object).collect();
+            if let Some(gate) = balancers::lacking(self.known.look.spec, &wanted, &target.objects) {
+                return Outcome { steps: Vec::new(), gates: vec![gate] };
+            }
+        }
         let ready = seam::before_fence(&self.concern(target));
         if !ready.is_done() {
             return ready;
@@ -203,7 +213,6 @@ impl Wave<'_> {
             return fenced;
         }
         // What changed on the source until the fence stood.
-        let opened = is_open(target, &self.namespaces);
         if !opened {
             let synced = self.held(target, Level::Rest);
             if !synced.is_done() {
@@ -218,7 +227,7 @@ impl Wave<'_> {
         if !open.is_done() {
             return open;
         }
-        let started = self.port(target).towards(&self.known.intent().desired(self.part(), Level::Running));
+        let started = self.port(target).towards(&running());
         if !started.is_done() {
             return started;
         }

@@ -159,17 +159,30 @@ fn bridges(spec: &MigrationSpec) -> Vec<Violation> {
         }
         for (field, end) in [("onSource", &bridge.on_source), ("onTarget", &bridge.on_target)] {
             for (place, address) in end.iter().flat_map(|end| end.addresses.iter().enumerate()) {
-                if address.parse::<std::net::IpAddr>().is_err() {
+                if address.parse::<std::net::IpAddr>().is_err() && !is_host(address) {
                     wrong(
                         &format!("/{field}/addresses/{place}"),
-                        format!("`{address}` is no IP address"),
-                        "an EndpointSlice holds addresses: give what the load balancer's name resolves to",
+                        format!("`{address}` is neither an IP address nor the name of a host"),
+                        "give the address of its internal load balancer, or its name, without scheme and port",
                     );
                 }
             }
         }
     }
     found
+}
+
+/// Whether a text may be the name of a host (RFC 1123, 2.1).
+fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        let ends = |end: Option<char>| end.is_some_and(|end| end.is_ascii_alphanumeric());
+        let inner = label.chars().all(|one| one.is_ascii_alphanumeric() || one == '-');
+        label.len() <= 63 && inner && ends(label.chars().next()) && ends(label.chars().last())
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    // What ends with a number is a mistyped address (WHATWG URL, "ends in a number").
+    name.len() <= 253 && name.split('.').all(label) && !last.chars().all(|one| one.is_ascii_digit())
 }
 
 fn names(spec: &MigrationSpec) -> Vec<Violation> {

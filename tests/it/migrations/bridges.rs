@@ -2,11 +2,12 @@
 
 use super::kills::survive;
 use super::real::{api, until_settled};
-use super::scene::{Scene, Two, daemon, document, wanted};
+use super::scene::{Scene, Two, controller, daemon, document, wanted};
 use super::wire::TROUBLES;
 use crate::support::control_plane::{kubectl_ok, kubectl_ok_with, options, places, start};
 use crate::support::memory_store::MemoryStore;
 use portolan::engine::migrations::PassEnd;
+use portolan::engine::migrations::pass::pass;
 use portolan::local::{ControlPlane, Options};
 use portolan::model::ResourceId;
 use portolan::model::migration::Stage;
@@ -232,6 +233,76 @@ async fn given_addresses_are_used_as_they_are_and_follow_the_document() {
     assert_eq!(scene.settle(&mover).await, PassEnd::Blocked);
     assert!(scene.target.get(&slice()).is_none());
     assert_eq!(scene.target.get(&service("redis")).unwrap()["spec"]["selector"], json!({"app": "redis"}));
+}
+
+/// Addresses of the bridge on a server.
+fn leads_to(scene: &Scene) -> Vec<String> {
+    let slice = scene.target.get(&slice()).unwrap();
+    let endpoints = slice["endpoints"].as_array().unwrap().iter();
+    endpoints.map(|one| one["addresses"][0].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn names_are_looked_up_again_and_again_and_the_bridge_follows() {
+    let scene = scene(caller_first);
+    let mut spec = caller_first(Stage::HandOver);
+    let name = "internal-redis.elb.example.com";
+    spec.bridges[0].on_source = Some(BridgeEnd { addresses: vec![name.into()], ..BridgeEnd::default() });
+    let mover = scene.start();
+    mover.supersede(wanted(spec));
+    // Nobody knows the name yet: nothing is fenced.
+    for _ in 0..30 {
+        pass(&mover).await;
+    }
+    let gates: Vec<String> = mover.record().parts.into_iter().flat_map(|part| part.gates).collect();
+    assert!(gates.iter().any(|gate| gate.contains(&format!("{name} is not found"))), "{gates:?}");
+    assert_eq!((scene.source.pods("shop"), scene.target.get(&slice())), (2, None));
+
+    let leads = |addresses: Vec<&'static str>| scene.names.0.lock().unwrap().insert(name.into(), addresses);
+    leads(vec!["10.3.0.4", "fd00::4"]);
+    assert_eq!(scene.settle(&mover).await, PassEnd::Blocked);
+    assert_eq!(leads_to(&scene), ["10.3.0.4"]);
+    assert_eq!(scene.target.get(&slice()).unwrap()["ports"][0]["port"], 6379);
+    let other = ResourceId { name: "redis-bridge-ipv6".into(), ..slice() };
+    assert_eq!(scene.target.get(&other).unwrap()["endpoints"][0]["addresses"], json!(["fd00::4"]));
+    // It scales, and one of its families goes.
+    leads(vec!["10.3.0.4", "10.3.0.9"]);
+    assert_eq!(scene.settle(&mover).await, PassEnd::Blocked);
+    assert_eq!(leads_to(&scene), ["10.3.0.4", "10.3.0.9"]);
+    assert_eq!(scene.target.get(&other), None);
+    // The name servers are away for a while: what stands is not torn down.
+    scene.names.0.lock().unwrap().clear();
+    assert_eq!(scene.settle(&mover).await, PassEnd::Blocked);
+    assert_eq!(leads_to(&scene), ["10.3.0.4", "10.3.0.9"]);
+    let told = format!("{:?}", mover.record().parts);
+    assert!(told.contains("it leads where it led before") && told.contains(name), "{told}");
+    leads(vec!["10.3.0.7"]);
+    assert_eq!(scene.settle(&mover).await, PassEnd::Blocked);
+    assert_eq!(leads_to(&scene), ["10.3.0.7"]);
+    assert!(scene.source.get(&service("portolan-bridge-redis")).is_none(), "no second Service is made");
+}
+
+#[tokio::test]
+async fn an_internal_load_balancer_is_used_where_its_name_is_known_and_node_ports_else() {
+    let scene = scene(caller_first);
+    let mut redis = scene.source.get(&service("redis")).unwrap();
+    redis["spec"]["type"] = "LoadBalancer".into();
+    redis["metadata"]["annotations"]["service.beta.kubernetes.io/aws-load-balancer-internal"] = "true".into();
+    redis["spec"]["ports"][0]["nodePort"] = 30999.into();
+    scene.source.seed(redis);
+    scene.target.seed(controller());
+    part(&scene, Stage::HandOver).await;
+    assert_eq!(leads_to(&scene), ["10.1.0.4"], "a node: nobody knows the name");
+    assert_eq!(scene.target.get(&slice()).unwrap()["ports"][0]["port"], 30999);
+    scene.names.0.lock().unwrap().insert("source-redis.elb.example.net".into(), vec!["10.3.0.4"]);
+    part(&scene, Stage::HandOver).await;
+    assert_eq!(leads_to(&scene), ["10.3.0.4"]);
+    assert_eq!(scene.target.get(&slice()).unwrap()["ports"][0]["port"], 6379);
+    scene.names.0.lock().unwrap().clear();
+    part(&scene, Stage::HandOver).await;
+    assert_eq!(leads_to(&scene), ["10.3.0.4"], "it stays");
+    scene.go(Stage::Inventory).await;
+    assert!(scene.target.get(&slice()).is_none());
 }
 
 #[tokio::test]

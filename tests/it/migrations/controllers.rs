@@ -246,7 +246,7 @@ impl State {
                     port.as_object_mut().unwrap().entry("nodePort").or_insert(number.into());
                 }
             }
-            if service["spec"]["type"] == "LoadBalancer" {
+            if service["spec"]["type"] == "LoadBalancer" && self.has_maker(&service) {
                 let host = format!("{}-{}.elb.example.net", self.side, id.name);
                 if let Some(account) = &self.account {
                     account.balancer(&host);
@@ -263,6 +263,16 @@ impl State {
             id.kind != "EndpointSlice"
                 || of.is_none_or(|of| services.contains(&(id.namespace.clone(), of.to_owned())))
         });
+    }
+}
+
+impl State {
+    /// Whether somebody makes the load balancer of a Service: of what is left to the AWS Load Balancer Controller it alone.
+    fn has_maker(&self, service: &Value) -> bool {
+        let kind =
+            service.pointer("/metadata/annotations/service.beta.kubernetes.io~1aws-load-balancer-type");
+        kind.is_none_or(|kind| kind != "external")
+            || self.of_kind("Deployment").iter().any(|(id, _)| id.name == "aws-load-balancer-controller")
     }
 }
 

@@ -2,7 +2,7 @@
 //! source.
 
 use super::outside::{Outside, Side};
-use super::scene::{shop, shop_with_state, stateful_document};
+use super::scene::{controller, shop, shop_with_state, stateful_document};
 use crate::local_aws::lab::Lab;
 use crate::support::control_plane::{kubectl_ok, kubectl_ok_with, options, places, start};
 use portolan::local::{ControlPlane, Options};
@@ -51,6 +51,7 @@ impl Ground {
             let attaches = "volumes.kubernetes.io/controller-managed-attach-detach=true";
             kubectl_ok(control_plane, &["annotate", "nodes", "--all", attaches]).await;
         }
+        kubectl_ok_with(&new, &["apply", "-f", "-"], &controller().to_string()).await;
         let tags =
             json!([{"Key": "KubernetesCluster", "Value": "old.example.com"}, {"Key": KEY, "Value": "owned"}]);
         let made = json!({"AvailabilityZone": ZONE, "Size": 1, "VolumeType": "gp3",

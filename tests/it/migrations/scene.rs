@@ -16,10 +16,11 @@ use portolan::model::migration_document::{
     KopsRef, MigrationSource, MigrationSpec, MigrationTarget, RecordSpec, RecordType, TrafficStep, WaveSpec,
 };
 use portolan::ports::{
-    Approval, Clock, Cloud, Cluster, Files, FilesFailure, Images, MigrationRecord, Sink, StateStore,
+    Approval, Clock, Cloud, Cluster, Files, FilesFailure, Images, MigrationRecord, Names, Sink, StateStore,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -46,6 +47,20 @@ struct Around {
     two: Two,
     images: Option<Arc<dyn Images>>,
     unmade: Arc<Mutex<Option<String>>>,
+    names: Resolver,
+}
+
+/// What names of hosts lead to, as a test says.
+#[derive(Clone, Default)]
+pub struct Resolver(pub Arc<Mutex<BTreeMap<String, Vec<&'static str>>>>);
+
+#[async_trait]
+impl Names for Resolver {
+    async fn look_up(&self, name: &str) -> Result<BTreeSet<IpAddr>, String> {
+        let known =
+            self.0.lock().unwrap().get(name).cloned().ok_or_else(|| format!("{name} is not found"))?;
+        Ok(known.into_iter().map(|address| address.parse().unwrap()).collect())
+    }
 }
 
 #[async_trait]
@@ -72,6 +87,10 @@ impl Sides for Around {
 
     fn images(&self) -> Option<Arc<dyn Images>> {
         self.images.clone()
+    }
+
+    fn names(&self) -> Option<Arc<dyn Names>> {
+        Some(Arc::new(self.names.clone()))
     }
 
     async fn state_store(&self, spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {
@@ -250,6 +269,8 @@ pub struct Scene {
     pub unmade: Arc<Mutex<Option<String>>>,
     /// Who is asked for images.
     pub images: Arc<Mutex<Option<Arc<dyn Images>>>>,
+    /// What names of hosts lead to.
+    pub names: Resolver,
     /// What the document says up to a stage.
     pub of: fn(Stage) -> MigrationSpec,
 }
@@ -270,9 +291,11 @@ impl Scene {
         Self::new_of(shop().into_iter().filter(|object| !is_more(object)).collect())
     }
 
-    /// A database with two volumes and a front with a load balancer and a record, in one account.
+    /// A database with two volumes and a front with a load balancer and a record, in one account. The target has who makes
+    /// load balancers.
     pub fn stateful() -> Self {
         let scene = Self::new_of(Vec::new());
+        scene.target.seed(controller());
         for (server, zone) in [(&scene.source, "eu-central-1a"), (&scene.target, "eu-central-1a")] {
             server.state().account = Some(scene.account.clone());
             server.seed(json!({"apiVersion": "v1", "kind": "Node", "metadata": {
@@ -314,6 +337,7 @@ impl Scene {
             tick: Tick::default(),
             unmade: Arc::default(),
             images: Arc::default(),
+            names: Resolver::default(),
             of: document,
         }
     }
@@ -341,6 +365,7 @@ impl Scene {
             tick,
             unmade: self.unmade.clone(),
             images: self.images.clone(),
+            names: self.names.clone(),
             of: self.of,
         }
     }
@@ -353,7 +378,7 @@ impl Scene {
             account: Some(Arc::new(self.account.clone())),
         };
         let images = self.images.lock().unwrap().clone();
-        let sides = Around { two: sides, images, unmade: self.unmade.clone() };
+        let sides = Around { two: sides, images, unmade: self.unmade.clone(), names: self.names.clone() };
         daemon_at(Arc::new(self.tick.clone()), self.store.clone(), sides, self.told.clone())
     }
 
@@ -398,6 +423,16 @@ pub async fn settle(mover: &Arc<Mover>) -> PassEnd {
     }
     let record = mover.record();
     panic!("no end after 400 passes: {}\n{:#?}\n{:#?}", record.message, record.parts, record.problems);
+}
+
+/// The AWS Load Balancer Controller, as its chart makes it.
+pub fn controller() -> Value {
+    let labels = json!({"app.kubernetes.io/name": "aws-load-balancer-controller"});
+    json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "aws-load-balancer-controller", "namespace": "kube-system", "labels": labels},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "controller",
+                "image": "registry.example.com/eks/aws-load-balancer-controller:v2.14.1"}]}}}})
 }
 
 /// A namespace with a database on volumes, and a front with a load balancer.

@@ -1,6 +1,6 @@
 //! A wave with volumes and a record: over, back, over again, and to the end.
 
-use super::scene::{Scene, stateful_document, wanted};
+use super::scene::{Scene, controller, stateful_document, wanted};
 use portolan::engine::migrations::PassEnd;
 use portolan::engine::migrations::pass::pass;
 use portolan::model::ResourceId;
@@ -231,5 +231,57 @@ async fn a_name_that_the_dns_controller_of_kops_keeps_has_one_writer() {
     assert_eq!(weights(&scene), Vec::<u64>::new(), "nothing is shifted while another writes the record");
     scene.source.seed(controller(0));
     scene.go(Stage::Soak).await;
+    assert_eq!(weights(&scene), [0, 100]);
+}
+
+/// The same scene, where nobody on the target makes load balancers.
+fn without_controller() -> Scene {
+    let scene = Scene::stateful();
+    let id = ResourceId::new("apps", "Deployment", "kube-system", "aws-load-balancer-controller");
+    scene.target.state().objects.remove(&id);
+    scene.target.state().settle();
+    scene
+}
+
+#[tokio::test]
+async fn nothing_is_fenced_before_load_balancers_have_a_maker_on_the_target() {
+    let scene = without_controller();
+    scene.go(Stage::Verify).await;
+    let mover = scene.start();
+    mover.supersede(wanted(stateful_document(Stage::HandOver)));
+    assert_eq!(scene.settle(&mover).await, PassEnd::Blocked);
+    let message = mover.record().message;
+    assert!(
+        message.contains("Service shop/front")
+            && message.contains("the AWS Load Balancer Controller is not there"),
+        "{message}"
+    );
+    assert_eq!((scene.source.pods("shop"), scene.target.pods("shop")), (3, 0), "its clients still find it");
+    scene.target.seed(controller());
+    scene.go(Stage::Soak).await;
+    assert_eq!(weights(&scene), [0, 100]);
+}
+
+#[tokio::test]
+async fn a_record_whose_load_balancer_nobody_makes_is_told_and_not_waited_for() {
+    let scene = without_controller();
+    let accepted = |stage: Stage| {
+        let mut spec = stateful_document(stage);
+        spec.choices.insert("balancers.no-controller".into(), "accept".into());
+        wanted(spec)
+    };
+    let mover = scene.start();
+    mover.supersede(accepted(Stage::HandOver));
+    assert_eq!(scene.settle(&mover).await, PassEnd::Done, "a person says that another makes them");
+    mover.supersede(accepted(Stage::Soak));
+    assert_eq!(scene.settle(&mover).await, PassEnd::Blocked, "{:#?}", mover.record());
+    let message = mover.record().message;
+    assert!(
+        message.contains("Service shop/front of the target has no load balancer yet, and nothing makes it"),
+        "{message}"
+    );
+    assert_eq!(weights(&scene), Vec::<u64>::new());
+    scene.target.seed(controller());
+    assert_eq!(scene.settle(&mover).await, PassEnd::Done, "{:#?}", mover.record());
     assert_eq!(weights(&scene), [0, 100]);
 }

@@ -1,5 +1,7 @@
 //! Where a Service is reached from the other cluster, and whether anything answers there.
 
+use super::names::{addresses, balancer};
+use super::near::standing;
 use super::write::applied;
 use super::{Bridge, OPENER, find};
 use crate::migrate::calls::{BRIDGE, SERVICE_NAME};
@@ -16,6 +18,8 @@ pub(super) struct Reached {
     pub addresses: BTreeSet<String>,
     /// By the name of the Service's port, or its number.
     pub ports: BTreeMap<String, u16>,
+    /// Why the addresses are those of before, in words: a name could not be looked up.
+    pub of_before: Option<String>,
 }
 
 /// Why no node ports can be opened for a Service, in words.
@@ -52,8 +56,31 @@ fn node_ports(service: &Value) -> Option<BTreeMap<String, u16>> {
     all.filter(|ports| !ports.is_empty())
 }
 
-/// Where the Service of a bridge is reached; else what has to be done, or waited for, before it can be.
-pub(super) fn reached(bridge: &Bridge, known: &Known<'_>, far: &Sight) -> Result<Reached, Outcome> {
+/// What hosts lead to; where one of them cannot be looked up, what the bridge leads to already. The error: the reason, where it
+/// leads nowhere yet.
+fn by_hosts<'h>(
+    bridge: &Bridge,
+    known: &Known<'_>,
+    near: &Sight,
+    hosts: impl IntoIterator<Item = &'h String>,
+    ports: BTreeMap<String, u16>,
+) -> Result<Reached, String> {
+    match addresses(known, hosts) {
+        Ok(addresses) => Ok(Reached { addresses, ports, of_before: None }),
+        Err(words) => match standing(bridge, near, &ports) {
+            addresses if addresses.is_empty() => Err(words),
+            addresses => Ok(Reached { addresses, ports, of_before: Some(words) }),
+        },
+    }
+}
+
+/// Where the Service of a bridge is reached; else what has to be done, or waited for, before it can be. `sides` are the
+/// one of the callers and the one of the pods.
+pub(super) fn reached(
+    bridge: &Bridge,
+    known: &Known<'_>,
+    (near, far): (&Sight, &Sight),
+) -> Result<Reached, Outcome> {
     let held = |gate: Gate| Outcome { steps: Vec::new(), gates: vec![gate] };
     let side = bridge.far();
     let of = (bridge.namespace.as_str(), bridge.name.as_str());
@@ -67,7 +94,17 @@ pub(super) fn reached(bridge: &Bridge, known: &Known<'_>, far: &Sight) -> Result
             Some((key.clone(), end.ports.get(&key).copied().or(own)?))
         };
         let ports = ports(service).iter().filter_map(given).collect();
-        return Ok(Reached { addresses: end.addresses.iter().cloned().collect(), ports });
+        return by_hosts(bridge, known, near, &end.addresses, ports)
+            .map_err(|words| held(bridge.waits(known, words)));
+    }
+    let hosts = balancer(service);
+    if !hosts.is_empty() {
+        let own = |port: &Value| Some((key(port), u16::try_from(port["port"].as_u64()?).ok()?));
+        let ports = ports(service).iter().filter_map(own).collect();
+        // A name that leads nowhere, or not from here, is no reason to wait: nodes have addresses.
+        if let Ok(reached) = by_hosts(bridge, known, near, &hosts, ports) {
+            return Ok(reached);
+        }
     }
     if let Some(why) = unopenable(service) {
         let way_out = "give its addresses in `spec.bridges`".into();
@@ -98,9 +135,12 @@ pub(super) fn reached(bridge: &Bridge, known: &Known<'_>, far: &Sight) -> Result
     let addresses: BTreeSet<String> =
         far.objects.iter().filter(|object| is(object, "", "Node")).filter_map(address).collect();
     if addresses.is_empty() {
-        return Err(held(bridge.waits(known, format!("no node of the {} is ready", side_word(side)))));
+        return Err(held(bridge.waits(
+            known,
+            format!("no node of the {} is ready, with an internal address", side_word(side)),
+        )));
     }
-    Ok(Reached { addresses, ports: open })
+    Ok(Reached { addresses, ports: open, of_before: None })
 }
 
 /// The internal address of a node that is ready.

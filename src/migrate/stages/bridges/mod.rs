@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! calling side                          the side of its pods
-//! Service without selector ─► slice ─►  addresses that the document gives, or node ports: its own,
-//!                                       or those of a Service `portolan-bridge-NAME` beside it
+//! Service without selector ─► slice ─►  what the document gives (addresses, and names that are looked up again and again),
+//!                                       or its internal load balancer, or node ports: its own, or those of a Service
+//!                                       `portolan-bridge-NAME` beside it
 //! ```
 //!
 //! Which bridges are due follows from how far the waves are, and from nothing else. The move as a whole makes them and
@@ -13,10 +14,12 @@
 
 mod far;
 mod left;
+mod names;
 mod near;
 mod write;
 
 pub(super) use left::{Left, left};
+pub use names::{Addresses, names};
 
 use super::fence::side_word;
 use super::look::{Known, Look};
@@ -244,21 +247,26 @@ impl Bridge {
 
     /// Makes it, or says what it waits for; nothing of either: it stands, and something answers at its other end.
     pub fn towards(&self, known: &Known<'_>) -> Outcome {
-        let Some(target) = known.look.target else { return Outcome::default() };
+        self.looked_at(known).0
+    }
+
+    /// The same, and why it leads where it led before, where a name could not be looked up.
+    fn looked_at(&self, known: &Known<'_>) -> (Outcome, Option<String>) {
+        let Some(target) = known.look.target else { return (Outcome::default(), None) };
         let (near, far) = match self.near {
             Side::Source => (known.look.source, target),
             Side::Target => (target, known.look.source),
         };
-        let reached = match far::reached(self, known, far) {
+        let reached = match far::reached(self, known, (near, far)) {
             Ok(reached) => reached,
-            Err(outcome) => return outcome,
+            Err(outcome) => return (outcome, None),
         };
         let mut outcome = near::towards(self, known, near, &reached);
         if outcome.gates.is_empty() && !far::answers(self, far) {
             let what = format!("it has no ready endpoint on the {}", side_word(self.far()));
             outcome.gates.push(self.waits(known, what));
         }
-        outcome
+        (outcome, reached.of_before)
     }
 }
 
@@ -328,11 +336,14 @@ pub(super) fn kept(known: &Known<'_>) -> (Vec<Step>, Vec<String>, Vec<String>) {
     let mut steps: Vec<Step> = parts.into_iter().map(|(_, step)| step).collect();
     let mut notes = Vec::new();
     for bridge in &known.bridges {
-        let outcome = bridge.towards(known);
+        let (outcome, of_before) = bridge.looked_at(known);
         steps.extend(outcome.steps);
         let (near, far) = (side_word(bridge.near), side_word(bridge.far()));
-        notes.push(match outcome.gates.first() {
-            Some(Gate::Waiting { what, .. } | Gate::Blocked { what, .. }) => what.clone(),
+        notes.push(match (outcome.gates.first(), of_before) {
+            (Some(Gate::Waiting { what, .. } | Gate::Blocked { what, .. }), _) => what.clone(),
+            (_, Some(words)) => {
+                format!("bridge to {}: it leads where it led before: {words}", bridge.declared.service)
+            }
             _ => format!(
                 "{} is called from the {near} across a bridge: the {far} has to let these addresses in",
                 bridge.declared.service

@@ -13,7 +13,7 @@ use crate::model::migration::{Gate, Outcome, Side, Stage};
 use crate::model::{GroupKind, Object};
 use crate::transform::identity;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// kube-proxy reads slices from this minor on (Kubernetes 1.19, `EndpointSliceProxying`); before, nothing would use them.
 const SLICES_ARE_USED: u32 = 19;
@@ -104,19 +104,37 @@ fn slices(near: &Sight) -> Option<&str> {
     }
 }
 
+/// Slices of a bridge on the side of its callers.
+fn slices_of<'s>(bridge: &'s Bridge, near: &'s Sight) -> impl Iterator<Item = &'s Value> {
+    near.objects.iter().filter(|object| {
+        is(object, "discovery.k8s.io", "EndpointSlice")
+            && namespace(object) == Some(&bridge.namespace)
+            && bridged(object) == Some(&bridge.name)
+            && object["metadata"]["labels"][MANAGED_BY] == KEEPER
+    })
+}
+
+/// Addresses that a bridge leads to already, by just these ports: by others it leads elsewhere.
+pub(super) fn standing(bridge: &Bridge, near: &Sight, ports: &BTreeMap<String, u16>) -> BTreeSet<String> {
+    let wanted: BTreeSet<u64> = ports.values().map(|port| u64::from(*port)).collect();
+    let leads = |slice: &&Value| {
+        let ports = slice["ports"].as_array().into_iter().flatten();
+        ports.filter_map(|port| port["port"].as_u64()).collect::<BTreeSet<u64>>() == wanted
+    };
+    let endpoints = slices_of(bridge, near)
+        .filter(leads)
+        .flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+    let addresses = endpoints.flat_map(|endpoint| endpoint["addresses"].as_array().into_iter().flatten());
+    addresses.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// Slices of the bridge that are not wanted any more.
 fn stale(
     bridge: &Bridge,
     near: &Sight,
     wanted: &BTreeSet<crate::model::ResourceId>,
 ) -> Vec<crate::model::migration::Step> {
-    let own = |object: &&Value| {
-        is(object, "discovery.k8s.io", "EndpointSlice")
-            && namespace(object) == Some(&bridge.namespace)
-            && bridged(object) == Some(&bridge.name)
-            && object["metadata"]["labels"][MANAGED_BY] == KEEPER
-    };
-    let gone = near.objects.iter().filter(own).filter_map(|object| {
+    let gone = slices_of(bridge, near).filter_map(|object| {
         let id = identity(object).filter(|id| !wanted.contains(id))?;
         let says = format!("{id} leads nowhere any more, and goes");
         Some(bridge.step(&format!("stale/{}", id.name), deleted(bridge.near, object)?, Vec::new(), says))

@@ -2,6 +2,7 @@
 
 use super::{Asked, Concern, of_kinds, waiting};
 use crate::migrate::decommission::{list, member, text};
+use crate::migrate::stages::balancers::{has_controller, is_left, uncontrolled};
 use crate::migrate::stages::sight::{is, name, namespace};
 use crate::migrate::traffic::{
     self, DnsController, Endpoint, ExternalDns, Health, Input, Made, Setting, Share, Shifted, Towards, Zones,
@@ -15,8 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Keys of steps that hold an external-dns still. They are of the move and of no wave: it may own names of several.
 const PAUSE: &str = "pause-dns/";
 const LIFT: &str = "back/pause-dns/";
-/// How the name of an image of the AWS Load Balancer Controller begins.
-const CONTROLLER: &str = "aws-load-balancer-controller";
 /// How long a load balancer of the target may take to have a name.
 const BALANCER_LIMIT: u64 = 900;
 
@@ -228,32 +227,10 @@ fn endpoint(concern: &Concern<'_>, target: &str) -> Result<Endpoint, Gate> {
     let addresses: BTreeSet<String> = of("ip").map(String::from).collect();
     if addresses.is_empty() {
         let what = format!("{target} of the target has no load balancer yet");
-        return Err(if lacks_controller(concern, object) { uncontrolled(what) } else { waits(what) });
+        let lacks = is_left(object, concern.target) && !has_controller(concern.target);
+        return Err(if lacks { uncontrolled(&what) } else { waits(what) });
     }
     Ok(Endpoint::Addresses(addresses))
-}
-
-/// Whether an object is left to the AWS Load Balancer Controller, and the target has none
-/// (aws-load-balancer-controller docs/guide/service/nlb.md).
-fn lacks_controller(concern: &Concern<'_>, object: &Value) -> bool {
-    let kind = object.pointer("/metadata/annotations/service.beta.kubernetes.io~1aws-load-balancer-type");
-    let is_left = object["spec"]["loadBalancerClass"] == "service.k8s.aws/nlb"
-        || matches!(kind.and_then(Value::as_str), Some("external" | "nlb-ip"));
-    let is_controller = |one: &Value| {
-        let containers = one.pointer("/spec/template/spec/containers").and_then(Value::as_array);
-        let mut images = containers.into_iter().flatten().filter_map(|one| one["image"].as_str());
-        images.any(|image| image.rsplit('/').next().is_some_and(|name| name.starts_with(CONTROLLER)))
-    };
-    let mut deployments = concern.target.iter().filter(|one| is(one, "apps", "Deployment"));
-    is_left && !deployments.any(is_controller)
-}
-
-fn uncontrolled(what: String) -> Gate {
-    Gate::Blocked {
-        what: format!("{what}, and nothing makes it: the AWS Load Balancer Controller is not there"),
-        way_out: "deliver its chart to the target by an Application; EKS brings no such controller of itself"
-            .into(),
-    }
 }
 
 /// The hosted zone that an alias to a load balancer names.
