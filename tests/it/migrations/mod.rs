@@ -13,6 +13,7 @@ mod killer;
 mod kills;
 mod memory_store;
 mod outside;
+mod packing;
 mod points;
 mod real;
 mod real_faults;

@@ -10,6 +10,7 @@ use portolan::engine::migrations::pass::pass;
 use portolan::engine::migrations::{Context, Mover, PassEnd, Sides, Target, Wanted};
 use portolan::host::SystemClock;
 use portolan::model::Interval;
+use portolan::model::cluster_config::ClusterConfig;
 use portolan::model::event::Event;
 use portolan::model::migration::{Gate, Side, Stage};
 use portolan::model::migration_document::{
@@ -46,6 +47,7 @@ struct Around {
     two: Two,
     images: Option<Arc<dyn Images>>,
     unmade: Arc<Mutex<Option<String>>>,
+    planned: Arc<Mutex<Option<ClusterConfig>>>,
 }
 
 #[async_trait]
@@ -72,6 +74,10 @@ impl Sides for Around {
 
     fn images(&self) -> Option<Arc<dyn Images>> {
         self.images.clone()
+    }
+
+    fn planned(&self, _: &MigrationSpec) -> Option<ClusterConfig> {
+        self.planned.lock().unwrap().clone()
     }
 
     async fn state_store(&self, spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {
@@ -248,6 +254,8 @@ pub struct Scene {
     pub tick: Tick,
     /// What is not there yet of the target's cluster.
     pub unmade: Arc<Mutex<Option<String>>>,
+    /// What the target is made from.
+    pub planned: Arc<Mutex<Option<ClusterConfig>>>,
     /// Who is asked for images.
     pub images: Arc<Mutex<Option<Arc<dyn Images>>>>,
     /// What the document says up to a stage.
@@ -313,6 +321,7 @@ impl Scene {
             account,
             tick: Tick::default(),
             unmade: Arc::default(),
+            planned: Arc::default(),
             images: Arc::default(),
             of: document,
         }
@@ -342,6 +351,7 @@ impl Scene {
             account,
             tick,
             unmade: self.unmade.clone(),
+            planned: self.planned.clone(),
             images: self.images.clone(),
             of: self.of,
         }
@@ -355,7 +365,8 @@ impl Scene {
             account: Some(Arc::new(self.account.clone())),
         };
         let images = self.images.lock().unwrap().clone();
-        let sides = Around { two: sides, images, unmade: self.unmade.clone() };
+        let (unmade, planned) = (self.unmade.clone(), self.planned.clone());
+        let sides = Around { two: sides, images, unmade, planned };
         daemon_at(Arc::new(self.tick.clone()), self.store.clone(), sides, self.told.clone())
     }
 
