@@ -107,8 +107,13 @@ fn assessed(bodies: Vec<Value>) -> (f64, Context, Vec<Object>, BTreeMap<&'static
         let of = bodies.iter().filter(|body| body["kind"] == kind);
         of.map(|body| rescheduled(body, &rules)).collect()
     };
-    let demand =
-        Demand { pods: of_kind("Pod"), daemon_sets: of_kind("DaemonSet"), volume_zones: BTreeMap::new() };
+    let demand = Demand {
+        pods: of_kind("Pod"),
+        daemon_sets: of_kind("DaemonSet"),
+        limit_ranges: of_kind("LimitRange"),
+        quotas: of_kind("ResourceQuota"),
+        ..Demand::default()
+    };
     let (groups, unknown) = planned_groups(&config, &facts);
     let packing = pack(groups, &demand, &config, &facts);
     assert!(packing.fits(), "{:?}", verdicts(&packing, &unknown));

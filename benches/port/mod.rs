@@ -127,10 +127,12 @@ pub async fn measured(units: usize) -> Value {
     };
     let begun = Instant::now();
     mover.supersede(Wanted { spec, revision: "main@1".into(), declared_in: "bench".into(), removed: false });
-    let mut passes = 0;
+    let mut passes: Vec<f64> = Vec::new();
     loop {
-        passes += 1;
-        match pass(&mover).await {
+        let started = Instant::now();
+        let end = pass(&mover).await;
+        passes.push((started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
+        match end {
             PassEnd::Done => break,
             PassEnd::Blocked => panic!("{}\n{:#?}", mover.record().message, mover.record().parts),
             PassEnd::Acted => {}
@@ -149,7 +151,8 @@ pub async fn measured(units: usize) -> Value {
     let rate = |seconds: f64| (count as f64 / seconds).round();
     json!({
         "objects": count,
-        "passes": passes,
+        "passes": passes.len(),
+        "passSeconds": passes,
         "floorSeconds": (floor * 1000.0).round() / 1000.0,
         "portSeconds": (ported * 1000.0).round() / 1000.0,
         "floorPerSecond": rate(floor),

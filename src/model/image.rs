@@ -24,6 +24,21 @@ pub struct EcrHome {
     pub region: String,
 }
 
+/// A login at a registry. It shows nothing of itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RegistryLogin {
+    /// Who logs in.
+    pub username: String,
+    /// With what.
+    pub password: String,
+}
+
+impl fmt::Debug for RegistryLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryLogin").finish_non_exhaustive()
+    }
+}
+
 impl ImageName {
     /// Reads a name; `None`: it is none.
     #[must_use]

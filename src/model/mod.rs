@@ -32,7 +32,7 @@ pub use application::{
 pub use byte_size::ByteSize;
 pub use cluster::ClusterSpec;
 pub use health::{Assessment, Health, SyncStatus};
-pub use image::{EcrHome, ImageName};
+pub use image::{EcrHome, ImageName, RegistryLogin};
 pub use interval::Interval;
 pub use migration_document::MigrationSpec;
 pub use object::{NotAnObject, Object};

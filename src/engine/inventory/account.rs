@@ -2,11 +2,12 @@
 
 use super::{Progress, Reading};
 use crate::migrate::decommission::Wanted;
-use crate::migrate::dump::{Unread, is_about_one, wanted};
+use crate::migrate::dump::{Unread, is_about_one, of_types, wanted};
 use crate::model::cloud::{Call, Service};
 use crate::ports::{Cloud, CloudFailure, CloudFailureKind};
 use futures::stream::{self, StreamExt as _};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Calls under way at once, over all services.
 const AT_ONCE: usize = 8;
@@ -54,6 +55,24 @@ pub async fn read_account(
         asked.extend(round);
     }
     into.inventory.settle();
+    Ok(())
+}
+
+/// Reads what is still not known of some instance types: those of a plan are none of the specs', which say what is read.
+///
+/// # Errors
+/// There are no credentials, or they are refused.
+pub async fn read_types(
+    cloud: &dyn Cloud,
+    types: &BTreeSet<String>,
+    into: &mut Reading,
+) -> Result<(), CloudFailure> {
+    for one in of_types(types) {
+        match ask(cloud, &one).await {
+            Err(failure) if failure.kind == CloudFailureKind::Credentials => return Err(failure),
+            answer => take(&one, answer, into),
+        }
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ mod bucket;
 mod cluster;
 mod store;
 
-pub use account::read_account;
+pub use account::{read_account, read_types};
 pub use bucket::Bucket;
 pub use cluster::read_cluster;
 pub use store::{StoreFailure, read_specs, read_store};

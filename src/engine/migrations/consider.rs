@@ -6,7 +6,7 @@ use super::images::looked_at;
 use super::kept::{Mover, Wanted};
 use super::kops::Kops;
 use super::names::looked_up;
-use super::packing::packed;
+use super::packing::{Packed, packed};
 use super::sights::{Reads, Side};
 use crate::migrate::own::Index;
 use crate::migrate::proof::{Answers, Key};
@@ -48,7 +48,7 @@ struct More {
     names: Addresses,
     /// The config of the target, where it is planned and a source to pack is known.
     planned: Option<ClusterConfig>,
-    places: Option<Result<Vec<Verdict>, String>>,
+    places: Option<Result<Packed, String>>,
     images: Option<Vec<Verdict>>,
     guard: Option<Result<Guarding, String>>,
     answers: Option<(Answers, Answers)>,
@@ -86,7 +86,7 @@ impl Seen<'_> {
             places: match (&more.planned, &more.places) {
                 (None, _) => Inquiry::Unknown,
                 (Some(_), None) => Inquiry::Due,
-                (Some(_), Some(Ok(verdicts))) => Inquiry::Told(verdicts),
+                (Some(_), Some(Ok(packed))) => Inquiry::Told(&packed.verdicts),
                 (Some(_), Some(Err(words))) => Inquiry::Unread(words),
             },
             images: match &more.images {
@@ -134,8 +134,12 @@ pub(super) async fn consider(of: Considering<'_>) -> Result<Considered, String> 
             more.places = Some(packed(mover, wanted, kops, config, of.source.1, ported).await);
         }
         if seen.asks_images {
-            let named = images(&Known { look: &seen.look(&more), found: &found });
-            more.images = Some(looked_at(mover, wanted, &named).await);
+            let groups = match &more.places {
+                Some(Ok(packed)) => packed.groups.as_slice(),
+                _ => &[],
+            };
+            let named = images(&Known { look: &seen.look(&more), found: &found }, groups);
+            more.images = Some(looked_at(mover, wanted, &named, of.source.1).await);
         }
         made = planned(&more);
     }

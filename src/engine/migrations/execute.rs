@@ -69,12 +69,14 @@ impl Execution<'_> {
                 rest.iter().take_while(|step| own.is_some() && phase_of(step) == own).count().max(1);
             let (now, later) = rest.split_at(together);
             let mut works = Vec::new();
-            for step in now {
-                works.push(async move { (step, self.step(step).await) });
+            for (place, step) in now.iter().enumerate() {
+                works.push(async move { (place, step, self.step(step).await) });
             }
-            let ends: Vec<(&Step, Result<String, Failed>)> =
-                futures::stream::iter(works).buffered(self.at_once.max(1)).collect().await;
-            for (step, end) in ends {
+            // In whatever order they end: one slow answer holds up none of those behind it.
+            let mut ends: Vec<(usize, &Step, Result<String, Failed>)> =
+                futures::stream::iter(works).buffer_unordered(self.at_once.max(1)).collect().await;
+            ends.sort_unstable_by_key(|(place, ..)| *place);
+            for (_, step, end) in ends {
                 match end {
                     Ok(change) => {
                         made.done.push(Done { key: step.key.clone(), says: step.says.clone(), change });

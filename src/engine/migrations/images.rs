@@ -1,27 +1,38 @@
-//! Whether the images of what goes over can be pulled: registries are asked, and ECR through the account.
+//! Whether the images of what goes over can be pulled, with the pull secrets that their pods would have, and for which
+//! architectures they are built: registries are asked, and ECR through the account.
 
 use super::aws::Accounts;
 use super::kept::{Mover, Wanted};
-use crate::migrate::images::{Known, Named, verdicts};
+use crate::migrate::images::{Known, Named, logins, verdicts};
+use crate::migrate::stages::Sight;
 use crate::migrate::verdict::Verdict;
 use crate::model::cloud::{Call, Service};
 use crate::model::migration::Side;
-use crate::model::{EcrHome, ImageName};
+use crate::model::{EcrHome, ImageName, RegistryLogin};
 use crate::ports::{Cloud, CloudFailureKind, Images, Pull};
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Verdicts on every image. A registry that does not answer is asked once.
-pub(super) async fn looked_at(mover: &Mover, wanted: &Wanted, named: &Named) -> Vec<Verdict> {
+pub(super) async fn looked_at(mover: &Mover, wanted: &Wanted, named: &Named, source: &Sight) -> Vec<Verdict> {
     let Some(images) = mover.context.sides.images().filter(|_| wanted.spec.checks.images) else {
         return Vec::new();
     };
-    let mut by_registry: BTreeMap<String, Vec<(String, ImageName)>> = BTreeMap::new();
-    for (text, image) in named.keys().filter_map(|text| Some((text.clone(), ImageName::parse(text)?))) {
-        by_registry.entry(image.registry.clone()).or_default().push((text, image));
+    let secrets = source.index();
+    let mut by_registry: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
+    for (text, used) in named {
+        let Some(image) = ImageName::parse(text) else { continue };
+        let own = used.secrets.iter().filter_map(|id| secrets.get(id));
+        let one = Asked {
+            text: text.clone(),
+            logins: own.flat_map(|secret| logins(secret, &image)).collect(),
+            is_placed: used.objects.values().any(|fits| !fits.is_empty()),
+            image,
+        };
+        by_registry.entry(one.image.registry.clone()).or_default().push(one);
     }
-    let is_ecr = |all: &Vec<(String, ImageName)>| all.iter().any(|(_, image)| image.ecr().is_some());
+    let is_ecr = |all: &Vec<Asked>| all.iter().any(|one| one.image.ecr().is_some());
     let account = match by_registry.values().any(is_ecr) {
         true => Accounts::of(mover, wanted).open(Side::Target).await.ok().flatten(),
         false => None,
@@ -36,35 +47,65 @@ pub(super) async fn looked_at(mover: &Mover, wanted: &Wanted, named: &Named) -> 
     verdicts(named, &known.into_iter().flatten().collect())
 }
 
+/// An image that is asked for.
+struct Asked {
+    /// Its name as the object has it.
+    text: String,
+    image: ImageName,
+    /// Of the pull secrets that its pods would have.
+    logins: Vec<RegistryLogin>,
+    /// Whether it is known on which nodes it may run.
+    is_placed: bool,
+}
+
 /// The images of one registry, one after the other.
 async fn of_registry(
     images: &dyn Images,
     account: Option<&dyn Cloud>,
-    all: Vec<(String, ImageName)>,
+    all: Vec<Asked>,
 ) -> Vec<(String, Known)> {
     let mut known = Vec::new();
     let mut silent: Option<String> = None;
-    for (text, image) in all {
-        let one = match (&silent, image.ecr()) {
+    for asked in all {
+        let one = match (&silent, asked.image.ecr()) {
             (Some(words), _) => Known::Unknown(words.clone()),
-            (None, Some(home)) => of_ecr(images, account, &home, &image).await,
-            (None, None) => match images.look(&image).await {
-                Pull::Silent(words) => {
+            (None, Some(home)) => of_ecr(images, account, &home, &asked.image).await,
+            (None, None) => match pulled(images, &asked).await {
+                (Pull::Silent(words), _) => {
                     silent = Some(words.clone());
                     Known::Unknown(words)
                 }
-                pull => plain(pull),
+                (Pull::There, login) if asked.is_placed => {
+                    let built = images.architectures(&asked.image, login).await;
+                    built.map_or(Known::There, Known::Built)
+                }
+                (pull, _) => plain(pull),
             },
         };
-        known.push((text, one));
+        known.push((asked.text, one));
     }
     known
+}
+
+/// Tries the logins one after the other, as a node does; without one it asks as anybody.
+async fn pulled<'a>(images: &dyn Images, asked: &'a Asked) -> (Pull, Option<&'a RegistryLogin>) {
+    let mut last = None;
+    for login in &asked.logins {
+        match images.look(&asked.image, Some(login)).await {
+            pull @ (Pull::There | Pull::Silent(_)) => return (pull, Some(login)),
+            pull => last = last.or(Some(pull)),
+        }
+    }
+    match last {
+        Some(pull) => (pull, None),
+        None => (images.look(&asked.image, None).await, None),
+    }
 }
 
 fn plain(pull: Pull) -> Known {
     match pull {
         Pull::There => Known::There,
-        Pull::Absent(words) => Known::Absent(words),
+        Pull::Absent(words) | Pull::Denied(words) => Known::Absent(words),
         Pull::Refused(words) | Pull::Silent(words) => Known::Unknown(words),
     }
 }
@@ -97,7 +138,7 @@ async fn of_ecr(
     };
     let rules = rules["pullThroughCacheRules"].as_array().cloned().unwrap_or_default();
     match rules.iter().find_map(|rule| upstream(rule, image)) {
-        Some(upstream) => match plain(images.look(&upstream).await) {
+        Some(upstream) => match plain(images.look(&upstream, None).await) {
             Known::Absent(words) => Known::Absent(format!("its cache leads to {upstream}, and {words}")),
             other => other,
         },

@@ -29,4 +29,4 @@ pub use inventory::{Api, ApiKind, Inventory, SecretCall, Unread, cluster_of};
 pub use kinds::{Target, versions_to_read};
 pub use kops_files::{KopsFiles, Wants, wants};
 pub use redact::{hidden, hidden_objects};
-pub use wanted::{is_about_one, wanted};
+pub use wanted::{is_about_one, of_types, wanted};

@@ -33,13 +33,8 @@ pub fn wanted(inventory: &Inventory, kops: Option<&KopsState>) -> Vec<Wanted> {
     ] {
         want(service, operation, input);
     }
-    let types: Vec<String> = instance_types(reads, kops).into_iter().collect();
-    for chunk in types.chunks(MOST_VALUES) {
-        let filter = json!({"Filters": [{"Name": "instance-type", "Values": chunk}]});
-        want("ec2", "DescribeInstanceTypes", filter.clone());
-        let mut offered = filter;
-        offered["LocationType"] = json!("availability-zone");
-        want("ec2", "DescribeInstanceTypeOfferings", offered);
+    for one in of_types(&instance_types(reads, kops)) {
+        want(&one.service, &one.operation, one.input);
     }
     for id in kops.map(prefix_lists).unwrap_or_default() {
         want("ec2", "GetManagedPrefixListEntries", json!({"PrefixListId": id}));
@@ -57,6 +52,21 @@ pub fn wanted(inventory: &Inventory, kops: Option<&KopsState>) -> Vec<Wanted> {
         }
     }
     wanted
+}
+
+/// What has to be read to know some instance types: what they have, and in which zones there are any.
+#[must_use]
+pub fn of_types(types: &BTreeSet<String>) -> Vec<Wanted> {
+    let types: Vec<&String> = types.iter().collect();
+    let read =
+        |operation: &str, input: Value| Wanted { service: "ec2".into(), operation: operation.into(), input };
+    let of_chunk = |chunk: &[&String]| {
+        let filter = json!({"Filters": [{"Name": "instance-type", "Values": chunk}]});
+        let mut offered = filter.clone();
+        offered["LocationType"] = json!("availability-zone");
+        [read("DescribeInstanceTypes", filter), read("DescribeInstanceTypeOfferings", offered)]
+    };
+    types.chunks(MOST_VALUES).flat_map(of_chunk).collect()
 }
 
 /// Whether a read is about one thing that another read listed: where that is gone, or nobody may look at it, the others

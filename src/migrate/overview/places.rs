@@ -4,10 +4,11 @@ use crate::migrate::assess::Facts;
 use crate::migrate::assess::packing::{Demand, Packing, pack as packed, planned_groups, verdicts};
 use crate::migrate::dump::Inventory;
 use crate::migrate::own::{Class, Classified};
+use crate::migrate::stages::fence::FENCE;
 use crate::migrate::verdict::Verdict;
 use crate::model::ResourceId;
 use crate::model::cluster_config::ClusterConfig;
-use crate::transform::{Context, rescheduled};
+use crate::transform::{Context, rescheduled, transform};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,10 +51,18 @@ pub(super) fn pack(
         classified.iter().filter(|one| one.class == Class::Port).map(|one| &one.id).collect();
     let pods = inventory.of_kind("", "Pod").filter(|pod| users.contains(&pod.id()));
     let sets = inventory.of_kind("apps", "DaemonSet").filter(|set| ported.contains(&set.id()));
+    // The fences of a move that is under way are no quotas of anybody.
+    let carried = |kind: &str| -> Vec<Value> {
+        let all = inventory.of_kind("", kind).filter(|object| ported.contains(&object.id()));
+        let all = all.filter(|object| object.name() != FENCE);
+        all.flat_map(|object| transform(object.body(), rules).objects).collect()
+    };
     let mut demand = Demand {
         pods: pods.map(|pod| rescheduled(pod.body(), rules)).collect(),
         daemon_sets: sets.map(|set| rescheduled(set.body(), rules)).collect(),
         volume_zones: volume_zones(inventory),
+        limit_ranges: carried("LimitRange"),
+        quotas: carried("ResourceQuota"),
     };
     if demand.pods.is_empty() {
         return Placed { packing: None, verdicts: Vec::new() };

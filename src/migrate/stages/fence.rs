@@ -51,7 +51,7 @@ impl Fence<'_> {
             outcome.steps.extend(self.paused_owners());
             outcome.steps.extend(self.suspended("CronJob"));
         }
-        outcome.steps.extend(self.quotas());
+        outcome.steps.extend(self.quotas(&BTreeSet::new()));
         if self.side == Side::Source {
             outcome.steps.extend(self.scaled());
             outcome.steps.extend(self.suspended("Job"));
@@ -61,11 +61,11 @@ impl Fence<'_> {
         outcome
     }
 
-    /// The quotas alone, for a namespace in which nothing runs yet.
+    /// The quotas alone, for a namespace in which nothing runs yet. `made` are namespaces that earlier steps make.
     #[must_use]
-    pub fn close(&self) -> Outcome {
+    pub fn close(&self, made: &BTreeSet<&str>) -> Outcome {
         let enforced = self.unenforced().map(|what| self.waits(what));
-        Outcome { steps: self.quotas(), gates: enforced.into_iter().collect() }
+        Outcome { steps: self.quotas(made), gates: enforced.into_iter().collect() }
     }
 
     /// Lowers it: first the quota, then everything as it was, in the reverse order.
@@ -245,11 +245,11 @@ impl Fence<'_> {
             .collect()
     }
 
-    fn quotas(&self) -> Vec<Step> {
+    fn quotas(&self, made: &BTreeSet<&str>) -> Vec<Step> {
         let there: BTreeSet<&str> = self.namespace_names().collect();
         self.namespaces
             .iter()
-            .filter(|namespace| there.contains(namespace.as_str()))
+            .filter(|namespace| there.contains(namespace.as_str()) || made.contains(namespace.as_str()))
             .filter(|namespace| {
                 self.quota(namespace)
                     .is_none_or(|quota| quota.pointer("/spec/hard/pods") != Some(&json!("0")))
@@ -402,14 +402,19 @@ impl Fence<'_> {
     }
 }
 
-/// Whether nothing runs in a namespace, and nothing can: its quota is in force, and no pod is left.
-pub(super) fn holds(sight: &Sight, namespace: &str) -> bool {
-    let own = |object: &&Value| super::sight::namespace(object) == Some(namespace);
-    let mut quotas = sight.objects.iter().filter(|object| is(object, "", "ResourceQuota")).filter(own);
+/// Namespaces in which nothing runs, and nothing can: the quota is in force, and no pod is left.
+pub(super) fn holding(sight: &Sight) -> BTreeSet<&str> {
     let in_force =
-        quotas.any(|quota| name(quota) == FENCE && quota.pointer("/status/hard/pods") == Some(&json!("0")));
-    let mut pods = sight.objects.iter().filter(|object| is(object, "", "Pod")).filter(own);
-    in_force && !pods.any(may_run)
+        |quota: &&Value| name(quota) == FENCE && quota.pointer("/status/hard/pods") == Some(&json!("0"));
+    let quotas = sight.objects.iter().filter(|object| is(object, "", "ResourceQuota")).filter(in_force);
+    let mut holding: BTreeSet<&str> = quotas.filter_map(namespace).collect();
+    if holding.is_empty() {
+        return holding;
+    }
+    for pod in sight.objects.iter().filter(|object| is(object, "", "Pod") && may_run(object)) {
+        holding.remove(namespace(pod).unwrap_or_default());
+    }
+    holding
 }
 
 /// Whether a pod runs or may still run.

@@ -36,12 +36,12 @@ pub struct Port<'a> {
 }
 
 impl Port<'_> {
-    /// Writes what differs, phase by phase. What is awaited once it is written (definitions, namespaces) ends the outcome,
-    /// and what refuses others' writes begins when everything before it is there.
+    /// Writes what differs, phase by phase. What is awaited once it is written (definitions) ends the outcome, and what
+    /// refuses others' writes begins when everything before it is there.
     #[must_use]
     pub fn towards(&self, desired: &Desired) -> Outcome {
         let index = self.target.index();
-        let scalers = Scalers::of(self.target);
+        let (scalers, fenced) = (Scalers::of(self.target), fence::holding(self.target));
         let mut outcome = Outcome::default();
         for blocker in &desired.blockers {
             outcome.gates.push(Gate::Blocked {
@@ -71,13 +71,13 @@ impl Port<'_> {
                         let what = format!("{id} is being deleted on the target");
                         outcome.gates.push(Gate::Waiting { what, limit_seconds: self.limit_seconds });
                     }
-                    live => match self.towards_one(&id, object, live.copied(), &scalers) {
+                    live => match self.towards_one(&id, object, live.copied(), (&scalers, &fenced)) {
                         Ok(step) => outcome.steps.extend(step),
                         Err(gate) => outcome.gates.push(gate),
                     },
                 }
             }
-            let is_awaited = refuses || matches!(phase, Phase::Definitions | Phase::Namespaces);
+            let is_awaited = refuses || phase == Phase::Definitions;
             if outcome.gates.len() > before.1 || (is_awaited && outcome.steps.len() > before.0) {
                 break;
             }
@@ -90,12 +90,12 @@ impl Port<'_> {
         id: &ResourceId,
         object: &Value,
         live: Option<&Value>,
-        scalers: &Scalers,
+        decide: (&Scalers, &BTreeSet<&str>),
     ) -> Result<Option<Step>, Gate> {
         let mut body = object.clone();
         let merged = is_shared(id);
         if let Some(live) = live {
-            self.keep_scale(id, &mut body, live, scalers);
+            keep_scale(id, &mut body, live, decide);
             if entry(live).is_none() && !merged {
                 return if self.is_equal(&body, live) {
                     // Somebody else declares the same there: nothing to do, and nothing to take back.
@@ -125,17 +125,6 @@ impl Port<'_> {
         }
         let says = format!("{id} is written to the target");
         Ok(Some(self.step("port", id, Effect::Apply { side: Side::Target, object: body }, says)))
-    }
-
-    /// Leaves the number of replicas to who decides over it: an autoscaler within its bounds; and behind a fence that holds,
-    /// whoever scales up what may not run, for the two would write against each other without end.
-    fn keep_scale(&self, id: &ResourceId, body: &mut Value, live: &Value, scalers: &Scalers) {
-        let (Some(wanted), Some(now)) = (replicas(body), replicas(live)) else { return };
-        let scaled = wanted > 0 && scalers.decides(id, now);
-        let fenced = wanted == 0 && id.namespace.as_deref().is_some_and(|own| fence::holds(self.target, own));
-        if scaled || fenced {
-            body["spec"]["replicas"] = now.into();
-        }
     }
 
     /// Whether a live object has everything that is wanted of it.
@@ -222,6 +211,21 @@ impl Port<'_> {
             says,
             final_: false,
         }
+    }
+}
+
+/// Leaves the number of replicas to who decides over it: an autoscaler within its bounds; and behind a fence that holds,
+/// whoever scales up what may not run, for the two would write against each other without end.
+fn keep_scale(
+    id: &ResourceId,
+    body: &mut Value,
+    live: &Value,
+    (scalers, fenced): (&Scalers, &BTreeSet<&str>),
+) {
+    let (Some(wanted), Some(now)) = (replicas(body), replicas(live)) else { return };
+    let is_fenced = || id.namespace.as_deref().is_some_and(|own| fenced.contains(own));
+    if (wanted > 0 && scalers.decides(id, now)) || (wanted == 0 && is_fenced()) {
+        body["spec"]["replicas"] = now.into();
     }
 }
 

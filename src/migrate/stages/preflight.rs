@@ -7,6 +7,7 @@ use super::look::{Inquiry, Known};
 use super::plan::StageOutcome;
 use super::sight::is;
 use super::whole::limit;
+use crate::migrate::assess::packing::PlannedGroup;
 use crate::migrate::calls::{self, Callee, cut, verdicts};
 use crate::migrate::images::{Named, named};
 use crate::migrate::own::Class;
@@ -100,17 +101,15 @@ fn asked_for(known: &Known<'_>) -> (Vec<Gate>, Vec<String>) {
     (gates, notes)
 }
 
-/// The images of everything that goes over, as the target would pull them.
+/// The images of everything that goes over, as the target would pull them. `groups` are the planned ones.
 #[must_use]
-pub fn images(known: &Known<'_>) -> Named {
-    let mut all = Named::new();
+pub fn images(known: &Known<'_>, groups: &[PlannedGroup]) -> Named {
+    let mut all = Vec::new();
     let namespaces = known.look.spec.waves.iter().flat_map(|wave| &wave.namespaces).cloned().collect();
     for part in [Part::Whole, Part::Wave(&namespaces)] {
-        for (_, object) in known.intent().desired(part, Level::Running).objects {
-            named(&object, &mut all);
-        }
+        all.extend(known.intent().desired(part, Level::Running).objects);
     }
-    all
+    named(all.iter().map(|(_, object)| object), groups)
 }
 
 /// A Blocker that nobody has accepted.

@@ -336,3 +336,47 @@ proptest! {
         prop_assert_eq!(run(pods(&named)), run(pods(&turned)));
     }
 }
+
+fn in_shop(name: &str, spec: Value) -> Value {
+    json!({"metadata": {"name": name, "namespace": "shop"}, "spec": spec})
+}
+
+#[test]
+fn what_limit_ranges_fill_in_takes_room() {
+    let silent = |n: usize| in_shop(&format!("p{n}"), json!({"containers": [{"name": "a"}]}));
+    let pods: Vec<Value> = (0..13).map(silent).collect();
+    assert!(run(pods.clone()).fits(), "nothing asked for is nothing taken");
+    let limit_ranges =
+        vec![in_shop("limits", json!({"limits": [{"type": "Container", "default": {"cpu": "500m"}}]}))];
+    let demand = Demand { pods, limit_ranges, ..Demand::default() };
+    one_blocker(&run_on(&config(), &demand, 4000), &["kops.capacity.size", "needs 5 nodes", "maxSize to 5"]);
+}
+
+#[test]
+fn what_may_not_be_made_is_told_even_where_it_would_fit() {
+    let limits =
+        |most: &str| in_shop("limits", json!({"limits": [{"type": "Container", "max": {"memory": most}}]}));
+    let mut pods: Vec<Value> = (0..3).map(|n| pod(&format!("p{n}"), "100m", "1Gi")).collect();
+    for pod in &mut pods {
+        pod["spec"]["containers"][0]["resources"]["limits"] = json!({"memory": "1Gi"});
+    }
+    let demand = Demand { pods, limit_ranges: vec![limits("512Mi")], ..Demand::default() };
+    let refused = run_on(&config(), &demand, 4000);
+    one_blocker(
+        &refused,
+        &["kops.capacity.limit-range LimitRange shop/limits", "Pod shop/p0", "raise the maximum to 1Gi"],
+    );
+    let enough = Demand { limit_ranges: vec![limits("1Gi")], ..demand.clone() };
+    assert!(run_on(&config(), &enough, 4000).fits());
+    // A DaemonSet has as many pods as there are nodes that it fits.
+    let quota = |pods: u32| vec![in_shop("team", json!({"hard": {"pods": pods.to_string()}}))];
+    let daemon = in_shop("agent", json!({"template": {"spec": {"containers": [{"name": "a"}]}}}));
+    let pods: Vec<Value> = (0..6).map(|n| pod(&format!("p{n}"), "500m", "1Gi")).collect();
+    let demand = Demand { pods, daemon_sets: vec![daemon], quotas: quota(7), ..Demand::default() };
+    let refused = run_on(&config(), &demand, 4000);
+    one_blocker(
+        &refused,
+        &["kops.capacity.quota ResourceQuota shop/team", "it allows 7 of pods", "raise pods to 8"],
+    );
+    assert!(run_on(&config(), &Demand { quotas: quota(8), ..demand }, 4000).fits());
+}

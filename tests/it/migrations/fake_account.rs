@@ -28,6 +28,12 @@ pub struct State {
     /// DNS names of classic load balancers.
     pub balancers: Vec<String>,
     pub changes: usize,
+    /// What reads are answered with that nothing above has, by operation.
+    pub answers: BTreeMap<String, Value>,
+    /// What was read so.
+    pub reads: Vec<Call>,
+    /// Nobody may log in.
+    pub closed: bool,
 }
 
 #[derive(Clone, Default)]
@@ -110,7 +116,7 @@ impl FakeAccount {
 }
 
 impl State {
-    fn read(&self, call: &Call) -> Option<Value> {
+    fn read(&mut self, call: &Call) -> Option<Value> {
         Some(match (call.service, call.operation.as_str()) {
             (Service::Ec2, "DescribeVolumes") => {
                 let filter = call.input["Filters"][0]["Values"].as_array();
@@ -146,7 +152,11 @@ impl State {
             }
             (_, operation) => {
                 let reads = ["Describe", "List", "Get"];
-                return reads.iter().any(|word| operation.starts_with(word)).then(|| json!({}));
+                if !reads.iter().any(|word| operation.starts_with(word)) {
+                    return None;
+                }
+                self.reads.push(call.clone());
+                self.answers.get(operation).cloned().unwrap_or_else(|| json!({}))
             }
         })
     }
@@ -212,6 +222,10 @@ impl State {
 #[async_trait]
 impl Cloud for FakeAccount {
     async fn call(&self, call: &Call) -> Result<Value, CloudFailure> {
+        if self.state().closed {
+            let kind = CloudFailureKind::Credentials;
+            return Err(CloudFailure { kind, ..refused(call, "ExpiredToken", "log in again".into()) });
+        }
         if let Some(answer) = self.state().read(call) {
             return Ok(answer);
         }

@@ -3,16 +3,73 @@
 use super::scene::{Scene, document, wanted};
 use crate::k8s_http::server::{Reply, Scripted};
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portolan::aws::Registries;
 use portolan::engine::migrations::PassEnd;
-use portolan::model::ImageName;
 use portolan::model::migration::Stage;
+use portolan::model::{ImageName, RegistryLogin};
 use portolan::ports::{Images, Pull};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 fn image(text: &str) -> ImageName {
     ImageName::parse(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_registry_is_asked_with_a_login_where_there_is_one_and_for_architectures() {
+    let server = Scripted::start(|request, _| {
+        let host = request.header("host").unwrap_or_default().to_owned();
+        let authorized = |with: &str| request.header("authorization") == Some(with);
+        let basic = "Basic bWU6cmlnaHQ=";
+        let body = |value: Value| match request.method.as_str() {
+            "HEAD" => Reply::text(200, ""),
+            _ => Reply::json(200, &value),
+        };
+        match request.path.split('?').next().unwrap_or_default() {
+            "/token" if authorized(basic) => Reply::json(200, &json!({"token": "of-me"})),
+            "/token" => Reply::text(401, ""),
+            path if path.starts_with("/v2/team/") && !authorized("Bearer of-me") => {
+                let asks = format!("Bearer realm=\"http://{host}/token\",service=\"r\"");
+                Reply::text(401, "").header("www-authenticate", &asks)
+            }
+            path if path.starts_with("/v2/plain/") && !authorized(basic) => {
+                Reply::text(401, "").header("www-authenticate", "Basic realm=\"x\"")
+            }
+            "/v2/team/app/manifests/1" => {
+                let of = |os: &str, name: &str| json!({"platform": {"os": os, "architecture": name}});
+                let all = [
+                    of("linux", "amd64"),
+                    of("linux", "arm64"),
+                    of("windows", "x"),
+                    of("unknown", "unknown"),
+                ];
+                body(json!({ "manifests": all }))
+            }
+            "/v2/plain/app/manifests/1" => body(json!({"config": {"digest": "sha256:c"}})),
+            "/v2/plain/app/blobs/sha256:c" => {
+                Reply::json(200, &json!({"os": "linux", "architecture": "arm64"}))
+            }
+            _ => Reply::text(404, ""),
+        }
+    })
+    .await;
+    let registries = Registries::default();
+    let address = server.url().trim_start_matches("http://").to_owned();
+    let login = |password: &str| RegistryLogin { username: "me".into(), password: password.into() };
+    let (right, wrong) = (login("right"), login("wrong"));
+    for (name, built) in [("team/app:1", vec!["amd64", "arm64"]), ("plain/app:1", vec!["arm64"])] {
+        let image = image(&format!("{address}/{name}"));
+        assert_eq!(registries.look(&image, Some(&right)).await, Pull::There, "{name}");
+        let denied = registries.look(&image, Some(&wrong)).await;
+        assert!(matches!(&denied, Pull::Denied(words) if !words.contains("wrong")), "{name}: {denied:?}");
+        assert!(matches!(registries.look(&image, None).await, Pull::Refused(_)), "{name}");
+        let found = registries.architectures(&image, Some(&right)).await.unwrap();
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), built);
+        assert_eq!(registries.architectures(&image, Some(&wrong)).await, None);
+    }
 }
 
 #[tokio::test]
@@ -40,7 +97,7 @@ async fn a_registry_is_asked_with_a_token_for_anybody() {
     .await;
     let registries = Registries::default();
     let address = server.url().trim_start_matches("http://").to_owned();
-    let look = async |name: &str| registries.look(&image(&format!("{address}/{name}"))).await;
+    let look = async |name: &str| registries.look(&image(&format!("{address}/{name}")), None).await;
     assert_eq!(look("open/app:1").await, Pull::There);
     assert_eq!(look("moved/app:1").await, Pull::There);
     assert_eq!(look("team/app:1").await, Pull::There);
@@ -50,7 +107,7 @@ async fn a_registry_is_asked_with_a_token_for_anybody() {
     assert_eq!(heads, 8, "each image is asked for once, and once more with a token or where it leads");
     // A port at which nobody listens any more.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nobody = registries.look(&image(&format!("{closed}/open/app:1"))).await;
+    let nobody = registries.look(&image(&format!("{closed}/open/app:1")), None).await;
     assert!(
         matches!(nobody, Pull::Silent(words) if words.contains("does not answer") && !words.contains("only-for-this"))
     );
@@ -61,17 +118,30 @@ async fn a_registry_is_asked_with_a_token_for_anybody() {
 struct Said {
     asked: Mutex<Vec<String>>,
     silent: bool,
+    /// One of its images is for those only who log in.
+    private: bool,
+    logins: Mutex<Vec<String>>,
 }
 
 #[async_trait]
 impl Images for Said {
-    async fn look(&self, image: &ImageName) -> Pull {
+    async fn look(&self, image: &ImageName, login: Option<&RegistryLogin>) -> Pull {
+        if let Some(login) = login {
+            self.logins.lock().unwrap().push(format!("{}:{}", login.username, login.password));
+        }
         self.asked.lock().unwrap().push(image.to_string());
         match image.repository.as_str() {
             _ if self.silent => Pull::Silent(format!("{} does not answer", image.registry)),
             "api" => Pull::Absent(format!("{} has no such image", image.registry)),
+            "nightly" if self.private && login.is_none_or(|login| login.password != "right") => {
+                Pull::Denied("the login is not taken".into())
+            }
             _ => Pull::There,
         }
+    }
+
+    async fn architectures(&self, _: &ImageName, _: Option<&RegistryLogin>) -> Option<BTreeSet<String>> {
+        Some(["amd64".to_owned()].into())
     }
 }
 
@@ -116,4 +186,38 @@ async fn a_registry_that_does_not_answer_is_asked_once_and_is_a_warning() {
     mover.supersede(wanted(spec));
     assert_eq!(scene.settle(&mover).await, PassEnd::Done);
     assert_eq!(said.asked.lock().unwrap().len(), 1, "nobody is asked where the document says so");
+}
+
+#[tokio::test]
+async fn a_private_image_is_asked_for_with_the_login_that_its_pods_would_have() {
+    // `nightly` of the shop, with the words of its account's pull secret.
+    let told = async |password: &str| {
+        let auths = json!({"auths": {"registry.example.com": {"username": "me", "password": password}}});
+        let data = STANDARD.encode(auths.to_string());
+        let metadata = |name: &str| json!({"name": name, "namespace": "shop"});
+        let objects: Vec<Value> = vec![
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata("pull"),
+                "type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": data}}),
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata("default"),
+                "imagePullSecrets": [{"name": "pull"}]}),
+        ];
+        let scene = Scene::new();
+        objects.into_iter().for_each(|object| scene.source.seed(object));
+        let said = Arc::new(Said { private: true, ..Said::default() });
+        *scene.images.lock().unwrap() = Some(said.clone());
+        let mover = scene.start();
+        let mut spec = document(Stage::Preflight);
+        spec.images.insert("registry.example.com/api".into(), "registry.example.com/there".into());
+        mover.supersede(wanted(spec));
+        let end = scene.settle(&mover).await;
+        let logins = said.logins.lock().unwrap().clone();
+        (end, format!("{:?}", mover.record()), logins)
+    };
+    let (end, record, logins) = told("right").await;
+    assert_eq!(end, PassEnd::Done, "{record}");
+    assert!(logins.contains(&"me:right".to_owned()) && !record.contains("me:right"), "{logins:?}");
+    let (end, record, _) = told("secret-and-wrong").await;
+    assert_eq!(end, PassEnd::Blocked, "{record}");
+    let words = "image registry.example.com/nightly:1 of CronJob.batch shop/nightly cannot be pulled";
+    assert!(record.contains(words) && !record.contains("secret-and-wrong"), "{record}");
 }

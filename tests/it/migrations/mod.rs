@@ -12,6 +12,7 @@ mod images;
 mod killer;
 mod kills;
 mod outside;
+mod packing;
 mod points;
 mod real;
 mod real_faults;

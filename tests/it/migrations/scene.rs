@@ -10,6 +10,7 @@ use portolan::engine::migrations::pass::pass;
 use portolan::engine::migrations::{Context, Mover, PassEnd, Sides, Target, Wanted};
 use portolan::host::SystemClock;
 use portolan::model::Interval;
+use portolan::model::cluster_config::ClusterConfig;
 use portolan::model::event::Event;
 use portolan::model::migration::{Gate, Side, Stage};
 use portolan::model::migration_document::{
@@ -48,6 +49,7 @@ struct Around {
     images: Option<Arc<dyn Images>>,
     unmade: Arc<Mutex<Option<String>>>,
     names: Resolver,
+    planned: Arc<Mutex<Option<ClusterConfig>>>,
 }
 
 /// What names of hosts lead to, as a test says.
@@ -91,6 +93,10 @@ impl Sides for Around {
 
     fn names(&self) -> Option<Arc<dyn Names>> {
         Some(Arc::new(self.names.clone()))
+    }
+
+    fn planned(&self, _: &MigrationSpec) -> Option<ClusterConfig> {
+        self.planned.lock().unwrap().clone()
     }
 
     async fn state_store(&self, spec: &MigrationSpec) -> Result<Option<Box<dyn Files>>, String> {
@@ -267,6 +273,8 @@ pub struct Scene {
     pub tick: Tick,
     /// What is not there yet of the target's cluster.
     pub unmade: Arc<Mutex<Option<String>>>,
+    /// What the target is made from.
+    pub planned: Arc<Mutex<Option<ClusterConfig>>>,
     /// Who is asked for images.
     pub images: Arc<Mutex<Option<Arc<dyn Images>>>>,
     /// What names of hosts lead to.
@@ -336,6 +344,7 @@ impl Scene {
             account,
             tick: Tick::default(),
             unmade: Arc::default(),
+            planned: Arc::default(),
             images: Arc::default(),
             names: Resolver::default(),
             of: document,
@@ -364,6 +373,7 @@ impl Scene {
             account,
             tick,
             unmade: self.unmade.clone(),
+            planned: self.planned.clone(),
             images: self.images.clone(),
             names: self.names.clone(),
             of: self.of,
@@ -378,7 +388,8 @@ impl Scene {
             account: Some(Arc::new(self.account.clone())),
         };
         let images = self.images.lock().unwrap().clone();
-        let sides = Around { two: sides, images, unmade: self.unmade.clone(), names: self.names.clone() };
+        let (unmade, planned, names) = (self.unmade.clone(), self.planned.clone(), self.names.clone());
+        let sides = Around { two: sides, images, unmade, names, planned };
         daemon_at(Arc::new(self.tick.clone()), self.store.clone(), sides, self.told.clone())
     }
 

@@ -2,7 +2,9 @@
 
 use super::super::translate::labels::{LabelFate, node_label};
 use super::affinity::{Selector, Spread, Term};
-use super::quantity::{cpu, memory};
+use super::limit_ranges::LimitRanges;
+use super::quotas::Many;
+use super::requirements::{Which, containers, names, total};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +17,10 @@ pub struct Demand {
     pub daemon_sets: Vec<Value>,
     /// Zones of volumes, by `NAMESPACE/CLAIM`.
     pub volume_zones: BTreeMap<String, String>,
+    /// LimitRanges of the new cluster.
+    pub limit_ranges: Vec<Value>,
+    /// ResourceQuotas of the new cluster.
+    pub quotas: Vec<Value>,
 }
 
 /// A pod, as far as it decides about its place.
@@ -72,12 +78,13 @@ impl Demand {
     /// The pods that have to be placed, in the order of their ids.
     #[must_use]
     pub fn wanted(&self) -> Vec<Pod> {
-        let mut pods: Vec<Pod> = self
-            .pods
-            .iter()
-            .filter(|pod| !is_left_out(pod))
-            .map(|pod| read(&pod["metadata"], &pod["spec"], &self.volume_zones))
-            .collect();
+        let ranges = LimitRanges::of(&self.limit_ranges);
+        let read = |pod: &Value| {
+            let metadata = &pod["metadata"];
+            let spec = ranges.filled(namespace(metadata), metadata, &pod["spec"]);
+            read(metadata, &spec, &self.volume_zones)
+        };
+        let mut pods: Vec<Pod> = self.pods.iter().filter(|pod| !is_left_out(pod)).map(read).collect();
         pods.sort_by(|a, b| a.id.cmp(&b.id));
         pods
     }
@@ -85,14 +92,41 @@ impl Demand {
     /// One pod of each DaemonSet.
     #[must_use]
     pub fn daemons(&self) -> Vec<Pod> {
+        let ranges = LimitRanges::of(&self.limit_ranges);
         let daemons = self.daemon_sets.iter().map(|set| {
             let template = &set["spec"]["template"];
-            let mut pod = read(&set["metadata"], &template["spec"], &self.volume_zones);
+            let spec = ranges.filled(namespace(&set["metadata"]), &template["metadata"], &template["spec"]);
+            let mut pod = read(&set["metadata"], &spec, &self.volume_zones);
             pod.labels = labels(&template["metadata"]["labels"]);
             pod
         });
         daemons.collect()
     }
+
+    /// Every pod that will be made, as the new cluster would store it: those that have to be placed, and those of
+    /// DaemonSets, of which there are so many as `nodes` says, in their order.
+    pub(super) fn made<'a>(&'a self, ranges: &LimitRanges, nodes: &[u32]) -> Vec<Many<'a>> {
+        let one = |kind: &str, object: &'a Value, template: &'a Value, count: u32| {
+            let namespace = namespace(&object["metadata"]);
+            Many {
+                name: format!(
+                    "{kind} {namespace}/{}",
+                    object["metadata"]["name"].as_str().unwrap_or_default()
+                ),
+                namespace,
+                spec: ranges.filled(namespace, &template["metadata"], &template["spec"]),
+                count,
+            }
+        };
+        let pods = self.pods.iter().filter(|pod| !is_left_out(pod)).map(|pod| one("Pod", pod, pod, 1));
+        let sets = self.daemon_sets.iter().zip(nodes);
+        let sets = sets.map(|(set, count)| one("DaemonSet", set, &set["spec"]["template"], *count));
+        pods.chain(sets).collect()
+    }
+}
+
+fn namespace(metadata: &Value) -> &str {
+    metadata["namespace"].as_str().unwrap_or("default")
 }
 
 fn is_left_out(pod: &Value) -> bool {
@@ -113,8 +147,8 @@ fn labels(value: &Value) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.clone(), text(value))).collect()
 }
 
-fn read(metadata: &Value, spec: &Value, volumes: &BTreeMap<String, String>) -> Pod {
-    let namespace = metadata["namespace"].as_str().unwrap_or("default").to_owned();
+pub(super) fn read(metadata: &Value, spec: &Value, volumes: &BTreeMap<String, String>) -> Pod {
+    let namespace = namespace(metadata).to_owned();
     let affinity = &spec["affinity"];
     let required = "requiredDuringSchedulingIgnoredDuringExecution";
     let mut pod = Pod {
@@ -161,50 +195,18 @@ fn read(metadata: &Value, spec: &Value, volumes: &BTreeMap<String, String>) -> P
     pod
 }
 
-/// Requests as the scheduler counts them: all containers together with sidecars, or the largest init container, and the
-/// pod's overhead (KEP-753, KEP-688).
+/// Requests as the scheduler counts them, rounded up: thousandths of CPUs, and bytes.
 fn resources(spec: &Value, pod: &mut Pod) {
-    let list = |field: &str| spec[field].as_array().map_or(&[][..], Vec::as_slice);
-    let request = |container: &Value, name: &str| -> Value {
-        let resources = &container["resources"];
-        match &resources["requests"][name] {
-            // A limit without a request is a request.
-            Value::Null => resources["limits"][name].clone(),
-            value => value.clone(),
-        }
+    let rounded = |name: &str, unit: u128| {
+        let nanos = total(spec, Which::Requests, name).and_then(|nanos| u128::try_from(nanos).ok());
+        u64::try_from(nanos.unwrap_or(0).div_ceil(unit)).unwrap_or(u64::MAX)
     };
-    let amount = |value: &Value, read: fn(&str) -> Option<u64>| -> u64 {
-        match value {
-            Value::String(text) => read(text).unwrap_or(0),
-            Value::Number(number) => read(&number.to_string()).unwrap_or(0),
-            _ => 0,
-        }
-    };
-    let total = |name: &str, read: fn(&str) -> Option<u64>| -> u64 {
-        let of = |container: &Value| amount(&request(container, name), read);
-        let (mut sidecars, mut largest) = (0u64, 0u64);
-        for init in list("initContainers") {
-            if init["restartPolicy"] == "Always" {
-                sidecars = sidecars.saturating_add(of(init));
-                largest = largest.max(sidecars);
-            } else {
-                largest = largest.max(sidecars.saturating_add(of(init)));
-            }
-        }
-        let running = list("containers").iter().map(of).fold(sidecars, u64::saturating_add);
-        running.max(largest).saturating_add(amount(&spec["overhead"][name], read))
-    };
-    pod.cpu = total("cpu", cpu);
-    pod.memory = total("memory", memory);
-    pod.gpus = total("nvidia.com/gpu", memory);
-    for container in list("containers").iter().chain(list("initContainers")) {
-        let names =
-            ["requests", "limits"].into_iter().filter_map(|kind| container["resources"][kind].as_object());
-        let names = names
-            .flatten()
-            .map(|(name, _)| name)
-            .filter(|name| name.contains('/') && *name != "nvidia.com/gpu");
-        pod.extended.extend(names.cloned());
+    pod.cpu = rounded("cpu", 1_000_000);
+    pod.memory = rounded("memory", 1_000_000_000);
+    pod.gpus = rounded("nvidia.com/gpu", 1_000_000_000);
+    let extended = names(spec).into_iter().filter(|name| name.contains('/') && *name != "nvidia.com/gpu");
+    pod.extended.extend(extended.map(str::to_owned));
+    for container in containers(spec) {
         let ports = container["ports"].as_array().into_iter().flatten();
         pod.host_ports.extend(ports.filter_map(|port| port["hostPort"].as_u64()).filter(|port| *port > 0));
     }

@@ -4,7 +4,7 @@ use super::demand::Pod;
 use super::node::PlannedGroup;
 use crate::model::cluster_config::{NodeGroupTaint, TaintEffect};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What keeps a pod from a group, and the smallest change that would let it in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,17 @@ pub(super) fn obstacles(pod: &Pod, group: &PlannedGroup, daemons: &Taken) -> Vec
     }
     found.extend(too_small(pod, group, daemons));
     found
+}
+
+/// Architectures of the groups whose nodes a pod may be on, whatever their size, in the words of `kubernetes.io/arch`.
+#[must_use]
+pub fn architectures(spec: &Value, groups: &[PlannedGroup]) -> BTreeSet<String> {
+    let pod = super::demand::read(&Value::Null, spec, &BTreeMap::new());
+    let may = |group: &&PlannedGroup| {
+        obstacles(&pod, group, &Taken::default()).iter().all(|obstacle| obstacle.is_size)
+    };
+    let own = groups.iter().filter(may).filter_map(|group| group.labels.get("kubernetes.io/arch"));
+    own.cloned().collect()
 }
 
 /// CPU and memory of a node that is empty but for DaemonSets.

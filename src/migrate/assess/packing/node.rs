@@ -4,7 +4,7 @@ use super::super::facts::{Facts, InstanceType};
 use crate::model::cluster_config::{ClusterConfig, NodeGroupBase, NodeGroupTaint};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MIB: u64 = 1 << 20;
 /// What the kubelet evicts below (`memory.available` of EKS's images).
@@ -100,10 +100,14 @@ pub struct PlannedGroup {
     pub max: u32,
 }
 
-/// The node groups of a config, and the names of those whose instance types the facts do not know.
+/// Every instance type that a config's node groups may have.
 #[must_use]
-pub fn planned_groups(config: &ClusterConfig, facts: &Facts) -> (Vec<PlannedGroup>, Vec<String>) {
-    let density = density(config);
+pub fn planned_types(config: &ClusterConfig) -> BTreeSet<String> {
+    groups(config).flat_map(|(_, types, _)| types).collect()
+}
+
+/// Node groups of a config, each with the instance types and the capacity that it may have.
+fn groups(config: &ClusterConfig) -> impl Iterator<Item = (&NodeGroupBase, Vec<String>, &'static str)> {
     let managed = config.managed_node_groups.iter().map(|group| {
         let mut types = group.instance_types.clone();
         types.extend(group.base.instance_type.clone());
@@ -113,14 +117,21 @@ pub fn planned_groups(config: &ClusterConfig, facts: &Facts) -> (Vec<PlannedGrou
         let mixed = group.instances_distribution.as_ref().map(|mixed| mixed.instance_types.clone());
         (&group.base, mixed.unwrap_or_else(|| group.base.instance_type.clone().into_iter().collect()), "")
     });
-    let (mut groups, mut unknown) = (Vec::new(), Vec::new());
-    for (base, types, capacity) in managed.chain(own) {
+    managed.chain(own)
+}
+
+/// The node groups of a config, and the names of those whose instance types the facts do not know.
+#[must_use]
+pub fn planned_groups(config: &ClusterConfig, facts: &Facts) -> (Vec<PlannedGroup>, Vec<String>) {
+    let density = density(config);
+    let (mut planned, mut unknown) = (Vec::new(), Vec::new());
+    for (base, types, capacity) in groups(config) {
         match one(config, facts, base, &types, capacity, density) {
-            Some(group) => groups.push(group),
+            Some(group) => planned.push(group),
             None => unknown.push(base.name.clone()),
         }
     }
-    (groups, unknown)
+    (planned, unknown)
 }
 
 /// How pods get addresses, by the settings of the network add-on.

@@ -2,8 +2,10 @@
 
 use super::addresses::{self, ZoneAddresses};
 use super::demand::{Demand, Pod};
-use super::fit::{Obstacle, obstacles};
+use super::fit::{Obstacle, Taken, obstacles};
+use super::limit_ranges::LimitRanges;
 use super::node::PlannedGroup;
+use super::quotas::{Refused, refused};
 use super::run::{daemons_of, run};
 use crate::migrate::assess::facts::Facts;
 use crate::model::cluster_config::ClusterConfig;
@@ -58,13 +60,17 @@ pub struct Packing {
     pub grown: BTreeMap<String, u32>,
     /// Addresses, by zone, where the facts say how many are free.
     pub addresses: BTreeMap<String, ZoneAddresses>,
+    /// What LimitRanges and ResourceQuotas would refuse.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
 }
 
 impl Packing {
-    /// Whether everything has a place and an address.
+    /// Whether everything may be made, and has a place and an address.
     #[must_use]
     pub fn fits(&self) -> bool {
         self.unplaced.is_empty()
+            && self.refused.is_empty()
             && self.grown.is_empty()
             && self.addresses.values().all(|zone| zone.needed <= zone.free)
     }
@@ -100,7 +106,42 @@ pub fn pack(groups: Vec<PlannedGroup>, demand: &Demand, config: &ClusterConfig, 
     });
     let addresses = addresses.collect();
     let unplaced = left.into_iter().map(|index| unplaced(&pods[index], &groups, &daemons)).collect();
-    Packing { groups, nodes, unplaced, grown, addresses }
+    let refused = refusals(demand, &groups, &nodes, &daemons);
+    Packing { groups, nodes, unplaced, grown, addresses, refused }
+}
+
+/// What may not be made. A DaemonSet has a pod on every node of a group that it fits.
+fn refusals(demand: &Demand, groups: &[PlannedGroup], nodes: &[PlacedNode], daemons: &[Pod]) -> Vec<Refused> {
+    if demand.limit_ranges.is_empty() && demand.quotas.is_empty() {
+        return Vec::new();
+    }
+    let fits = |daemon: &Pod, group: &PlannedGroup| {
+        obstacles(daemon, group, &Taken::default()).iter().all(|obstacle| obstacle.is_size)
+    };
+    let counts = daemons.iter().map(|daemon| {
+        let fitting = nodes.iter().filter(|node| fits(daemon, &groups[node.group_index]));
+        u32::try_from(fitting.count()).unwrap_or(u32::MAX)
+    });
+    let counts: Vec<u32> = counts.collect();
+    let ranges = LimitRanges::of(&demand.limit_ranges);
+    let made = demand.made(&ranges, &counts);
+    let bounds = made.iter().filter(|pod| pod.count > 0).flat_map(|pod| {
+        ranges.refused(pod.namespace, &pod.spec).into_iter().map(move |one| Refused {
+            by: format!("LimitRange {}/{}", pod.namespace, one.range),
+            says: format!("{}: {}", pod.name, one.says),
+            change: one.change,
+        })
+    });
+    // Pods of one owner are refused for one reason: one of each reason is told.
+    let mut told = BTreeSet::new();
+    let mut all: Vec<Refused> = bounds
+        .filter(|one| {
+            let reason = one.says.split_once(": ").map_or("", |(_, reason)| reason).to_owned();
+            told.insert((one.by.clone(), reason, one.change.clone()))
+        })
+        .collect();
+    all.extend(refused(&demand.quotas, &made));
+    all
 }
 
 /// What keeps a pod out of the group that needs the least change.

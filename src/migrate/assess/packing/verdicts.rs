@@ -4,8 +4,7 @@ use super::pack::{Packing, Unplaced};
 use crate::migrate::verdict::{Level, Verdict};
 use std::collections::BTreeMap;
 
-const SOURCE: &str =
-    "Kubernetes scheduler's filters; EKS User Guide, pods of an instance type and reserved resources";
+const SOURCE: &str = "Kubernetes scheduler's filters, LimitRanger and ResourceQuota admission; EKS User Guide, pods of an instance type and reserved resources";
 
 /// Verdicts of a packing. `unknown` names the groups whose instance types the facts do not know.
 #[must_use]
@@ -48,6 +47,16 @@ pub fn verdicts(packing: &Packing, unknown: &[String]) -> Vec<Verdict> {
             "kops.capacity.place",
             format!("no planned node holds it: {says}; {change}"),
         );
+    }
+    for one in &packing.refused {
+        let rule = if one.by.starts_with("LimitRange") {
+            "kops.capacity.limit-range"
+        } else {
+            "kops.capacity.quota"
+        };
+        let says =
+            format!("{} would refuse on the target what runs now: {}; {}", one.by, one.says, one.change);
+        add(one.by.clone(), Level::Blocker, rule, says);
     }
     for (zone, addresses) in
         packing.addresses.iter().filter(|(_, addresses)| addresses.needed > addresses.free)
