@@ -51,7 +51,7 @@ impl Fence<'_> {
             outcome.steps.extend(self.paused_owners());
             outcome.steps.extend(self.suspended("CronJob"));
         }
-        outcome.steps.extend(self.quotas());
+        outcome.steps.extend(self.quotas(&BTreeSet::new()));
         if self.side == Side::Source {
             outcome.steps.extend(self.scaled());
             outcome.steps.extend(self.suspended("Job"));
@@ -61,11 +61,11 @@ impl Fence<'_> {
         outcome
     }
 
-    /// The quotas alone, for a namespace in which nothing runs yet.
+    /// The quotas alone, for a namespace in which nothing runs yet. `made` are namespaces that earlier steps make.
     #[must_use]
-    pub fn close(&self) -> Outcome {
+    pub fn close(&self, made: &BTreeSet<&str>) -> Outcome {
         let enforced = self.unenforced().map(|what| self.waits(what));
-        Outcome { steps: self.quotas(), gates: enforced.into_iter().collect() }
+        Outcome { steps: self.quotas(made), gates: enforced.into_iter().collect() }
     }
 
     /// Lowers it: first the quota, then everything as it was, in the reverse order.
@@ -245,11 +245,11 @@ impl Fence<'_> {
             .collect()
     }
 
-    fn quotas(&self) -> Vec<Step> {
+    fn quotas(&self, made: &BTreeSet<&str>) -> Vec<Step> {
         let there: BTreeSet<&str> = self.namespace_names().collect();
         self.namespaces
             .iter()
-            .filter(|namespace| there.contains(namespace.as_str()))
+            .filter(|namespace| there.contains(namespace.as_str()) || made.contains(namespace.as_str()))
             .filter(|namespace| {
                 self.quota(namespace)
                     .is_none_or(|quota| quota.pointer("/spec/hard/pods") != Some(&json!("0")))

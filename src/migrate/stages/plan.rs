@@ -91,8 +91,13 @@ pub fn plan(known: &Known<'_>) -> Plan {
     let goal = look.spec.furthest();
     let mut parts = vec![(WHOLE.to_owned(), goal)];
     parts.extend(look.spec.waves.iter().map(|wave| (wave.name.clone(), look.spec.stage_of(wave))));
+    // The move as a whole comes first: waves begin with what it has.
+    let mut whole = look.journal.position(WHOLE);
     for (name, goal) in parts {
-        let part = part(known, &name, goal, &mut plan.granted);
+        let part = part(known, (&name, goal), &whole, &mut plan.granted);
+        if name == WHOLE {
+            whole = part.position.clone();
+        }
         plan.parts.insert(name, part);
     }
     plan
@@ -133,7 +138,12 @@ fn previous(stage: Stage) -> Stage {
 }
 
 /// One part, as far as it can be followed without doing anything.
-fn part(known: &Known<'_>, name: &str, goal: Stage, granted: &mut Vec<String>) -> PartPlan {
+fn part(
+    known: &Known<'_>,
+    (name, goal): (&str, Stage),
+    whole: &Position,
+    granted: &mut Vec<String>,
+) -> PartPlan {
     let look = known.look;
     let mut plan = PartPlan { goal, position: look.journal.position(name), ..PartPlan::default() };
     if !look.journal.positions.contains_key(name) {
@@ -149,7 +159,7 @@ fn part(known: &Known<'_>, name: &str, goal: Stage, granted: &mut Vec<String>) -
         let made = if name == WHOLE {
             whole::stage(known, position.clone(), way)
         } else {
-            wave::stage(known, name, goal, position.clone(), way)
+            wave::stage(known, (name, goal), position.clone(), whole, way)
         };
         plan.outcome = made.outcome;
         plan.forget.extend(made.forget);

@@ -36,8 +36,8 @@ pub struct Port<'a> {
 }
 
 impl Port<'_> {
-    /// Writes what differs, phase by phase. What is awaited once it is written (definitions, namespaces) ends the outcome,
-    /// and what refuses others' writes begins when everything before it is there.
+    /// Writes what differs, phase by phase. What is awaited once it is written (definitions) ends the outcome, and what
+    /// refuses others' writes begins when everything before it is there.
     #[must_use]
     pub fn towards(&self, desired: &Desired) -> Outcome {
         let index = self.target.index();
@@ -77,7 +77,7 @@ impl Port<'_> {
                     },
                 }
             }
-            let is_awaited = refuses || matches!(phase, Phase::Definitions | Phase::Namespaces);
+            let is_awaited = refuses || phase == Phase::Definitions;
             if outcome.gates.len() > before.1 || (is_awaited && outcome.steps.len() > before.0) {
                 break;
             }

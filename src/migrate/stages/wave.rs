@@ -11,7 +11,7 @@ use super::seam::{self, Concern};
 use super::sight::{Sight, is, is_in, name, namespace};
 use super::surplus::surplus;
 use super::whole::{limit, proven, with_target};
-use crate::model::migration::{Gate, Outcome, Side, Stage};
+use crate::model::migration::{Effect, Gate, Outcome, Side, Stage, Step};
 use crate::model::migration_document::WaveSpec;
 use crate::model::migration_journal::{Position, WHOLE};
 use crate::transform::Phase;
@@ -25,6 +25,8 @@ struct Wave<'a> {
     namespaces: BTreeSet<String>,
     goal: Stage,
     position: Position,
+    /// Where the move as a whole stands, this plan included: what its waves begin with is seen to be there.
+    whole: &'a Position,
     /// Volumes and claims as the target gets them.
     prepared: Vec<Value>,
 }
@@ -32,9 +34,9 @@ struct Wave<'a> {
 /// What a stage makes of a wave.
 pub(super) fn stage(
     known: &Known<'_>,
-    name: &str,
-    goal: Stage,
+    (name, goal): (&str, Stage),
     position: Position,
+    whole: &Position,
     way: Way,
 ) -> StageOutcome {
     let declared = known.look.spec.waves.iter().find(|wave| wave.name == name);
@@ -45,7 +47,7 @@ pub(super) fn stage(
     }
     let (stage, complete) = (position.stage, position.complete);
     let prepared = known.intent().prepared(&namespaces);
-    let wave = Wave { known, name, namespaces, goal, position, prepared };
+    let wave = Wave { known, name, namespaces, goal, position, whole, prepared };
     if way == Way::Forward && !wave.may_begin() {
         return waits(
             "the move as a whole has to be configured first".into(),
@@ -110,8 +112,7 @@ fn is_basis(phase: Phase) -> bool {
 impl Wave<'_> {
     /// Whether what lives in no namespace is there.
     fn may_begin(&self) -> bool {
-        let whole = self.known.look.journal.position(WHOLE);
-        (whole.stage, whole.complete) >= (Stage::Configure, true)
+        (self.whole.stage, self.whole.complete) >= (Stage::Configure, true)
     }
 
     fn port<'t>(&'t self, target: &'t Sight) -> Port<'t> {
@@ -165,7 +166,11 @@ impl Wave<'_> {
     /// from running.
     fn held(&self, target: &Sight, level: Level) -> Outcome {
         let basis = self.port(target).towards(&self.known.intent().desired(self.part(), Level::Basis));
-        let closed = join([basis, self.fence(Side::Target, target).close()]);
+        let closed = {
+            let made = basis.steps.iter().filter_map(made_namespace).collect();
+            self.fence(Side::Target, target).close(&made)
+        };
+        let closed = join([basis, closed]);
         if !closed.is_done() || level == Level::Basis {
             return closed;
         }
@@ -347,6 +352,14 @@ impl Wave<'_> {
             .filter(|object| is_in(object, &self.namespaces))
             .any(|object| entry(object).is_some());
         if left { self.fence(Side::Target, target).lower() } else { Outcome::default() }
+    }
+}
+
+/// The namespace that a step makes.
+fn made_namespace(step: &Step) -> Option<&str> {
+    match &step.effect {
+        Effect::Apply { object, .. } if is(object, "", "Namespace") => Some(name(object)),
+        _ => None,
     }
 }
 
