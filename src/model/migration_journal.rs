@@ -32,6 +32,10 @@ pub struct Journal {
     /// Steps without a way back that a person approved, by the digests of their keys.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub granted: BTreeSet<String>,
+    /// What was proven of each part that is past its proof, in words. The proof is made once, and nothing else of it is left
+    /// when the daemon ends between this and what it tells.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub proofs: BTreeMap<String, String>,
 }
 
 /// Before the key of a step that takes another one back by its entry.

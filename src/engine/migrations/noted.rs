@@ -1,6 +1,7 @@
 //! The journal as it has to be before a plan is executed.
 
 use super::kept::Mover;
+use super::report::{is_past_proof, proven};
 use super::sights::Reads;
 use crate::migrate::stages::Plan;
 use crate::migrate::stages::seam::in_sync;
@@ -26,6 +27,13 @@ pub(super) fn noted(
         }
         let seed = (mover.context.salt, next.sequence);
         next.note(&part.outcome.steps, |key, number| digest_of(&(seed, key, number)));
+    }
+    for (name, part) in &plan.parts {
+        if !is_past_proof(part) {
+            next.proofs.remove(name);
+        } else if let Some(proof) = &part.proof {
+            next.proofs.insert(name.clone(), proven(proof));
+        }
     }
     for (namespace, policies) in &plan.admitted {
         next.admitted.entry(namespace.clone()).or_default().extend(policies.iter().cloned());

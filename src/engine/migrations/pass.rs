@@ -120,7 +120,7 @@ async fn look_and_act(
         let own = mover.state().stored.as_ref().and_then(|stored| stored.value.journal.clone());
         let own = own.or_else(|| (!journal.is_on_target()).then(|| journal.clone()));
         mover
-            .put(report::record(mover, wanted, &plan, own, None))
+            .put(report::record(mover, wanted, &plan, (own, &journal.proofs), None))
             .await
             .map_err(|failure| failure.to_string())?;
         return Ok(PassEnd::Blocked);
@@ -128,7 +128,7 @@ async fn look_and_act(
     let next = noted(mover, &stored, journal, &answered, (&plan, &reads));
     // Before anything is changed: how it is taken back, and how far everything is.
     let own = journal::save(mover, there.as_ref(), &next).await?;
-    let record = report::record(mover, wanted, &plan, own.clone(), None);
+    let record = report::record(mover, wanted, &plan, (own.clone(), &next.proofs), None);
     mover
         .put(record)
         .await
@@ -151,7 +151,7 @@ async fn look_and_act(
     let made = act(mover, &execution, &plan).await;
     take(mover, &made);
     // What was written before suffices to go on from; this is for those who look on.
-    let _ = mover.put(report::record(mover, wanted, &plan, own, Some(&made))).await;
+    let _ = mover.put(report::record(mover, wanted, &plan, (own, &next.proofs), Some(&made))).await;
     Ok(end(&plan, &made, stored.positions != next.positions))
 }
 

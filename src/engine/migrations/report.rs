@@ -2,11 +2,13 @@
 
 use super::execute::Made;
 use super::kept::{Mover, Wanted};
+use crate::migrate::proof::Proof;
 use crate::migrate::stages::{PartPlan, Plan};
 use crate::model::Health;
 use crate::model::migration::{Gate, Stage};
 use crate::model::migration_journal::Journal;
 use crate::ports::{MigrationRecord, PartRecord, Waiting};
+use std::collections::BTreeMap;
 
 /// Steps that were made so often without an end are a fight, or a defect.
 pub(super) const OFTEN: u32 = 8;
@@ -16,14 +18,14 @@ pub(super) fn record(
     mover: &Mover,
     wanted: &Wanted,
     plan: &Plan,
-    journal: Option<Journal>,
+    (journal, proofs): (Option<Journal>, &BTreeMap<String, String>),
     made: Option<&Made>,
 ) -> MigrationRecord {
     let mut record = base(mover, wanted);
     let now = mover.context.clock.now().as_second();
     let before = std::mem::take(&mut record.parts);
     let part = |(name, part): (&String, &PartPlan)| {
-        part_record(name, part, before.iter().find(|old| old.name == *name))
+        part_record(name, part, proofs.get(name), before.iter().find(|old| old.name == *name))
     };
     record.parts = plan.parts.iter().map(part).collect();
     record.journal = journal;
@@ -103,21 +105,32 @@ fn base(mover: &Mover, wanted: &Wanted) -> MigrationRecord {
     record
 }
 
-/// `before` is what was told of the part last: what was proven is shown for as long as the proof stands.
-fn part_record(name: &str, part: &PartPlan, before: Option<&PartRecord>) -> PartRecord {
+/// What a proof comes to, in words.
+pub(super) fn proven(proof: &Proof) -> String {
+    format!("{} of {} objects equal", proof.counts.equal, proof.counts.expected)
+}
+
+/// Proven is what stands complete at Verify, or is past it; whatever goes back before it is proven anew.
+pub(super) fn is_past_proof(part: &PartPlan) -> bool {
+    (part.position.stage, part.position.complete) >= (Stage::Verify, true)
+}
+
+/// `known` is what the journal says of its proof, `before` what was told of the part last: what was proven is shown for as
+/// long as the proof stands.
+fn part_record(
+    name: &str,
+    part: &PartPlan,
+    known: Option<&String>,
+    before: Option<&PartRecord>,
+) -> PartRecord {
     let gates = part.outcome.gates.iter().filter_map(|gate| match gate {
         Gate::Open => None,
         Gate::Waiting { what, .. } => Some(what.clone()),
         Gate::Blocked { what, way_out } => Some(format!("{what}; {way_out}")),
         Gate::Approval { digest } => Some(format!("waits for an approval of {digest}")),
     });
-    let proof = part
-        .proof
-        .as_ref()
-        .map(|proof| format!("{} of {} objects equal", proof.counts.equal, proof.counts.expected));
-    // Proven is what stands complete at Verify, or is past it; whatever goes back before it is proven anew.
-    let stands = (part.position.stage, part.position.complete) >= (Stage::Verify, true);
-    let proof = proof.or_else(|| before.filter(|_| stands).map(|old| old.proof.clone()));
+    let stood = || known.or(before.map(|old| &old.proof)).filter(|_| is_past_proof(part)).cloned();
+    let proof = part.proof.as_ref().map(proven).or_else(stood);
     // What the world said once stays shown for as long as the part stands there.
     let same =
         |old: &&PartRecord| old.complete && old.stage == Stage::Preflight && part.position.stage == old.stage;

@@ -2,10 +2,11 @@
 //! same place on the way there, and restores everything on the way back.
 
 use super::scene::{Scene, wanted};
-use super::wire::TROUBLES;
+use super::wire::{TROUBLES, Trouble};
 use portolan::engine::migrations::PassEnd;
 use portolan::engine::migrations::pass::pass;
 use portolan::model::migration::Stage;
+use portolan::ports::{MigrationRecord, StateStore as _};
 use std::time::Duration;
 
 /// Runs daemons until one is through.
@@ -125,4 +126,26 @@ pub(super) fn without_journal(
 ) -> std::collections::BTreeMap<String, serde_json::Value> {
     objects.retain(|name, _| !name.starts_with("Secret portolan/"));
     objects
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_proven_is_known_after_a_kill_between_the_proof_and_the_record() {
+    let here = Scene::small();
+    here.go(Stage::Sync).await;
+    let whole = here.fork();
+    let proofs = |record: MigrationRecord| -> Vec<(String, String)> {
+        record.parts.into_iter().map(|part| (part.name, part.proof)).collect()
+    };
+    let proven = proofs(whole.go(Stage::Verify).await);
+    assert!(proven.iter().all(|(_, proof)| proof.ends_with("objects equal")), "{proven:?}");
+    let writes = whole.wire.state().writes.clone();
+    for (site, write) in writes.iter().enumerate() {
+        for trouble in [Trouble::DiesAfterEffect, Trouble::DiesAnswered] {
+            let scene = here.fork();
+            scene.wire.state().troubles.insert(site, trouble);
+            assert_eq!(survive(&scene, Stage::Verify).await, PassEnd::Done, "{trouble:?} at {write}");
+            let record = scene.store.migrations().await.unwrap().remove("move").unwrap().value;
+            assert_eq!(proofs(record), proven, "{trouble:?} at {write}");
+        }
+    }
 }
