@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Arguments by resource, as hashicorp/terraform-provider-aws has them: those of EKS by the bindings that CDK Terrain makes
-/// from the provider's schema in version 6.67.0 (cdktn-io/cdktn-provider-aws-go at 426e833, `aws/ekscluster` and its
-/// neighbours), those of groups and templates by its own `internal/service/autoscaling/group.go` (at 00a919d) and
+/// from the provider's schema in version 6.67.0 (cdktn-io/cdktn-provider-aws-go at 426e833: `aws/ekscluster`, node group,
+/// add-on, pod identity; access entry, Fargate profile, identity provider and some blocks of the cluster are those of 6.28.0
+/// or of the provider's source), those of groups and templates by its own `internal/service/autoscaling/group.go` (at 00a919d) and
 /// `internal/service/ec2/ec2_launch_template.go` (at 025e4f8), rules and routes by the bindings of 6.28.0 (at 093509b). A `-` marks what is
 /// never written: it is computed, only for creation, of the provider itself, or of what Portolan does not know.
 const EKS: [(&str, &str); 8] = [
