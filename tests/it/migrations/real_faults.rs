@@ -23,6 +23,8 @@ use portolan::ports::{Cluster, MigrationRecord, StateStore};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Lives for what did not come in those before.
+const MORE: usize = 2;
 /// Longest time of one leg of a life, in which every write may be met by a trouble.
 const LIMIT: Duration = Duration::from_secs(600);
 const RANDOM: usize = 200;
@@ -194,6 +196,7 @@ async fn a_fault_or_a_kill_at_every_site_on_real_servers_ends_with_the_same_proo
     }
     let mut lives = Lives::begin().await;
     let (mut met, mut kills) = (0, 0);
+    let mut left: Vec<Due> = Vec::new();
     for first in 0..TROUBLES.len() {
         let of = |(place, site): (usize, &String)| {
             (At::Site(site.clone()), TROUBLES[(first + place) % TROUBLES.len()])
@@ -202,11 +205,20 @@ async fn a_fault_or_a_kill_at_every_site_on_real_servers_ends_with_the_same_proo
         kills += due.iter().filter(|(_, trouble)| matches!(trouble, Trouble::Kill(_))).count();
         let (saboteur, _) = lives.live(due, false).await;
         met += saboteur.fired();
+        left.extend(saboteur.left());
+    }
+    // A site that depends on the moment was not met in every life: what did not come may come in another.
+    for _ in 0..MORE {
+        if left.is_empty() {
+            break;
+        }
+        let (saboteur, _) = lives.live(std::mem::take(&mut left), false).await;
+        met += saboteur.fired();
+        left = saboteur.left();
     }
     let all = lives.sites.len() * TROUBLES.len();
     println!("{met} of {all} points at sites came, {kills} kills among them; {:.1?}", lives.begun.elapsed());
-    // A site is met anew in every life, but for those that depend on the moment.
-    assert!(met * 10 >= all * 9, "{met} of {all} troubles came");
+    assert!(met * 10 >= all * 9, "{met} of {all} troubles came; not these: {left:?}");
     lives.ground.end().await;
 }
 

@@ -90,6 +90,11 @@ impl Saboteur {
         (state.sites.clone(), state.writes)
     }
 
+    /// What is due and did not come.
+    pub fn left(&self) -> Vec<Due> {
+        self.state().due.clone()
+    }
+
     /// How many troubles came.
     pub fn fired(&self) -> usize {
         self.state().fired
