@@ -154,8 +154,8 @@ pub(crate) fn clean(command: &mut Command, folder: &Path) {
         .env("HOME", folder)
         .env("TMPDIR", folder)
         .env("KWOK_WORKDIR", folder)
-        // Go's collector takes a fifth of an API server's time at its default of 100; here there is memory to spare, up to
-        // a limit at which it becomes thrifty.
+        // Go's collector runs less often than by its default of 100: here there is memory to spare, up to a limit at which
+        // it becomes thrifty.
         .env("GOGC", "400")
         .env("GOMEMLIMIT", "1536MiB")
         .current_dir(folder);

@@ -133,8 +133,8 @@ fn kubectl(layout: &Layout, arguments: &[&str]) -> Command {
     command
 }
 
-/// Waits until a program answers the administrator 200. Asked by our own client: a start has some fifty such questions, and
-/// a kubectl for each costs as much as the API server's start.
+/// Waits until a program answers the administrator 200. Asked by our own client: with a kubectl for each question, those
+/// took three quarters of the CPU time that the API server took for its start.
 async fn answers(layout: &Layout, port: u16, path: &str) {
     let url = format!("https://127.0.0.1:{port}");
     let bearer = format!("Bearer {}", layout.administrator.token);
