@@ -66,6 +66,7 @@ impl Lives {
         };
         lives.whole = lives.live(&Sabotage::default()).await;
         lives.calls = lives.saboteur.calls();
+        lives.sites(true).iter().for_each(|call| crate::deploy_aws::may(crate::deploy_aws::KEEPING, call));
         println!(
             "{}: without faults {} calls in {} passes, {} sites, {:?}",
             life.name,
