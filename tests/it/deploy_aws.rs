@@ -52,9 +52,9 @@ fn covers(pattern: &str, action: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == action, |begin| action.starts_with(begin))
 }
 
-/// Fails where a call, as `service:Operation`, is in none of the policies.
+/// Fails where a call, as `service:Operation` with what it is about after that, is in none of the policies.
 pub fn may(policies: &[&str], call: &str) {
-    let (service, operation) = call.split_once(':').unwrap();
+    let (service, operation) = call.split(' ').next().unwrap().split_once(':').unwrap();
     let Some(service) = Service::named(service) else { return };
     let Some(action) = action(service, operation) else { return };
     let known = actions(policies).iter().any(|pattern| covers(pattern, &action));
