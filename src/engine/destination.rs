@@ -38,6 +38,8 @@ pub(crate) struct Destination {
     pub read_only: bool,
     /// Its cluster is gone.
     gone: AtomicBool,
+    /// Another one has taken its place, for its document leads elsewhere.
+    let_go: AtomicBool,
     /// Tasks that belong to it.
     pub tasks: Tasks,
     /// Why it is not known what it serves, while it is asked for that again and again.
@@ -97,6 +99,7 @@ impl Destination {
             announcements,
             read_only,
             gone: AtomicBool::new(false),
+            let_go: AtomicBool::new(false),
             done_at: Mutex::default(),
             api_versions: Mutex::default(),
             ledger: Mutex::default(),
@@ -217,6 +220,16 @@ impl Destination {
     /// Whether its cluster is gone: there is nothing left to keep.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::SeqCst)
+    }
+
+    /// Notes that another one has taken its place.
+    pub fn set_let_go(&self) {
+        self.let_go.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether another one has taken its place: what is remembered of its applications is that one's.
+    pub fn is_let_go(&self) -> bool {
+        self.let_go.load(Ordering::SeqCst)
     }
 
     /// Ends its tasks and watches, and lets go of its applications, which hold it: nothing else would free either.

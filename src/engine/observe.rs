@@ -219,7 +219,9 @@ impl Destination {
     fn finish_listing(&self, kind: &GroupKind) -> Vec<ResourceId> {
         let mut ledger = self.ledger();
         let state = ledger.kinds.entry(kind.clone()).or_default();
-        let seen = state.listing.take().unwrap_or_default();
+        // The end of a list that another one has taken the place of: what it held was not noted, so that nothing is known to
+        // be gone.
+        let Some(seen) = state.listing.take() else { return Vec::new() };
         *state = KindState { listed: true, failure: None, listing: None };
         ledger
             .objects
