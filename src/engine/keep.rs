@@ -16,7 +16,7 @@ use tokio::sync::watch;
 /// Back-off after failed passes: the first, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 /// Pauses before a rendering that failed is tried again: the first, and the longest.
-const RENDER_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+const RENDER_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 /// A destination's kinds are listed again at most this often, however many full passes fall together.
 const RELIST_AT_MOST: Duration = Duration::from_secs(20);
 /// Longest wait for the lists of a full pass.
