@@ -133,8 +133,14 @@ async fn run(
         Ok(live) => live,
         Err(failure) => return fail(failure.to_string()),
     };
-    // The object of this very run is there when an earlier attempt was cut short.
-    let resumed = live.as_ref().is_some_and(|live| live.annotation(RUN) == Some(&run_key));
+    // The object of this very run is there when an earlier attempt was cut short. One that was let go has kept its
+    // annotation, and without our labels no watch would tell of its end.
+    let is_this_run = |live: &Object| {
+        live.annotation(RUN) == Some(&run_key)
+            && destination.has_label(live)
+            && live.label(APPLICATION) == Some(&*unit.name)
+    };
+    let resumed = live.as_ref().is_some_and(is_this_run);
     if !resumed {
         if let Some(words) = live.as_ref().and_then(|live| belongs_to(unit, live)) {
             return fail(words);

@@ -154,7 +154,7 @@ impl Destination {
     }
 
     /// Whether an object is one that our watches see.
-    fn has_label(&self, object: &Object) -> bool {
+    pub fn has_label(&self, object: &Object) -> bool {
         object.label(PART_OF) == Some(self.parent.id())
     }
 

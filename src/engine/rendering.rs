@@ -96,6 +96,8 @@ pub(crate) fn fail(unit: &Unit, origin: String, message: String) {
     drop(state);
     unit.destination.ledger().touched.insert(unit.name.clone());
     unit.destination.touched.notify_one();
+    // Its task tries again after a while.
+    unit.wake.notify_one();
 }
 
 /// What an earlier commit (given by its first digits) declared, by today's document; `None` when it cannot be had any
