@@ -22,6 +22,7 @@ impl Pass<'_> {
     /// objects which are), and about objects that are not there although they were applied.
     pub async fn compare_unknown(&self) {
         self.look_for_missing().await;
+        self.look_in_declared_versions().await;
         let unknown: Vec<Arc<Desired>> = {
             let ledger = self.destination().ledger();
             self.prepared
@@ -65,6 +66,28 @@ impl Pass<'_> {
             desired.filter(|d| kept(d) && is_listed(d) && is_missing(d)).cloned().collect()
         };
         futures::future::join_all(missing.iter().map(|desired| self.look_for(desired))).await;
+    }
+
+    /// Objects that were listed in another version than they are declared in, and not been read in that yet.
+    async fn look_in_declared_versions(&self) {
+        let unread: Vec<Arc<Desired>> = {
+            let ledger = self.destination().ledger();
+            let is_unread = |d: &Desired| {
+                ledger.objects.get(&d.id).is_some_and(|entry| {
+                    entry.live.is_some()
+                        && entry.baseline.is_none()
+                        && entry.unequal.is_none()
+                        && entry.in_flight.is_none()
+                })
+            };
+            self.prepared.desired.iter().filter(|d| is_unread(d)).cloned().collect()
+        };
+        let destination = self.destination();
+        let reads = unread
+            .iter()
+            .filter(|desired| destination.is_seen_in_another_version(&desired.gvk))
+            .map(|desired| destination.see_as_declared(&desired.id));
+        futures::future::join_all(reads).await;
     }
 
     async fn look_for(&self, desired: &Desired) {

@@ -66,15 +66,25 @@ async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
             }
         }
     }
+    let mut settled = false;
     for _ in 0..ROUNDS {
         let learned = match pass.apply(&plan, &mut facts).await {
             Some(learned) => learned,
             None => return PassEnd::Superseded,
         };
         if !learned {
+            settled = true;
             break;
         }
         plan = pass.plan(&mut facts).await;
+    }
+    if !settled {
+        // An object that is being mended all this while, say: what it waits for is not done because rounds are used up.
+        pass.problem_transient(
+            "",
+            format!("something is left to do after {ROUNDS} rounds; it is tried again"),
+        );
+        return PassEnd::Retry;
     }
     if pass.failed() {
         return pass.sync_failed(String::new(), records).await;
