@@ -60,7 +60,7 @@ pub(crate) async fn keep_unit(unit: Arc<Unit>, world: Arc<World>, mut stop: watc
         tokio::select! {
             () = unit.wake.notified() => {}
             () = sleep(retry) => {}
-            () = rendering.due(unit.is_unrendered()) => render_again(&world, &unit).await,
+            () = rendering.due(unit.is_unrendered(), unit.destination.clock.now()) => render_again(&world, &unit).await,
             () = sleep(until_due) => {
                 // Those that passes which took longer, or a machine that slept, left out are not made up for.
                 full_pass_after = unit.destination.clock.now();
@@ -93,20 +93,20 @@ async fn take_new_kinds(unit: &Arc<Unit>, world: &Arc<World>) {
 /// When a rendering that failed is tried again.
 #[derive(Default)]
 struct RenderAgain {
-    at: Option<tokio::time::Instant>,
+    at: Option<Timestamp>,
     failures: u32,
 }
 
 impl RenderAgain {
     /// Waits until then, however often that is begun anew; for ever where nothing failed.
-    async fn due(&mut self, failed: bool) {
+    async fn due(&mut self, failed: bool, now: Timestamp) {
         if !failed {
             *self = Self::default();
             return std::future::pending().await;
         }
         let pause = RENDER_AGAIN.0.saturating_mul(1 << self.failures.min(10)).min(RENDER_AGAIN.1);
-        let at = *self.at.get_or_insert_with(|| tokio::time::Instant::now() + pause);
-        tokio::time::sleep_until(at).await;
+        let at = *self.at.get_or_insert_with(|| now.checked_add(pause).unwrap_or(now));
+        tokio::time::sleep(wait_until(now, at).min(pause)).await;
         *self = Self { at: None, failures: self.failures.saturating_add(1) };
     }
 }
