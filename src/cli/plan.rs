@@ -4,7 +4,7 @@ use super::output::{self, Colour, coloured};
 use super::{Context, run};
 use crate::app::{self, Surroundings};
 use crate::drift::FieldChange;
-use crate::engine::{ChangePreview, Preview};
+use crate::engine::{ChangePreview, Preview, Previewed};
 use crate::failure::{Failure, FailureKind};
 use crate::model::plan::{Action, Verdict};
 use std::collections::BTreeMap;
@@ -40,12 +40,8 @@ pub struct At {
 }
 
 impl At {
-    /// Renders and plans once.
-    pub async fn preview(
-        &self,
-        context: &Context,
-        application: Option<&str>,
-    ) -> Result<Vec<Preview>, Failure> {
+    /// Renders and plans once. Documents that cannot be taken are said at once, beside the result.
+    pub async fn preview(&self, context: &Context, application: Option<&str>) -> Result<Previewed, Failure> {
         let mut config = context.config()?;
         if let Some(revision) = &self.revision {
             let wanted = self.repository.clone().unwrap_or_else(|| config.repositories[0].name.clone());
@@ -58,13 +54,31 @@ impl At {
         let surroundings =
             Surroundings { program: run::own_program()?, tool_folders: run::tool_folders(), observer: None };
         let composed = app::compose(&config, &surroundings, Arc::new(Vec::new())).await?;
-        composed.preview(application).await.map_err(|words| Failure::new(FailureKind::Environment, words))
+        let previewed = composed
+            .preview(application)
+            .await
+            .map_err(|words| Failure::new(FailureKind::Environment, words))?;
+        previewed.refused.iter().for_each(|problem| output::note(&problem.to_string()));
+        if previewed.applications.is_empty() {
+            let words = match application {
+                Some(name) => format!("no application {name} is declared"),
+                None => "no application is declared in the repositories of the daemon's file".into(),
+            };
+            // With a document that cannot be taken, that is what is to be mended.
+            let kind = if previewed.refused.is_empty() { FailureKind::User } else { FailureKind::Config };
+            if application.is_some() {
+                return Err(Failure::new(kind, words));
+            }
+            output::note(&words);
+        }
+        Ok(previewed)
     }
 }
 
 impl Plan {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let previews = self.at.preview(context, self.application.as_deref()).await?;
+        let Previewed { applications: previews, refused } =
+            self.at.preview(context, self.application.as_deref()).await?;
         if context.is_structured() {
             output::value(context.output, &previews)?;
         } else {
@@ -75,7 +89,7 @@ impl Plan {
         let broken = |preview: &Preview| {
             !preview.problems.is_empty() || preview.refusals().any(|refusal| refusal.is_invalid)
         };
-        if previews.iter().any(broken) {
+        if !refused.is_empty() || previews.iter().any(broken) {
             return Ok(ExitCode::from(FailureKind::Config.exit_code()));
         }
         if previews.iter().any(|preview| preview.refusals().next().is_some()) {

@@ -97,6 +97,7 @@ impl Destination {
         }
         let live = self.facts_of(&object);
         let entry = ledger.set_live(&id, live);
+        entry.passed_by = entry.desired().is_none();
         let Some(desired) = entry.desired().cloned() else { return Reaction::None };
         if let Some(baseline) = &entry.baseline {
             if baseline.check(&object) == Check::Same {

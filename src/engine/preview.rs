@@ -7,6 +7,7 @@ use super::unit::{Phase, Unit};
 use super::world::World;
 use super::{Engine, execute};
 use crate::drift::{self, FieldChange};
+use crate::model::document::Problem;
 use crate::model::plan::{Action, Change, Plan, Verdict};
 use crate::model::{Object, ResourceId};
 use crate::plan::adoption;
@@ -16,6 +17,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// What would become of everything that is declared.
+#[derive(Debug, Default)]
+pub struct Previewed {
+    /// By destination and application.
+    pub applications: Vec<Preview>,
+    /// Documents that cannot be taken: what they say of applications is not in it.
+    pub refused: Vec<Problem>,
+}
 
 /// What would become of one application.
 #[derive(Debug, Serialize)]
@@ -94,8 +104,8 @@ impl Engine {
     /// Fetches, renders and plans once, writing nothing. `only` names one application.
     ///
     /// # Errors
-    /// When a repository cannot be fetched or the state cannot be read, or there is no such application.
-    pub async fn preview(self, only: Option<&str>) -> Result<Vec<Preview>, String> {
+    /// When a repository cannot be fetched or has no such revision, or its documents or the state cannot be read.
+    pub async fn preview(self, only: Option<&str>) -> Result<Previewed, String> {
         let world = self.world;
         let remembered = world.store().load().await.map_err(|failure| failure.to_string())?;
         world.load_approvals().await;
@@ -113,21 +123,24 @@ impl Engine {
         }
         for source in &world.adapters.repositories {
             coordinator.repository_changed(&source.name).await;
+            let unread = world.repositories().get(&source.name).and_then(|state| state.unread.clone());
+            if let Some(words) = unread {
+                return Err(format!("repository {}: {words}", source.name));
+            }
         }
+        let problems = coordinator.documents().problems;
+        let refused: Vec<Problem> = problems.into_iter().filter(Problem::is_error).collect();
         let destinations: Vec<_> = world.destinations().values().cloned().collect();
         let units: Vec<Arc<Unit>> = destinations
             .iter()
             .flat_map(|destination| destination.units().values().cloned().collect::<Vec<_>>())
             .filter(|unit| only.is_none_or(|name| *unit.name == *name))
             .collect();
-        if let (Some(name), true) = (only, units.is_empty()) {
-            return Err(format!("no application {name} is declared"));
-        }
-        let mut previews = Vec::new();
+        let mut applications = Vec::new();
         for unit in &units {
-            previews.push(preview_unit(unit, &world).await);
+            applications.push(preview_unit(unit, &world).await);
         }
-        Ok(previews)
+        Ok(Previewed { applications, refused })
     }
 }
 

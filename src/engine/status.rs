@@ -137,7 +137,11 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
     let sync = match (&seen, &state.phase) {
         (None, _) | (_, Phase::New) => SyncStatus::Unknown,
         (Some(seen), Phase::Done | Phase::Applying)
-            if seen.out_of_sync == 0 && problems.is_empty() && state.waiting.is_none() =>
+            if seen.out_of_sync == 0
+                && problems.is_empty()
+                && state.waiting.is_none()
+                // What is kept is not what the repository says now.
+                && state.incomplete.is_none() =>
         {
             SyncStatus::Synced
         }

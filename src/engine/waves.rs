@@ -252,6 +252,10 @@ impl Pass<'_> {
         if !self.unit.is_current(&self.prepared) {
             return Wait::Superseded;
         }
+        if self.unready(ids, health).is_some() {
+            // It may take long: people see what there is so far.
+            self.unit.show(|_| {});
+        }
         let ready = async {
             loop {
                 status.borrow_and_update();
