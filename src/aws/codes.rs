@@ -76,6 +76,9 @@ const COMMON: &[(Kind, &[&str])] = &[
 /// Codes of one service that the patterns would get wrong.
 const OF_SERVICE: &[(Service, Kind, &[&str])] = &[
     (Service::Ecr, NotFound, &["ImageNotFoundException", "RepositoryNotFoundException"]),
+    (Service::Logs, NotFound, &["ResourceNotFoundException"]),
+    (Service::Logs, AlreadyExists, &["ResourceAlreadyExistsException"]),
+    (Service::Logs, InUse, &["OperationAbortedException"]),
     (Service::Quotas, NotFound, &["NoSuchResourceException"]),
     (Service::Eks, NotFound, &["ResourceNotFoundException", "NotFoundException"]),
     (

@@ -49,7 +49,7 @@ pub(super) fn next(call: &Call, answer: &Value) -> Option<Vec<(&'static str, Val
         ]);
     }
     let found = match call.service {
-        Service::Eks | Service::Ecr => ("nextToken", text("nextToken")),
+        Service::Eks | Service::Ecr | Service::Logs => ("nextToken", text("nextToken")),
         // `NextMarker` is ELB's and KMS's; IAM says `Marker`, and repeats it on the last page.
         Service::Elb | Service::ElbV2 | Service::Kms => ("Marker", text("NextMarker")),
         Service::Iam => ("Marker", text("Marker").filter(|_| truncated)),

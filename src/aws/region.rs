@@ -137,6 +137,7 @@ pub(super) const fn service_id(service: Service) -> &'static str {
         Service::Ssm => "SSM",
         Service::CloudFormation => "CloudFormation",
         Service::CloudTrail => "CloudTrail",
+        Service::Logs => "CloudWatch_Logs",
         Service::Kms => "KMS",
         Service::Sqs => "SQS",
         Service::Events => "EventBridge",
@@ -270,6 +271,7 @@ mod tests {
                 "https://servicequotas.eu-central-1.amazonaws.com",
                 "eu-central-1",
             ),
+            ("us-east-1", Service::Logs, fips, "https://logs-fips.us-east-1.amazonaws.com", "us-east-1"),
             (
                 "eu-central-1",
                 Service::Events,

@@ -23,6 +23,7 @@ impl Pass<'_> {
     pub async fn compare_unknown(&self) {
         self.look_for_missing().await;
         self.look_at_passed_by().await;
+        self.look_in_declared_versions().await;
         let unknown: Vec<Arc<Desired>> = {
             let ledger = self.destination().ledger();
             self.prepared
@@ -99,6 +100,28 @@ impl Pass<'_> {
             }
         });
         futures::future::join_all(looks).await;
+    }
+
+    /// Objects that were listed in another version than they are declared in, and not been read in that yet.
+    async fn look_in_declared_versions(&self) {
+        let unread: Vec<Arc<Desired>> = {
+            let ledger = self.destination().ledger();
+            let is_unread = |d: &Desired| {
+                ledger.objects.get(&d.id).is_some_and(|entry| {
+                    entry.live.is_some()
+                        && entry.baseline.is_none()
+                        && entry.unequal.is_none()
+                        && entry.in_flight.is_none()
+                })
+            };
+            self.prepared.desired.iter().filter(|d| is_unread(d)).cloned().collect()
+        };
+        let destination = self.destination();
+        let reads = unread
+            .iter()
+            .filter(|desired| destination.is_seen_in_another_version(&desired.gvk))
+            .map(|desired| destination.see_as_declared(&desired.id));
+        futures::future::join_all(reads).await;
     }
 
     async fn look_for(&self, desired: &Desired) {

@@ -109,6 +109,11 @@ impl Coordinator {
             }
         }
         let expansion = expand::expand(&documents, &self.world, &self.remembered).await;
+        // Those of a single repository are known by its own state; what contradicts another one is known only now.
+        let refused =
+            documents.refused.first().map(|refused| format!("a document is refused ({})", refused.file));
+        self.world.set_undecided(refused.or_else(|| expansion.unread.clone()));
+        self.follow_clusters(&documents);
         let fresh = self.create_units(&expansion).await;
         self.remove_units(&documents, &expansion).await;
         let mut batch: Vec<Arc<Unit>> = Vec::new();
@@ -220,17 +225,35 @@ impl Coordinator {
         all
     }
 
+    /// Lets destinations go whose documents lead elsewhere by now. Their applications begin on the new ones with what is
+    /// remembered of them, as after a restart.
+    fn follow_clusters(&mut self, documents: &Documents) {
+        for cluster in &documents.clusters {
+            if !self.world.leads_elsewhere(&cluster.name, &cluster.spec) {
+                continue;
+            }
+            let message = "it leads elsewhere now and is connected anew; what was delivered to where it led before stays there";
+            let origin = format!("Cluster {}", cluster.name);
+            self.world.emit(&cluster.name, What::Warned { origin, message: message.into() });
+            for unit in self.world.let_go(&cluster.name) {
+                self.units.remove(&unit.key());
+                self.remembered.insert(unit.key(), lock(&unit.record).clone());
+            }
+        }
+    }
+
     /// Makes units for what is wanted and not there. Returns the keys of the new ones.
     async fn create_units(&mut self, expansion: &Expansion) -> BTreeSet<String> {
         let mut fresh = BTreeSet::new();
         for (key, Wanted { spec, destination, cluster }) in &expansion.wanted {
-            let gone =
-                self.units.get(key).is_some_and(|unit| !unit.destination.units().contains_key(&unit.name));
-            if self.units.contains_key(key) && !gone {
-                if let Some(unit) = self.units.get(key) {
-                    unit.state().removed = false;
+            if let Some(unit) = self.units.get(key) {
+                let units = unit.destination.units();
+                if units.contains_key(&unit.name) {
+                    unit.come_back();
+                    continue;
                 }
-                continue;
+                // What was known of it when the daemon started went with it: it begins anew, hooks included.
+                self.remembered.remove(key);
             }
             if let Some(words) = self.world.clusters.waits(destination) {
                 self.wait_for_cluster(key, spec, destination, words);
@@ -294,8 +317,14 @@ impl Coordinator {
                 unit.supersede(Arc::new(Prepared { revision: "removed".into(), ..Prepared::default() }));
             }
         }
-        self.units
-            .retain(|_, unit| !unit.state().removed || unit.destination.units().contains_key(&unit.name));
+        let remembered = &mut self.remembered;
+        self.units.retain(|key, unit| {
+            let stays = !unit.state().removed || unit.destination.units().contains_key(&unit.name);
+            if !stays {
+                remembered.remove(key);
+            }
+            stays
+        });
         self.retire_remembered(documents, expansion, &read).await;
     }
 

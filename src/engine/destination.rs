@@ -38,6 +38,8 @@ pub(crate) struct Destination {
     pub read_only: bool,
     /// Its cluster is gone.
     gone: AtomicBool,
+    /// Another one has taken its place, for its document leads elsewhere.
+    let_go: AtomicBool,
     /// Tasks that belong to it.
     pub tasks: Tasks,
     /// Why it is not known what it serves, while it is asked for that again and again.
@@ -54,9 +56,15 @@ pub(crate) struct Destination {
     pub api_versions: Mutex<Option<ApiVersions>>,
     ledger: Mutex<Ledger>,
     discovery: Mutex<Arc<Discovery>>,
-    watches: Mutex<HashMap<GroupKind, WatchGuard>>,
+    watches: Mutex<HashMap<GroupKind, Watch>>,
     units: Mutex<BTreeMap<Arc<str>, Arc<Unit>>>,
     events: mpsc::Sender<(GroupKind, WatchEvent)>,
+}
+
+/// The watch of a kind, and the version that it is in.
+struct Watch {
+    served: ServedKind,
+    _guard: WatchGuard,
 }
 
 /// `--api-versions` with the discovery they were made from.
@@ -97,6 +105,7 @@ impl Destination {
             announcements,
             read_only,
             gone: AtomicBool::new(false),
+            let_go: AtomicBool::new(false),
             done_at: Mutex::default(),
             api_versions: Mutex::default(),
             ledger: Mutex::default(),
@@ -155,13 +164,22 @@ impl Destination {
         crate::health::why(&evidence.pods, &evidence.events)
     }
 
-    /// Starts the watches of kinds that have none. Kinds that cannot be watched are passed over.
+    /// Starts the watches of kinds that have none, in the version that is declared: objects are compared in that. Kinds that
+    /// cannot be watched are passed over.
     pub fn watch_kinds(&self, kinds: &BTreeMap<GroupKind, ServedKind>) {
+        let discovery = self.discovery();
         let mut watches = lock(&self.watches);
         for (kind, served) in kinds {
-            if watches.contains_key(kind)
-                || !["list", "watch"].iter().all(|verb| served.verbs.contains(*verb))
-            {
+            let watched = watches.get(kind).map(|watch| &watch.served.gvk);
+            let best = {
+                let ledger = self.ledger();
+                let best = ledger.version_to_watch(kind, watched, |gvk| discovery.kind(gvk).is_some());
+                best.and_then(|gvk| discovery.kind(gvk)).cloned()
+            };
+            let is_declared = best.is_some();
+            let served = best.unwrap_or_else(|| served.clone());
+            let is_watched = watched.is_some_and(|watched| !is_declared || *watched == served.gvk);
+            if is_watched || !["list", "watch"].iter().all(|verb| served.verbs.contains(*verb)) {
                 continue;
             }
             self.ledger().kinds.insert(kind.clone(), KindState::default());
@@ -169,17 +187,24 @@ impl Destination {
         }
     }
 
+    /// Whether objects of a kind are seen in another version than this one, in which some of them are declared.
+    pub fn is_seen_in_another_version(&self, gvk: &Gvk) -> bool {
+        lock(&self.watches).get(&gvk.group_kind()).is_some_and(|watch| watch.served.gvk != *gvk)
+            && self.discovery().kind(gvk).is_some()
+    }
+
     /// Lists watched kinds once more: the full pass that finds what no event told.
     pub fn relist(&self, kinds: &BTreeSet<GroupKind>) {
         let discovery = self.discovery();
         let mut watches = lock(&self.watches);
         for kind in kinds {
-            if let (Some(watch), Some(served)) = (watches.get_mut(kind), discovery.preferred(kind)) {
-                if let Some(state) = self.ledger().kinds.get_mut(kind) {
-                    state.listed = false;
-                }
-                *watch = self.subscribe(served);
+            let Some(watch) = watches.get_mut(kind) else { continue };
+            let served = discovery.kind(&watch.served.gvk).or_else(|| discovery.preferred(kind));
+            let Some(served) = served.cloned() else { continue };
+            if let Some(state) = self.ledger().kinds.get_mut(kind) {
+                state.listed = false;
             }
+            *watch = self.subscribe(served);
         }
     }
 
@@ -226,6 +251,16 @@ impl Destination {
         self.gone.load(Ordering::SeqCst)
     }
 
+    /// Notes that another one has taken its place.
+    pub fn set_let_go(&self) {
+        self.let_go.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether another one has taken its place: what is remembered of its applications is that one's.
+    pub fn is_let_go(&self) -> bool {
+        self.let_go.load(Ordering::SeqCst)
+    }
+
     /// Ends its tasks and watches, and lets go of its applications, which hold it: nothing else would free either.
     pub fn end(&self) {
         self.tasks.end();
@@ -233,9 +268,9 @@ impl Destination {
         self.units().clear();
     }
 
-    fn subscribe(&self, served: &ServedKind) -> WatchGuard {
+    fn subscribe(&self, served: ServedKind) -> Watch {
         let selector = format!("{PART_OF}={}", self.parent.id());
-        self.cluster.watch(served, &selector, self.events.clone())
+        Watch { _guard: self.cluster.watch(&served, &selector, self.events.clone()), served }
     }
 
     /// Waits until the watches of the kinds have listed everything, or fail, or the limit is over. Returns the kinds

@@ -7,7 +7,7 @@ use crate::model::document::{ApplicationDocument, ClusterDocument, Documents};
 use crate::model::event::What;
 use crate::model::permissions::wildcard;
 use crate::model::{ApplicationSpec, ClusterSpec};
-use crate::ports::ApplicationRecord;
+use crate::ports::{ApplicationRecord, RepositoryFailure};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -24,6 +24,8 @@ pub(crate) struct Expansion {
     pub wanted: BTreeMap<String, Wanted>,
     /// Documents whose folders are not known at the moment: what they stood for must not be taken as removed.
     pub unresolved: Vec<String>,
+    /// The first whose folders cannot be read, in words: an object that left another application may be in one of them.
+    pub unread: Option<String>,
 }
 
 /// Resolves every application document. `remembered` are the records of earlier runs, by `destination/application`.
@@ -38,7 +40,13 @@ pub(crate) async fn expand(
         let repository = document.spec.repository.as_deref().unwrap_or(&document.origin.repository);
         let folders = match folders(document, repository, world).await {
             Ok(folders) => folders,
-            Err(message) => {
+            Err(Unknown { message, passes }) => {
+                expansion.unread.get_or_insert_with(|| {
+                    format!("the folders of application {} are not known ({message})", document.name)
+                });
+                if passes {
+                    world.render_again(repository);
+                }
                 refuse(world, document, "/spec/path", message);
                 expansion.unresolved.push(document.name.clone());
                 continue;
@@ -98,23 +106,36 @@ pub(crate) async fn expand(
     expansion
 }
 
+/// Why folders are not known.
+struct Unknown {
+    message: String,
+    /// Whether the same may succeed later by itself.
+    passes: bool,
+}
+
+impl From<RepositoryFailure> for Unknown {
+    fn from(failure: RepositoryFailure) -> Self {
+        Self { message: failure.to_string(), passes: failure.transient }
+    }
+}
+
 /// The application's folders with the name that each stands for: one, or one for each match of a glob.
 async fn folders(
     document: &ApplicationDocument,
     repository: &str,
     world: &World,
-) -> Result<Vec<(String, String)>, String> {
+) -> Result<Vec<(String, String)>, Unknown> {
     let path = document.spec.path.trim_matches('/');
     if !path.contains(['*', '?', '[']) {
         return Ok(vec![(document.name.clone(), path.into())]);
     }
-    let source = world
-        .source(repository)
-        .ok_or_else(|| format!("repository `{repository}` is not in the daemon's file"))?;
+    let source = world.source(repository).ok_or_else(|| Unknown {
+        message: format!("repository `{repository}` is not in the daemon's file"),
+        passes: false,
+    })?;
     let reference = document.spec.revision.as_deref().or(source.revision.as_deref());
-    let revision = source.repository.resolve(reference).await.map_err(|failure| failure.to_string())?;
-    let found =
-        source.repository.folders(&revision.commit, path).await.map_err(|failure| failure.to_string())?;
+    let revision = source.repository.resolve(reference).await?;
+    let found = source.repository.folders(&revision.commit, path).await?;
     Ok(found
         .into_iter()
         .map(|folder| {

@@ -49,7 +49,8 @@ impl Mends {
         bucket.tokens = (bucket.tokens + elapsed / REFILL_SECONDS).min(BURST);
         bucket.filled_at = now;
         bucket.tokens -= 1.0;
-        bucket.recent.retain(|mended| now - mended < 60.0);
+        // What was mended later than now was mended before the clock was set back.
+        bucket.recent.retain(|mended| (0.0..60.0).contains(&(now - mended)));
         bucket.recent.push(now);
         let fighting = bucket.recent.len() > FIGHT;
         let fight = (fighting && !bucket.reported).then_some(bucket.recent.len() as u32);
@@ -60,25 +61,32 @@ impl Mends {
 
 /// Declared fields left their values.
 pub(crate) fn drifted(destination: &Arc<Destination>, id: ResourceId, fields: Vec<FieldDrift>) {
-    let Some((unit, mend)) = responsible(destination, &id) else { return };
-    destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending: mend });
-    if mend && destination.begin(&id) {
-        destination.tasks.spawn(heal(destination.clone(), unit, id, fields));
+    let Some((unit, turn)) = responsible(destination, &id) else { return };
+    let mending = turn.is_near();
+    destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending });
+    match turn {
+        Mending::No => {}
+        Mending::Now => {
+            if destination.begin(&id) {
+                destination.tasks.spawn(heal(destination.clone(), unit, id, fields));
+            }
+        }
+        Mending::WithThePass { .. } => unit.wake.notify_one(),
     }
 }
 
 /// A declared object went, or lost our label: the two look alike to a watch that selects by it.
 pub(crate) fn vanished(destination: &Arc<Destination>, id: ResourceId) {
-    let Some((unit, mend)) = responsible(destination, &id) else {
+    let Some((unit, turn)) = responsible(destination, &id) else {
         return destination.ledger().set_gone(&id);
     };
     if destination.begin(&id) {
-        destination.tasks.spawn(look_for(destination.clone(), unit, id, mend));
+        destination.tasks.spawn(look_for(destination.clone(), unit, id, turn));
     }
 }
 
 /// Reads the object by name, says what became of it, and mends it where that is the policy.
-async fn look_for(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId, mend: bool) {
+async fn look_for(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId, turn: Mending) {
     let kind = {
         let desired = destination.ledger().objects.get(&id).and_then(|entry| entry.desired().cloned());
         desired.and_then(|desired| destination.served(&desired.gvk))
@@ -113,34 +121,64 @@ async fn look_for(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId
             }
         };
     if !told {
-        destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending: mend });
+        let mending = turn.is_near();
+        destination.emit(&unit.name, What::Drifted { id: id.clone(), fields: fields.clone(), mending });
     }
-    if mend {
-        heal(destination, unit, id, fields).await;
-    } else {
-        destination.release(&id);
+    match turn {
+        Mending::Now => heal(destination, unit, id, fields).await,
+        Mending::No => destination.release(&id),
+        Mending::WithThePass { .. } => {
+            destination.release(&id);
+            unit.wake.notify_one();
+        }
     }
 }
 
-/// The application that declares an object, and whether its policy is to mend drift at once.
-fn responsible(destination: &Destination, id: &ResourceId) -> Option<(Arc<Unit>, bool)> {
-    let (name, kept) = {
+/// When a drift is mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mending {
+    /// Not at all: it is only told.
+    No,
+    /// At once.
+    Now,
+    /// Something newer is declared than what it drifted from: that comes by a pass, after hooks and waves before it, and
+    /// where a person has to ask for it (`is_due` is false then) not before.
+    WithThePass { is_due: bool },
+}
+
+impl Mending {
+    /// Whether nobody has to say a word for it.
+    const fn is_near(self) -> bool {
+        matches!(self, Self::Now | Self::WithThePass { is_due: true })
+    }
+}
+
+/// The application that declares an object, and what its policy makes of drift.
+fn responsible(destination: &Destination, id: &ResourceId) -> Option<(Arc<Unit>, Mending)> {
+    let (name, kept, newer) = {
         let ledger = destination.ledger();
         let entry = ledger.objects.get(id)?;
-        let kept = entry.desired().is_some_and(|desired| desired.directives.apply == ApplyPolicy::Always);
-        (entry.claimant()?.clone(), kept)
+        let desired = entry.desired();
+        let kept = desired.is_some_and(|desired| desired.directives.apply == ApplyPolicy::Always);
+        (entry.claimant()?.clone(), kept, desired.is_some_and(|desired| desired.digest != entry.applied))
     };
     let unit = destination.units().get(&name).cloned()?;
-    let mend = {
+    let turn = {
         let state = unit.state();
         let spec = &state.spec.as_ref()?.application;
-        kept && !destination.read_only
+        let mends = kept
+            && !destination.read_only
             && spec.drift.policy == DriftPolicy::Correct
             && !spec.suspend
             && !state.held
-            && !state.removed
+            && !state.removed;
+        match (mends, newer) {
+            (false, _) => Mending::No,
+            (true, false) => Mending::Now,
+            (true, true) => Mending::WithThePass { is_due: spec.sync.auto },
+        }
     };
-    Some((unit, mend))
+    Some((unit, turn))
 }
 
 /// Mends one object. The caller has marked it as in flight.
@@ -160,6 +198,17 @@ async fn heal(destination: Arc<Destination>, unit: Arc<Unit>, id: ResourceId, fi
     }
     if turn.wait > 0.0 {
         tokio::time::sleep(std::time::Duration::from_secs_f64(turn.wait)).await;
+        // A commit may have changed it meanwhile, or taken it out: then what was declared before is not brought back.
+        let is_current = destination
+            .ledger()
+            .objects
+            .get(&id)
+            .and_then(|entry| entry.desired())
+            .is_some_and(|now| now.digest == desired.digest);
+        if !is_current {
+            destination.release(&id);
+            return unit.wake.notify_one();
+        }
     }
     let outcome = match live {
         Some(uid) => execute::update(&destination, &unit, &desired, &uid, false).await,

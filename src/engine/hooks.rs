@@ -12,7 +12,9 @@ use super::records::Records;
 use super::unit::{Prepared, State, Unit};
 use crate::health;
 use crate::model::event::What;
+use crate::model::ownership::APPLICATION;
 use crate::model::{Health, Object, ResourceId};
+use crate::plan::adoption;
 use crate::plan::hooks::{DeletePolicy, HookRun, Phase};
 use crate::plan::order;
 use crate::ports::{ApplyRequest, DeleteRequest, ServedKind};
@@ -168,13 +170,22 @@ async fn run(
         Ok(live) => live,
         Err(failure) => return fail(failure.to_string()),
     };
-    // The object of this very run is there when an earlier attempt was cut short.
-    let same_run = live.as_ref().filter(|live| live.annotation(RUN) == Some(&run_key));
+    // The object of this very run is there when an earlier attempt was cut short. One that was let go has kept its
+    // annotation, and without our labels no watch would tell of its end.
+    let is_this_run = |live: &&Object| {
+        live.annotation(RUN) == Some(&run_key)
+            && destination.has_label(live)
+            && live.label(APPLICATION) == Some(&*unit.name)
+    };
+    let same_run = live.as_ref().filter(is_this_run);
     let failed = same_run.is_some_and(|live| {
         health::assess(live, destination.clock.now().as_second()).health == Health::Degraded
     });
     let resumed = same_run.is_some() && !(failed && manner.again);
     if !resumed {
+        if let Some(words) = live.as_ref().and_then(|live| belongs_to(unit, live)) {
+            return fail(words);
+        }
         if let Some(live) = live
             && (failed || hook.delete_policies.contains(&DeletePolicy::BeforeHookCreation))
             && let Err(words) = remove(unit, &kind, &live, limit).await
@@ -219,6 +230,29 @@ async fn run(
 fn failure(unit: &Unit, hook: &HookRun, words: &str) -> String {
     let (phase, id) = (hook.phase, hook.object.id());
     format!("{phase} hook {id}: {words}; `portolan sync {}` tries it again", unit.name)
+}
+
+/// Why an object in a hook's place is neither deleted nor written over; `None` when it may be. What the application may not
+/// adopt it may not run over either, and an object has one application.
+fn belongs_to(unit: &Unit, live: &Object) -> Option<String> {
+    let destination = &unit.destination;
+    let adopt = unit.state().spec.as_ref().map(|spec| spec.application.sync.adopt).unwrap_or_default();
+    if let Err(words) = adoption::judge(live, destination.parent.id(), adopt).verdict {
+        return Some(words);
+    }
+    let id = live.id();
+    let claimant = destination.ledger().objects.get(&id).and_then(|entry| entry.claimant().cloned());
+    if let Some(other) = claimant {
+        return Some(format!(
+            "application {other} declares it, and not as a hook; give the hook another name"
+        ));
+    }
+    let label = live.label(APPLICATION).filter(|label| **label != *unit.name)?;
+    let other = destination.units().get(label).cloned()?;
+    let state = other.state();
+    let runs = state.prepared.iter().flat_map(|prepared| &prepared.hooks).any(|hook| hook.object.id() == id);
+    (runs && !state.removed)
+        .then(|| format!("application {label} has a hook of the same name; give one of the two another"))
 }
 
 /// Notes what became of a hook of this rendering.

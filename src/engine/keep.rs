@@ -2,7 +2,7 @@
 
 use super::destination::{Destination, lock};
 use super::reconcile::{PassEnd, reconcile};
-use super::rendering::render_unit;
+use super::rendering::{render_again, render_unit};
 use super::unit::{Phase, Unit};
 use super::world::World;
 use crate::model::GroupKind;
@@ -19,6 +19,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_se
 const BACKOFF_TERMINATING: Duration = Duration::from_secs(15);
 /// The server's words about an object that would be created in such a namespace.
 const TERMINATING: &str = "because it is being terminated";
+/// Pauses before a rendering that failed is tried again: the first, and the longest.
+const RENDER_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 /// A destination's kinds are listed again at most this often, however many full passes fall together.
 const RELIST_AT_MOST: Duration = Duration::from_secs(20);
 /// Longest wait for the lists of a full pass.
@@ -27,7 +29,11 @@ const RELIST_LIMIT: Duration = Duration::from_secs(120);
 /// Keeps one application for as long as it is declared.
 pub(crate) async fn keep_unit(unit: Arc<Unit>, world: Arc<World>, mut stop: watch::Receiver<bool>) {
     let mut full_pass_after = unit.destination.clock.now();
+    let mut rendering = RenderAgain::default();
     loop {
+        if unit.destination.is_let_go() {
+            return;
+        }
         if unit.destination.is_gone() {
             world.records.remove(unit.key());
             return;
@@ -37,23 +43,31 @@ pub(crate) async fn keep_unit(unit: Arc<Unit>, world: Arc<World>, mut stop: watc
         if end == PassEnd::Done && unit.state().waiting.is_none() {
             world.use_up_approvals(&unit).await;
         }
-        if is_finished(&unit, &end) {
-            world.records.remove(unit.key());
-            unit.destination.units().remove(&unit.name);
-            return;
+        {
+            // Under one lock with the look of whoever finds its document again: it is gone for both of them, or for neither.
+            let mut units = unit.destination.units();
+            if is_finished(&unit, &end) {
+                world.records.remove(unit.key());
+                units.remove(&unit.name);
+                return;
+            }
         }
         let retry = match end {
             PassEnd::Superseded => continue,
             PassEnd::Done => None,
             PassEnd::Retry => Some(backoff(&unit)),
         };
+        // A clock that was ahead and was set back must not put the next one off by as much.
+        full_pass_after = full_pass_after.min(unit.destination.clock.now());
         let due = next_full_pass(&unit, full_pass_after);
         let until_due = due.map(|due| wait_until(unit.destination.clock.now(), due));
         tokio::select! {
             () = unit.wake.notified() => {}
             () = sleep(retry) => {}
+            () = rendering.due(unit.is_unrendered()) => render_again(&world, &unit).await,
             () = sleep(until_due) => {
-                full_pass_after = due.unwrap_or(full_pass_after);
+                // Those that passes which took longer, or a machine that slept, left out are not made up for.
+                full_pass_after = unit.destination.clock.now();
                 full_pass(&unit).await;
             }
             _ = stop.changed() => return,
@@ -77,6 +91,27 @@ async fn take_new_kinds(unit: &Arc<Unit>, world: &Arc<World>) {
         && unserved.iter().any(|kind| discovery.preferred(kind).is_some())
     {
         render_unit(world, unit).await;
+    }
+}
+
+/// When a rendering that failed is tried again.
+#[derive(Default)]
+struct RenderAgain {
+    at: Option<tokio::time::Instant>,
+    failures: u32,
+}
+
+impl RenderAgain {
+    /// Waits until then, however often that is begun anew; for ever where nothing failed.
+    async fn due(&mut self, failed: bool) {
+        if !failed {
+            *self = Self::default();
+            return std::future::pending().await;
+        }
+        let pause = RENDER_AGAIN.0.saturating_mul(1 << self.failures.min(10)).min(RENDER_AGAIN.1);
+        let at = *self.at.get_or_insert_with(|| tokio::time::Instant::now() + pause);
+        tokio::time::sleep_until(at).await;
+        *self = Self { at: None, failures: self.failures.saturating_add(1) };
     }
 }
 
@@ -143,7 +178,8 @@ impl Destination {
     fn is_due(&self, what: &str, pause: Duration) -> bool {
         let now = self.clock.now();
         let mut done = lock(&self.done_at);
-        let due = done.get(what).is_none_or(|at| wait_until(*at, now) >= pause);
+        // What was done in a time yet to come was done before the clock was set back.
+        let due = done.get(what).is_none_or(|at| *at > now || wait_until(*at, now) >= pause);
         if due {
             done.insert(what.into(), now);
         }

@@ -3,7 +3,7 @@
 
 use crate::drift::Baseline;
 use crate::model::event::FieldDrift;
-use crate::model::{Assessment, GroupKind, Health, Object, ResourceId};
+use crate::model::{Assessment, GroupKind, Gvk, Health, Object, ResourceId};
 use crate::plan::annotations::{ApplyPolicy, Prune};
 use crate::plan::{Comparison, Desired, LiveFact};
 use crate::ports::ApiFailure;
@@ -19,6 +19,8 @@ pub(crate) struct Ledger {
     by_application: HashMap<Arc<str>, BTreeSet<ResourceId>>,
     /// Watched kinds.
     pub kinds: HashMap<GroupKind, KindState>,
+    /// In which versions objects of a kind are declared, and how many.
+    versions: HashMap<GroupKind, BTreeMap<Gvk, usize>>,
     /// Applications whose status has to be computed anew.
     pub touched: BTreeSet<Arc<str>>,
 }
@@ -95,8 +97,15 @@ impl Ledger {
             if let Some(entry) = self.objects.get_mut(&desired.id) {
                 entry.declared.retain(|(name, _)| name != application);
             }
+            if let Some(versions) = self.versions.get_mut(&desired.gvk.group_kind())
+                && let Some(count) = versions.get_mut(&desired.gvk)
+            {
+                *count = count.saturating_sub(1);
+            }
         }
         for desired in now {
+            let versions = self.versions.entry(desired.gvk.group_kind()).or_default();
+            *versions.entry(desired.gvk.clone()).or_default() += 1;
             let declared = &mut self.objects.entry(desired.id.clone()).or_default().declared;
             let at = declared.partition_point(|(name, _)| name < application);
             declared.insert(at, (application.clone(), desired.clone()));
@@ -107,6 +116,18 @@ impl Ledger {
             }
         }
         self.touched.insert(application.clone());
+    }
+
+    /// The version in which a kind is watched best: the one it is watched in as long as an object is declared in that, else
+    /// the one that most objects are declared in, of those that are served. `None`: no object of it is declared.
+    pub fn version_to_watch(
+        &self,
+        kind: &GroupKind,
+        watched: Option<&Gvk>,
+        is_served: impl Fn(&Gvk) -> bool,
+    ) -> Option<&Gvk> {
+        let declared = self.versions.get(kind)?.iter().filter(|(gvk, count)| **count > 0 && is_served(gvk));
+        declared.max_by_key(|(gvk, count)| (watched == Some(*gvk), **count)).map(|(gvk, _)| gvk)
     }
 
     /// Objects that an application declares or has, and that count for another one, with that other one's name.

@@ -229,9 +229,15 @@ impl Engine {
         let (asked, requests) = mpsc::channel(REQUEST_BACKLOG);
         let listening = world.clone();
         tasks.spawn(async move {
-            if let Err(failure) = listening.store().requests(asked).await {
+            let mut told = String::new();
+            // What keeps them from being read may be mended: people would ask in vain until a restart.
+            while let Err(failure) = listening.store().requests(asked.clone()).await {
                 let message = format!("requests cannot be read: {failure}");
-                listening.emit("", What::DestinationFailed { message });
+                if told != message {
+                    told.clone_from(&message);
+                    listening.emit("", What::DestinationFailed { message });
+                }
+                tokio::time::sleep(STATE_RETRY).await;
             }
         });
         tasks.spawn(requests::answer_requests(world.clone(), requests));

@@ -21,6 +21,8 @@ pub(crate) enum Reaction {
     Drifted(ResourceId, Vec<FieldDrift>),
     /// A declared object went, or lost our label: only reading it by name tells which.
     Vanished(ResourceId),
+    /// It is declared in another version than it was seen in: fields are not comparable between the two.
+    InAnotherVersion(ResourceId),
 }
 
 /// Reads the watches' events until the destination goes away.
@@ -75,6 +77,10 @@ fn react(destination: &Arc<Destination>, reaction: Reaction) {
         Reaction::None => {}
         Reaction::Drifted(id, fields) => super::heal::drifted(destination, id, fields),
         Reaction::Vanished(id) => super::heal::vanished(destination, id),
+        Reaction::InAnotherVersion(id) => {
+            let of = destination.clone();
+            destination.tasks.spawn(async move { of.see_as_declared(&id).await });
+        }
     }
 }
 
@@ -99,6 +105,10 @@ impl Destination {
         let entry = ledger.set_live(&id, live);
         entry.passed_by = entry.desired().is_none();
         let Some(desired) = entry.desired().cloned() else { return Reaction::None };
+        // One watch serves all objects of a kind, and applications may declare them in different versions.
+        if desired.gvk != object.gvk() && self.discovery().kind(&desired.gvk).is_some() {
+            return Reaction::InAnotherVersion(id);
+        }
         if let Some(baseline) = &entry.baseline {
             if baseline.check(&object) == Check::Same {
                 entry.drifted = false;
@@ -129,6 +139,24 @@ impl Destination {
             entry.unequal = Some(Box::new(object));
         }
         Reaction::None
+    }
+
+    /// Reads an object in the version that it is declared in, and takes it as seen. What cannot be read now is judged by the
+    /// next event, or by the next full pass.
+    pub async fn see_as_declared(self: &Arc<Self>, id: &ResourceId) {
+        let gvk = self.ledger().objects.get(id).and_then(|entry| Some(entry.desired()?.gvk.clone()));
+        let Some(kind) = gvk.and_then(|gvk| self.served(&gvk)) else { return };
+        if let Ok(Some(live)) = super::execute::read(self, &kind, id).await
+            && self.has_label(&live)
+        {
+            react(self, self.see(live));
+            self.touched.notify_one();
+        }
+    }
+
+    /// Whether an object is one that our watches see.
+    pub fn has_label(&self, object: &Object) -> bool {
+        object.label(PART_OF) == Some(self.parent.id())
     }
 
     /// Takes the news that an object went, or lost our label.
@@ -220,7 +248,9 @@ impl Destination {
     fn finish_listing(&self, kind: &GroupKind) -> Vec<ResourceId> {
         let mut ledger = self.ledger();
         let state = ledger.kinds.entry(kind.clone()).or_default();
-        let seen = state.listing.take().unwrap_or_default();
+        // The end of a list that another one has taken the place of: what it held was not noted, so that nothing is known to
+        // be gone.
+        let Some(seen) = state.listing.take() else { return Vec::new() };
         *state = KindState { listed: true, failure: None, listing: None };
         ledger
             .objects
@@ -258,7 +288,7 @@ impl Destination {
             .is_some_and(|owners| {
                 owners.iter().any(|o| o.get("controller").and_then(serde_json::Value::as_bool) == Some(true))
             });
-        object.label(PART_OF) == Some(self.parent.id())
+        self.has_label(object)
             && object.label(APPLICATION).is_some()
             && drift::has_our_entry(object)
             && !controlled

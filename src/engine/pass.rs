@@ -432,6 +432,10 @@ impl<'a> Pass<'a> {
             state.looked = true;
             state.running.clear();
             state.waiting = progress.waiting;
+            if self.removed && progress.written > 0 {
+                // Should its document come back, it is not there whole any more.
+                state.applied_digest.clear();
+            }
             state.phase = match (end, progress.problems.first_key_value()) {
                 (PassEnd::Superseded, _) => Phase::New,
                 (_, Some((place, words))) => Phase::Failed(format!("{place}: {words}")),

@@ -11,6 +11,7 @@ use crate::model::{Object, ResourceId};
 use crate::plan::Desired;
 use crate::ports::state::Pruned;
 use crate::ports::{ApiFailure, ApiFailureKind, DeleteRequest, ServedKind, StateStore};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,31 +45,63 @@ pub(crate) async fn judge(
     if live.label(APPLICATION) != Some(&*unit.name) {
         return Ok(Judged::Spared("another application has taken it over".into()));
     }
-    let claimed =
-        destination.ledger().objects.get(&change.id).is_some_and(|entry| entry.claimant().is_some());
-    if claimed && change.action == Action::Delete {
+    if is_claimed(destination, &change.id) && change.action == Action::Delete {
         return Ok(Judged::Spared("it is declared again".into()));
     }
     Ok(Judged::Ours(Box::new(live)))
 }
 
-/// Deletes what a plan says, after its manifest was kept for `portolan restore`.
+fn is_claimed(destination: &Destination, id: &ResourceId) -> bool {
+    destination.ledger().objects.get(id).is_some_and(|entry| entry.claimant().is_some())
+}
+
+/// Judges several objects that are to be deleted, and keeps the manifests of those that may be in one piece: the store
+/// keeps a number of pieces, and one for each object would push the first ones of a large plan out again. Gives the objects
+/// as they were judged; what is missing among them is judged, and kept, by itself.
+pub(crate) async fn keep_together(
+    destination: &Arc<Destination>,
+    unit: &Unit,
+    store: &dyn StateStore,
+    changes: &[&Change],
+) -> BTreeMap<ResourceId, Box<Object>> {
+    let deletions = changes.iter().filter(|change| change.action == Action::Delete);
+    let judgements = deletions.map(|change| async move {
+        let kind = served(destination, &change.id)?;
+        match judge(destination, unit, &kind, change).await {
+            Ok(Judged::Ours(live)) => Some((change.id.clone(), live)),
+            Ok(Judged::Gone | Judged::Spared(_)) | Err(_) => None,
+        }
+    });
+    let judged: BTreeMap<_, _> = futures::future::join_all(judgements).await.into_iter().flatten().collect();
+    let manifests: Vec<Pruned> = judged.values().map(|live| pruned(destination, unit, live)).collect();
+    // One that alone cannot be kept must not hold up the others.
+    if !manifests.is_empty() && store.keep(&manifests).await.is_err() {
+        return BTreeMap::new();
+    }
+    judged
+}
+
+/// Deletes what a plan says, after its manifest was kept for `portolan restore`. `judged`: the object as it was judged, where
+/// its manifest is kept already.
 pub(crate) async fn delete(
     destination: &Arc<Destination>,
     unit: &Unit,
     store: &dyn StateStore,
     change: &Change,
+    judged: Option<Box<Object>>,
 ) -> Outcome {
     let Some(kind) = served(destination, &change.id) else { return unserved(&change.id) };
-    let mut kept = false;
+    let mut kept = judged.is_some();
+    let mut judged = judged.filter(|_| !is_claimed(destination, &change.id));
     for _ in 0..JUDGEMENTS {
-        let live = match judge(destination, unit, &kind, change).await {
-            Ok(Judged::Ours(live)) => live,
-            Ok(Judged::Gone) => return Outcome::Done { warnings: Vec::new() },
-            Ok(Judged::Spared(why)) => {
-                return Outcome::Spared(why);
-            }
-            Err(failure) => return Outcome::Failed(Failed::Api(failure)),
+        let live = match judged.take() {
+            Some(live) => live,
+            None => match judge(destination, unit, &kind, change).await {
+                Ok(Judged::Ours(live)) => live,
+                Ok(Judged::Gone) => return Outcome::Done { warnings: Vec::new() },
+                Ok(Judged::Spared(why)) => return Outcome::Spared(why),
+                Err(failure) => return Outcome::Failed(Failed::Api(failure)),
+            },
         };
         if !kept {
             if let Err(failed) = keep(destination, unit, store, &live).await {
@@ -95,16 +128,19 @@ async fn keep(
     store: &dyn StateStore,
     live: &Object,
 ) -> Result<(), Failed> {
-    let pruned = Pruned {
+    store.keep(&[pruned(destination, unit, live)]).await.map_err(|failure| {
+        Failed::NotSent(format!("its manifest could not be kept for `portolan restore`: {failure}"))
+    })
+}
+
+fn pruned(destination: &Destination, unit: &Unit, live: &Object) -> Pruned {
+    Pruned {
         application: unit.name.to_string(),
         destination: destination.name.to_string(),
         at: destination.clock.now().to_string(),
         id: live.id(),
         manifest: restorable(live),
-    };
-    store.keep(&[pruned]).await.map_err(|failure| {
-        Failed::NotSent(format!("its manifest could not be kept for `portolan restore`: {failure}"))
-    })
+    }
 }
 
 async fn delete_as_judged(

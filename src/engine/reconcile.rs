@@ -65,13 +65,25 @@ async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
             PhaseEnd::Failed(words) => return pass.sync_failed(words, records).await,
         }
     }
+    let mut settled = false;
     for _ in 0..ROUNDS {
         match pass.apply(&plan, &mut facts, records).await {
-            Round::Last => break,
+            Round::Last => {
+                settled = true;
+                break;
+            }
             Round::Learned => plan = pass.plan(&mut facts).await,
             Round::Superseded => return PassEnd::Superseded,
             Round::HookFailed(words) => return pass.sync_failed(words, records).await,
         }
+    }
+    if !settled {
+        // An object that is being mended all this while, say: what it waits for is not done because rounds are used up.
+        pass.problem_transient(
+            "",
+            format!("something is left to do after {ROUNDS} rounds; it is tried again"),
+        );
+        return PassEnd::Retry;
     }
     if pass.failed() {
         return pass.sync_failed(String::new(), records).await;

@@ -148,6 +148,8 @@ pub(crate) struct Unit {
     pub record: Mutex<ApplicationRecord>,
     /// Whose turn it is to compute it. Taken before every other lock, and by nobody who holds one.
     pub refreshing: Mutex<()>,
+    /// Whose turn it is to render it: of two renderings the later one resolves the revision later, and ends later.
+    pub rendering: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -178,6 +180,7 @@ impl Unit {
             status: watch::Sender::new(0),
             record: Mutex::new(record),
             refreshing: Mutex::default(),
+            rendering: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
         })
     }
@@ -195,6 +198,12 @@ impl Unit {
         drop(state);
         self.destination.ledger().touched.insert(self.name.clone());
         self.destination.touched.notify_one();
+    }
+
+    /// Whether the newest commit could not be rendered, the last one that could being in force, if there was one.
+    pub fn is_unrendered(&self) -> bool {
+        let state = self.state();
+        state.incomplete.is_some() || matches!(state.phase, Phase::RenderFailed(_))
     }
 
     /// Whether a failure has not been said yet; it counts as said now.
@@ -234,6 +243,23 @@ impl Unit {
         self.generation.send_modify(|generation| *generation += 1);
         self.destination.touched.notify_one();
         self.wake.notify_one();
+    }
+
+    /// Its document, which was gone, is there again: nothing is done before it is rendered anew, and what a pass was
+    /// taking away is left. Nothing happens where it was not gone.
+    pub fn come_back(&self) {
+        {
+            let mut state = self.state();
+            if !std::mem::take(&mut state.removed) {
+                return;
+            }
+            // What is in force declares nothing. Without a document it counts as changed, and so is rendered, also where
+            // the commit is one of another repository than that of its manifests.
+            state.prepared = None;
+            state.spec = None;
+            state.waiting = None;
+        }
+        self.generation.send_modify(|generation| *generation += 1);
     }
 
     /// The ignore rules that touch an object, if any do.

@@ -10,7 +10,7 @@ use super::reconcile::PassEnd;
 use super::records::Records;
 use crate::model::event::What;
 use crate::model::plan::{Action, Change, Plan, Verdict, Wave};
-use crate::model::{GroupKind, Health, ResourceId};
+use crate::model::{GroupKind, Health, Object, ResourceId};
 use crate::plan::Desired;
 use crate::plan::adoption;
 use crate::plan::hooks::Phase as HookPhase;
@@ -23,6 +23,9 @@ use std::time::Duration;
 const SERVE_LIMIT: Duration = Duration::from_secs(30);
 /// Longest wait until what was deleted is gone, before what it stood on is deleted.
 const GONE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Most objects whose manifests are kept in one piece before they are deleted: all of them are in memory until then.
+const KEPT_TOGETHER: usize = 200;
 
 /// How a wait ended.
 enum Wait {
@@ -295,8 +298,13 @@ impl Pass<'_> {
         for wave in &plan.prune {
             let actionable: Vec<&Change> =
                 wave.changes.iter().filter(|change| change.is_actionable()).collect();
-            let deletions = actionable.iter().map(|change| self.surplus(change));
-            let outcomes = futures::future::join_all(deletions).await;
+            let mut outcomes = Vec::new();
+            for together in actionable.chunks(KEPT_TOGETHER) {
+                let store = self.world.store();
+                let mut judged = prune::keep_together(self.destination(), self.unit, store, together).await;
+                let deletions = together.iter().map(|change| self.surplus(change, judged.remove(&change.id)));
+                outcomes.extend(futures::future::join_all(deletions.collect::<Vec<_>>()).await);
+            }
             let mut gone = Vec::new();
             for (change, outcome) in actionable.iter().zip(outcomes) {
                 match outcome {
@@ -358,10 +366,10 @@ impl Pass<'_> {
         }
     }
 
-    async fn surplus(&self, change: &Change) -> Outcome {
+    async fn surplus(&self, change: &Change, judged: Option<Box<Object>>) -> Outcome {
         match change.action {
             Action::Orphan => prune::orphan(self.destination(), self.unit, change).await,
-            _ => prune::delete(self.destination(), self.unit, self.world.store(), change).await,
+            _ => prune::delete(self.destination(), self.unit, self.world.store(), change, judged).await,
         }
     }
 

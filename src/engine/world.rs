@@ -9,10 +9,11 @@ use super::tasks::Tasks;
 use super::unit::{Phase, Unit};
 use super::{Adapters, RepositorySource, Settings};
 use crate::drift::Salt;
+use crate::model::cluster::EksRef;
 use crate::model::document::Documents;
 use crate::model::event::{Event, Subject, What};
 use crate::model::{ClusterSpec, Permissions, Revision};
-use crate::ports::StateStore;
+use crate::ports::{Cluster, StateStore};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -64,7 +65,11 @@ pub(crate) struct World {
     pub migrations: Movers,
     repositories: Mutex<BTreeMap<String, RepositoryState>>,
     destinations: Mutex<BTreeMap<String, Arc<Destination>>>,
+    /// How the connected destinations are reached, by name.
+    ways: Mutex<BTreeMap<String, ClusterSpec>>,
     approvals: Mutex<BTreeSet<(String, String, String)>>,
+    /// A document of which it is not known at the moment what it stands for, in words.
+    undecided: Mutex<Option<String>>,
 }
 
 impl World {
@@ -86,8 +91,15 @@ impl World {
             migrations: Movers::default(),
             repositories: Mutex::new(repositories),
             destinations: Mutex::default(),
+            ways: Mutex::default(),
             approvals: Mutex::default(),
+            undecided: Mutex::default(),
         }
+    }
+
+    /// Notes what keeps it from being known which objects are declared; nothing is pruned while there is something.
+    pub fn set_undecided(&self, words: Option<String>) {
+        *lock(&self.undecided) = words;
     }
 
     /// The store of the daemon's memory.
@@ -197,12 +209,7 @@ impl World {
         if let Some(destination) = self.destinations().get(name) {
             return Ok(destination.clone());
         }
-        let connecting = self.adapters.connect.connect(name, spec);
-        // Credentials may come from another program.
-        let cluster = tokio::time::timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(|_| {
-            let seconds = CONNECT_LIMIT.as_secs();
-            Err(format!("Cluster {name}: its credentials were not there within {seconds} s"))
-        })?;
+        let cluster = self.connect(name, spec).await?;
         let parent = Parent::new(&self.settings.instance, &self.settings.namespace);
         let (announcements, announced) = mpsc::channel(super::announce::BACKLOG);
         let (destination, events) = Destination::new(
@@ -225,7 +232,42 @@ impl World {
         tasks.spawn(super::announce::announce(destination.clone(), announced));
         tasks.spawn(super::status::keep_status(destination.clone(), self.records.clone()));
         destinations.insert(name.into(), destination.clone());
+        lock(&self.ways).insert(name.into(), way(spec));
         Ok(destination)
+    }
+
+    /// Whether a connected destination was reached in another way than its document says now.
+    pub fn leads_elsewhere(&self, name: &str, spec: &ClusterSpec) -> bool {
+        lock(&self.ways).get(name).is_some_and(|known| *known != way(spec))
+    }
+
+    /// Forgets how a destination was reached.
+    pub fn forget_way(&self, name: &str) {
+        lock(&self.ways).remove(name);
+    }
+
+    /// Ends a destination whose document leads elsewhere by now, so that it is connected anew. Gives the applications that
+    /// were kept on it; what they have delivered stays.
+    pub fn let_go(&self, name: &str) -> Vec<Arc<Unit>> {
+        self.forget_way(name);
+        let Some(destination) = self.destinations().remove(name) else { return Vec::new() };
+        let units: Vec<Arc<Unit>> = std::mem::take(&mut *destination.units()).into_values().collect();
+        destination.set_let_go();
+        for unit in &units {
+            unit.generation.send_modify(|generation| *generation += 1);
+            unit.wake.notify_one();
+        }
+        destination.end();
+        units
+    }
+
+    /// Opens the way to an API server, within a limit: credentials may come from another program.
+    pub async fn connect(&self, name: &str, spec: &ClusterSpec) -> Result<Arc<dyn Cluster>, String> {
+        let connecting = self.adapters.connect.connect(name, spec);
+        tokio::time::timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(|_| {
+            let seconds = CONNECT_LIMIT.as_secs();
+            Err(format!("Cluster {name}: its credentials were not there within {seconds} s"))
+        })
     }
 
     /// Digests approved for an application on a destination.
@@ -279,12 +321,19 @@ impl World {
             if let Some(failure) = &repository.failure {
                 return Some(format!("repository {name} could not be fetched ({failure})"));
             }
+            // A later fetch that went well has not mended them: they are read anew after it.
+            if let Some(words) = &repository.unread {
+                return Some(format!("the documents of repository {name} could not be read ({words})"));
+            }
             if !repository.fetched {
                 return Some(format!("repository {name} has not been fetched yet"));
             }
             if let Some(refused) = repository.documents.refused.first() {
                 return Some(format!("a document of repository {name} is refused ({})", refused.file));
             }
+        }
+        if let Some(words) = &*lock(&self.undecided) {
+            return Some(words.clone());
         }
         let units: Vec<Arc<Unit>> = unit.destination.units().values().cloned().collect();
         units.iter().find_map(|other| {
@@ -312,4 +361,15 @@ impl World {
             }
         })
     }
+}
+
+/// What of a `Cluster` document says how the cluster is reached.
+fn way(spec: &ClusterSpec) -> ClusterSpec {
+    let eks = spec.eks.as_ref().map(|eks| EksRef {
+        name: eks.name.clone(),
+        region: eks.region.clone(),
+        role_arn: eks.role_arn.clone(),
+        ..EksRef::default()
+    });
+    ClusterSpec { eks, cluster_config: None, ..spec.clone() }
 }

@@ -19,6 +19,9 @@ const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// Connections at once: probes and a scraper need a handful.
 const CONNECTIONS: usize = 64;
 
+/// Pause after a connection that could not be taken.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
 /// What the server shows. The engine behind it changes when the configuration is reloaded.
 #[derive(Clone)]
 pub struct Pages {
@@ -83,7 +86,11 @@ pub async fn serve(listener: TcpListener, pages: Pages, mut stop: watch::Receive
             accepted = listener.accept() => accepted,
             _ = stop.changed() => return,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            // Without a free descriptor every attempt fails at once (accept(2), EMFILE).
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let pages = pages.clone();
         tokio::spawn(async move {

@@ -145,6 +145,26 @@ pub(crate) trait Recorded: DeserializeOwned {
     fn process(&self) -> &Identity;
 }
 
+/// [`Recorded`] for a record with the fields `name`, `folder` and `process`.
+macro_rules! recorded {
+    ($record:ty) => {
+        impl $crate::local::background::Recorded for $record {
+            fn name(&self) -> &str {
+                &self.name
+            }
+
+            fn folder(&self) -> &std::path::Path {
+                &self.folder
+            }
+
+            fn process(&self) -> &$crate::local::process::Identity {
+                &self.process
+            }
+        }
+    };
+}
+pub(crate) use recorded;
+
 /// Those below `root` that run, by name. What dead ones left is taken away; their control planes have ended with them.
 ///
 /// # Errors

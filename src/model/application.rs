@@ -145,7 +145,8 @@ pub struct SyncSpec {
     pub prune: bool,
     /// What to do with an object that exists already and is not ours.
     pub adopt: Adopt,
-    /// Kinds (`Job.batch`, `*`) that may be deleted and created again when a change is not allowed in place.
+    /// Kinds (`Job.batch`, `*`) that may be deleted and created again when a change is not allowed in place. Those that
+    /// the prune guard protects wait for an approval all the same.
     #[schemars(with = "Vec<KindName>")]
     pub replace: Vec<String>,
     /// Create the application's namespace when the repository does not declare it.
@@ -205,7 +206,7 @@ pub struct PruneGuard {
     /// (a plan of up to three deletions is judged by `maxObjects` alone unless it takes everything).
     #[schemars(range(max = 100))]
     pub max_percent: u32,
-    /// Kinds that are never deleted unasked.
+    /// Kinds that are never deleted unasked, to be created again neither.
     #[schemars(with = "Vec<KindName>")]
     pub protected_kinds: Vec<String>,
 }

@@ -27,6 +27,8 @@ pub enum Service {
     CloudFormation,
     /// Who changed what.
     CloudTrail,
+    /// Groups of logs.
+    Logs,
     /// Keys.
     Kms,
     /// Queues.
@@ -47,7 +49,7 @@ pub enum Service {
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Eks,
         Self::Ec2,
         Self::Iam,
@@ -58,6 +60,7 @@ impl Service {
         Self::Ssm,
         Self::CloudFormation,
         Self::CloudTrail,
+        Self::Logs,
         Self::Kms,
         Self::Sqs,
         Self::Events,
@@ -87,6 +90,7 @@ impl Service {
             Self::Ssm => "ssm",
             Self::CloudFormation => "cloudformation",
             Self::CloudTrail => "cloudtrail",
+            Self::Logs => "logs",
             Self::Kms => "kms",
             Self::Sqs => "sqs",
             Self::Events => "events",

@@ -10,6 +10,9 @@ const SHARE_COUNTS_FROM: usize = 4;
 /// Holds deletions that exceed the guard until the digest of what is held is approved. Returns that digest, empty
 /// when nothing is held (or all that would be is approved).
 ///
+/// An object that is replaced is deleted first, and what it holds goes with it: replacing one of a protected kind is
+/// held as well, whatever `sync.replace` or its annotations allow.
+///
 /// The digest covers exactly the changes that need the approval, uids included, with application and destination:
 /// applying the rest of the plan does not change it, and an object that is created anew under the same name is not
 /// covered by an older approval.
@@ -30,15 +33,19 @@ pub fn hold(
     let again = held_before.filter(|(digest, _)| digest_of(&(application, destination, &all)) == *digest);
     let bulk =
         bulk_reason(deletions, owned_before, guard).or_else(|| again.map(|(_, reason)| reason.to_owned()));
-    for change in changes.iter_mut() {
-        if change.action != Action::Delete || change.verdict != Verdict::Allowed {
-            continue;
-        }
+    for change in changes.iter_mut().filter(|change| change.verdict == Verdict::Allowed) {
         let kind = change.id.group_kind();
-        if names_kind(&guard.protected_kinds, &kind) {
-            change.verdict = Verdict::Held(format!("{kind} is a protected kind"));
-        } else if let Some(reason) = &bulk {
-            change.verdict = Verdict::Held(reason.clone());
+        let is_protected = names_kind(&guard.protected_kinds, &kind);
+        match (change.action, &bulk) {
+            (Action::Delete, _) if is_protected => {
+                change.verdict = Verdict::Held(format!("{kind} is a protected kind"));
+            }
+            (Action::Replace, _) if is_protected => {
+                change.verdict =
+                    Verdict::Held(format!("{kind} is a protected kind, and replacing one deletes it first"));
+            }
+            (Action::Delete, Some(reason)) => change.verdict = Verdict::Held(reason.clone()),
+            _ => {}
         }
     }
     let held: Vec<_> =
@@ -122,6 +129,21 @@ mod tests {
         let mut recreated: Vec<Change> = (0..11).map(|n| deletion("ConfigMap", &format!("c{n}"))).collect();
         recreated[3].precondition.uid = Some("another".into());
         assert_ne!(run(&mut recreated, 100, &digest), "");
+    }
+
+    #[test]
+    fn replacing_a_protected_kind_is_held_until_that_is_approved() {
+        let replacing = |kind| [Change { action: Action::Replace, ..deletion(kind, "data") }];
+        let mut job = replacing("Job");
+        assert_eq!((run(&mut job, 50, ""), &job[0].verdict), (String::new(), &Verdict::Allowed));
+        let mut claim = replacing("PersistentVolumeClaim");
+        let digest = run(&mut claim, 50, "");
+        assert!(
+            matches!(&claim[0].verdict, Verdict::Held(why) if why.contains("replacing one deletes it")),
+            "{claim:?}"
+        );
+        let mut again = replacing("PersistentVolumeClaim");
+        assert_eq!((run(&mut again, 50, &digest), &again[0].verdict), (String::new(), &Verdict::Allowed));
     }
 
     #[test]

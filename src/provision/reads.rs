@@ -50,6 +50,7 @@ const fn up_to(kind: Kind, call: &'static str, often: &'static str, most: fn(&Sn
 /// Every call of a pass over an untouched cluster, in the order of the drivers.
 pub const READS: &[Row] = &[
     fixed(Kind::Cluster, "eks:DescribeCluster"),
+    up_to(Kind::Cluster, "logs:DescribeLogGroups", "once, where the file says how long logs are kept", |_| 1),
     fixed(Kind::Vpc, "ec2:DescribeVpcs"),
     row(Kind::Vpc, "ec2:DescribeVpcAttribute", "twice: the API tells one attribute a call", each!(Vpc, 2)),
     fixed(Kind::Subnet, "ec2:DescribeSubnets"),

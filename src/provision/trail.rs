@@ -132,6 +132,10 @@ fn is_global(kind: Kind) -> bool {
 /// more than one may be it.
 #[must_use]
 pub fn culprit<'a>(named: &Named, field: &str, changes: &'a [Change]) -> Option<&'a Change> {
+    // It is changed at another service, whose log is not asked.
+    if field.trim_start_matches('/') == super::eks::cluster_changes::LOG_RETENTION {
+        return None;
+    }
     let mut fitting: Vec<&Change> = changes
         .iter()
         .filter(|change| change.error.is_none() && !is_ours(change) && fits(change, field))

@@ -15,6 +15,8 @@ const REQUIREMENTS_FILE: &str = "requirements.yaml";
 const LOCK_FILES: [&str; 2] = ["Chart.lock", "requirements.lock"];
 /// Charts in charts in charts.
 const DEEPEST: usize = 16;
+/// Copies of charts of the repository in one chart: two that each name the next two make thousands of them, a dozen deep.
+const MOST_COPIES: usize = 500;
 
 /// All that a chart's rendering reads from the repository.
 #[derive(Debug)]
@@ -89,6 +91,13 @@ pub(super) async fn inputs(
                     &origin,
                     format!("dependency {name}: charts depend on one another in a circle"),
                 ));
+            }
+            if inputs.local.len() >= MOST_COPIES {
+                let message = format!(
+                    "with the charts that its dependencies depend on it takes more than {MOST_COPIES} copies of charts: \
+                     name those that several need in one place"
+                );
+                return Err(failure(&path::join(&inputs.folder, CHART_FILE), message));
             }
             let below = path::join(&below, &format!("charts/{name}"));
             open.push((folder.clone(), below.clone(), depth + 1));

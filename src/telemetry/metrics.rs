@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ApplicationLabels {
@@ -68,6 +68,8 @@ pub struct Metrics {
     applications: Family<StateLabels, Gauge>,
     stages: Family<StageLabels, Counter>,
     stage_durations: Family<DurationLabels, Histogram>,
+    /// Applications are counted anew for each scrape: of two at once each would count the other's, too.
+    counting: Mutex<()>,
 }
 
 /// Seconds: from a stage that had nothing to do to one that took a day.
@@ -91,6 +93,7 @@ impl Default for Metrics {
             applications: Family::default(),
             stages: Family::default(),
             stage_durations: Family::new_with_constructor(|| Histogram::new(STAGE_BUCKETS)),
+            counting: Mutex::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("changes", "Objects changed, by action and result", metrics.changes.clone());
@@ -127,6 +130,7 @@ impl Metrics {
     /// The text of `/metrics`, in the OpenMetrics format, with the applications as they are now.
     #[must_use]
     pub fn text(&self, applications: &[ApplicationRecord]) -> String {
+        let _turn = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
         self.applications.clear();
         for record in applications {
             let labels = StateLabels { sync: record.sync.to_string(), health: record.health.to_string() };

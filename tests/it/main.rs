@@ -9,6 +9,7 @@ mod cluster_config;
 mod clusters;
 mod config;
 mod deploy;
+mod deploy_aws;
 mod drift;
 mod eks_server;
 /// The whole daemon on a real API server.

@@ -370,6 +370,23 @@ async fn a_dependency_in_another_folder_is_copied_in() {
     repository.commit([("lib/deeper/Chart.yaml", "apiVersion: v2\nname: deeper\nversion: 1.0.0\ndependencies: [{name: common, version: 1.x.x, repository: 'file://../common'}]\n")]);
     let error = bench.render(&request(&repository, "app")).await.unwrap_err();
     assert!(error.message.contains("in a circle"), "{error}");
+    // Two that each name the next one twice are 2^14 copies without going round in a circle.
+    let twice = |number: u32| {
+        let dependency = |name: &str| {
+            format!("{{name: {name}{number}, version: 1.x.x, repository: 'file://../c{}'}}", number + 1)
+        };
+        let chart = format!(
+            "apiVersion: v2\nname: c{number}\nversion: 1.0.0\ndependencies: [{}, {}]\n",
+            dependency("a"),
+            dependency("b")
+        );
+        (format!("lib/c{number}/Chart.yaml"), chart)
+    };
+    let charts: Vec<(String, String)> = (0..14).map(twice).collect();
+    let charts = charts.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    repository.commit(charts.chain([("lib/c14/Chart.yaml", "apiVersion: v2\nname: c14\nversion: 1.0.0\n")]));
+    let error = bench.render(&request(&repository, "lib/c0")).await.unwrap_err();
+    assert!(error.message.contains("more than 500 copies"), "{error}");
     repository.commit([("lib/common/Chart.yaml", ""), ("lib/common/templates/a.yaml", "")]);
     let error = bench.render(&request(&repository, "app")).await.unwrap_err();
     assert!(error.message.contains("no folder of the repository"), "{error}");

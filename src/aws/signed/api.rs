@@ -42,6 +42,7 @@ impl Api {
             Service::CloudFormation => (Protocol::Query, "2010-05-15"),
             Service::Ssm => (Protocol::Json, "AmazonSSM"),
             Service::CloudTrail => (Protocol::Json, "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"),
+            Service::Logs => (Protocol::Json, "Logs_20140328"),
             Service::Kms => (Protocol::Json, "TrentService"),
             Service::Sqs => (Protocol::Json, "AmazonSQS"),
             Service::Events => (Protocol::Json, "AWSEvents"),

@@ -60,6 +60,7 @@ static CLOUDFORMATION: LazyLock<Shapes> =
     LazyLock::new(|| Shapes::read(include_str!("shapes/cloudformation.shapes")));
 static CLOUDTRAIL: LazyLock<Shapes> =
     LazyLock::new(|| Shapes::read(include_str!("shapes/cloudtrail.shapes")));
+static LOGS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/logs.shapes")));
 static KMS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/kms.shapes")));
 static SQS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/sqs.shapes")));
 static EVENTS: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes/events.shapes")));
@@ -82,6 +83,7 @@ impl Shapes {
             Service::Ssm => &SSM,
             Service::CloudFormation => &CLOUDFORMATION,
             Service::CloudTrail => &CLOUDTRAIL,
+            Service::Logs => &LOGS,
             Service::Kms => &KMS,
             Service::Sqs => &SQS,
             Service::Events => &EVENTS,
@@ -155,7 +157,7 @@ impl Member {
 mod tests {
     use super::*;
 
-    const SERVICES: [Service; 14] = [
+    const SERVICES: [Service; 15] = [
         Service::Ec2,
         Service::Iam,
         Service::Sts,
@@ -165,6 +167,7 @@ mod tests {
         Service::Ssm,
         Service::CloudFormation,
         Service::CloudTrail,
+        Service::Logs,
         Service::Kms,
         Service::Sqs,
         Service::Events,

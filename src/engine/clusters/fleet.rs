@@ -374,6 +374,7 @@ impl Destinations for Neighbours {
 impl World {
     /// Ends a destination whose cluster is gone, with its applications: there is nothing left to prune.
     pub fn forget_destination(&self, name: &str) {
+        self.forget_way(name);
         let Some(destination) = self.destinations().remove(name) else { return };
         destination.set_gone();
         let units = std::mem::take(&mut *destination.units());

@@ -159,6 +159,7 @@ impl Rest {
     async fn until_due(&mut self, kept: &Arc<Kept>) {
         let wanted = kept.wanted();
         let schedule = wanted.as_ref().and_then(|wanted| wanted.policy.schedule.as_ref());
+        self.full_pass_after = self.full_pass_after.min(kept.context.clock.now());
         let full_pass = schedule.and_then(|schedule| schedule.next_after(self.full_pass_after, &kept.name));
         loop {
             let question = kept.state().trails.next_due();
@@ -171,7 +172,8 @@ impl Rest {
                 return;
             }
             if full_pass == Some(due) {
-                self.full_pass_after = due;
+                // Those that fell into a pass under way, or into a machine's sleep, are not made up for.
+                self.full_pass_after = kept.context.clock.now();
                 return;
             }
             if let Some(wanted) = &wanted {

@@ -171,7 +171,7 @@ impl Sides for Neighbours {
         }
         let world = self.world()?;
         let of = ClusterSpec { kubeconfig: spec.source.kubeconfig.clone(), ..ClusterSpec::default() };
-        world.adapters.connect.connect(&format!("{migration}-source"), &of).await
+        world.connect(&format!("{migration}-source"), &of).await
     }
 
     async fn target(&self, spec: &MigrationSpec) -> Result<Target, Gate> {

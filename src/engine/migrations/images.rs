@@ -3,7 +3,7 @@
 
 use super::aws::Accounts;
 use super::kept::{Mover, Wanted};
-use crate::migrate::images::{Known, Named, logins, verdicts};
+use crate::migrate::images::{Known, Named, login_of_ecr, logins, verdicts};
 use crate::migrate::stages::Sight;
 use crate::migrate::verdict::Verdict;
 use crate::model::cloud::{Call, Service};
@@ -13,6 +13,7 @@ use crate::ports::{Cloud, CloudFailureKind, Images, Pull};
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use tokio::sync::OnceCell;
 
 /// Verdicts on every image. A registry that does not answer is asked once.
 pub(super) async fn looked_at(mover: &Mover, wanted: &Wanted, named: &Named, source: &Sight) -> Vec<Verdict> {
@@ -37,7 +38,8 @@ pub(super) async fn looked_at(mover: &Mover, wanted: &Wanted, named: &Named, sou
         true => Accounts::of(mover, wanted).open(Side::Target).await.ok().flatten(),
         false => None,
     };
-    let (images, account) = (images.as_ref(), account.as_deref());
+    let account = account.as_deref().map(|cloud| Ecr { cloud, login: OnceCell::new() });
+    let (images, account) = (images.as_ref(), account.as_ref());
     let mut asked = Vec::new();
     for all in by_registry.into_values() {
         asked.push(of_registry(images, account, all));
@@ -58,10 +60,28 @@ struct Asked {
     is_placed: bool,
 }
 
+/// ECR, as the account of the target sees it.
+struct Ecr<'a> {
+    cloud: &'a dyn Cloud,
+    /// For every registry of the region that the account may read; asked for where it is wanted first.
+    login: OnceCell<Option<RegistryLogin>>,
+}
+
+impl Ecr<'_> {
+    /// A login for the API of registries (ECR's API, `GetAuthorizationToken`: base64 of `AWS:password`).
+    async fn login(&self) -> Option<&RegistryLogin> {
+        let asked = async {
+            let call = Call::new(Service::Ecr, "GetAuthorizationToken", json!({}));
+            login_of_ecr(&self.cloud.call(&call).await.ok()?)
+        };
+        self.login.get_or_init(|| asked).await.as_ref()
+    }
+}
+
 /// The images of one registry, one after the other.
 async fn of_registry(
     images: &dyn Images,
-    account: Option<&dyn Cloud>,
+    account: Option<&Ecr<'_>>,
     all: Vec<Asked>,
 ) -> Vec<(String, Known)> {
     let mut known = Vec::new();
@@ -69,16 +89,13 @@ async fn of_registry(
     for asked in all {
         let one = match (&silent, asked.image.ecr()) {
             (Some(words), _) => Known::Unknown(words.clone()),
-            (None, Some(home)) => of_ecr(images, account, &home, &asked.image).await,
+            (None, Some(home)) => of_ecr(images, account, &home, &asked).await,
             (None, None) => match pulled(images, &asked).await {
                 (Pull::Silent(words), _) => {
                     silent = Some(words.clone());
                     Known::Unknown(words)
                 }
-                (Pull::There, login) if asked.is_placed => {
-                    let built = images.architectures(&asked.image, login).await;
-                    built.map_or(Known::There, Known::Built)
-                }
+                (Pull::There, login) => there(images, &asked.image, asked.is_placed, login).await,
                 (pull, _) => plain(pull),
             },
         };
@@ -102,6 +119,19 @@ async fn pulled<'a>(images: &dyn Images, asked: &'a Asked) -> (Pull, Option<&'a 
     }
 }
 
+/// What is there, and for which architectures where that matters.
+async fn there(
+    images: &dyn Images,
+    image: &ImageName,
+    is_placed: bool,
+    login: Option<&RegistryLogin>,
+) -> Known {
+    if !is_placed {
+        return Known::There;
+    }
+    images.architectures(image, login).await.map_or(Known::There, Known::Built)
+}
+
 fn plain(pull: Pull) -> Known {
     match pull {
         Pull::There => Known::There,
@@ -111,22 +141,22 @@ fn plain(pull: Pull) -> Known {
 }
 
 /// An image of ECR: it is there, or a rule brings it from elsewhere when it is first pulled.
-async fn of_ecr(
-    images: &dyn Images,
-    account: Option<&dyn Cloud>,
-    home: &EcrHome,
-    image: &ImageName,
-) -> Known {
-    let Some(cloud) = account.filter(|cloud| cloud.region() == home.region) else {
+async fn of_ecr(images: &dyn Images, account: Option<&Ecr<'_>>, home: &EcrHome, asked: &Asked) -> Known {
+    let Some(ecr) = account.filter(|ecr| ecr.cloud.region() == home.region) else {
         return Known::Unknown(format!("no account is known for registries of {}", home.region));
     };
+    let (cloud, image) = (ecr.cloud, &asked.image);
     let id = match &image.digest {
         Some(digest) => json!({"imageDigest": digest}),
         None => json!({"imageTag": image.reference()}),
     };
     let of_image = json!({"registryId": home.account, "repositoryName": image.repository, "imageIds": [id]});
     match cloud.call(&Call::new(Service::Ecr, "DescribeImages", of_image)).await {
-        Ok(_) => return Known::There,
+        // Where the registry gives no login, it is still known that the image is there.
+        Ok(_) => {
+            let login = if asked.is_placed { ecr.login().await } else { None };
+            return there(images, image, asked.is_placed && login.is_some(), login).await;
+        }
         Err(failure) if failure.kind == CloudFailureKind::NotFound => {}
         Err(failure) => return Known::Unknown(failure.to_string()),
     }
@@ -138,9 +168,12 @@ async fn of_ecr(
     };
     let rules = rules["pullThroughCacheRules"].as_array().cloned().unwrap_or_default();
     match rules.iter().find_map(|rule| upstream(rule, image)) {
-        Some(upstream) => match plain(images.look(&upstream, None).await) {
-            Known::Absent(words) => Known::Absent(format!("its cache leads to {upstream}, and {words}")),
-            other => other,
+        Some(upstream) => match images.look(&upstream, None).await {
+            Pull::There => there(images, &upstream, asked.is_placed, None).await,
+            pull => match plain(pull) {
+                Known::Absent(words) => Known::Absent(format!("its cache leads to {upstream}, and {words}")),
+                other => other,
+            },
         },
         None => Known::Absent(format!("ECR has no such image in {}, and no rule brings it", home.region)),
     }

@@ -62,10 +62,13 @@ impl<'a> Side<'a> {
             .filter(|kind| kind.verbs.contains("list") && !kind.plural.contains('/'))
             .collect();
         let mut lists = Vec::new();
-        for kind in kinds {
-            lists.push(async move { (kind, self.cluster.list(kind, None, "").await) });
+        for round in rounds(kinds) {
+            let asked =
+                round.into_iter().map(|kind| async move { (kind, self.cluster.list(kind, None, "").await) });
+            let asked: Vec<_> = asked.collect();
+            lists.extend(futures::stream::iter(asked).buffered(at_once.max(1)).collect::<Vec<_>>().await);
         }
-        let lists: Vec<_> = futures::stream::iter(lists).buffered(at_once.max(1)).collect().await;
+        lists.sort_by(|(one, _), (other, _)| one.gvk.cmp(&other.gvk));
         let mut sight = Sight {
             version: self.discovery.version.clone(),
             served,
@@ -93,6 +96,15 @@ impl<'a> Side<'a> {
     }
 }
 
+/// Kinds in the order in which they are read: the fence before what it keeps out. Were pods listed first, one that starts
+/// between the two lists would be in neither, and the quota that came into force after it would be taken for a fence around
+/// nothing.
+fn rounds(kinds: Vec<&ServedKind>) -> [Vec<&ServedKind>; 2] {
+    let is_fence = |kind: &&ServedKind| kind.gvk.group.is_empty() && kind.gvk.kind == "ResourceQuota";
+    let (fences, others) = kinds.into_iter().partition(is_fence);
+    [fences, others]
+}
+
 fn is_built_in(kind: &GroupKind) -> bool {
     !kind.group.contains('.') || kind.group.ends_with(".k8s.io")
 }
@@ -109,3 +121,27 @@ pub(super) fn served_kind<'s>(
 
 /// Nothing was read yet.
 pub(super) type Reads = BTreeMap<String, serde_json::Value>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fences_is_read_before_what_it_keeps_out() {
+        let kind = |group: &str, kind: &str| ServedKind {
+            gvk: Gvk::new(group, "v1", kind),
+            plural: kind.to_lowercase(),
+            namespaced: true,
+            verbs: BTreeSet::new(),
+        };
+        let all = [
+            kind("", "Pod"),
+            kind("", "ResourceQuota"),
+            kind("storage.k8s.io", "VolumeAttachment"),
+            kind("a.io", "ResourceQuota"),
+        ];
+        let [first, then] = rounds(all.iter().collect());
+        assert_eq!(first.iter().map(|kind| kind.plural.as_str()).collect::<Vec<_>>(), ["resourcequota"]);
+        assert_eq!(then.len(), 3);
+    }
+}

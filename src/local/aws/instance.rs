@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::local_aws::{Access, Connect, LocalAws, LocalAwsOptions};
-use crate::local::background::{self, Recorded};
+use crate::local::background;
 use crate::local::error::Error as LocalError;
 use crate::local::pki;
 use crate::local::places::Places;
@@ -39,19 +39,7 @@ pub struct AwsInstance {
     process: Identity,
 }
 
-impl Recorded for AwsInstance {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    fn process(&self) -> &Identity {
-        &self.process
-    }
-}
+background::recorded!(AwsInstance);
 
 /// What a background process is told to do.
 #[derive(Debug, Serialize, Deserialize)]

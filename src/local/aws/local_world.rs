@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::account::{Account, internal, problem, text};
+use super::account::{Account, internal, issue, problem, text};
 use super::cluster::{Patience, Running, locked};
 use super::error::Error;
 use super::fargate::{self, Profile};
@@ -19,7 +19,8 @@ use super::world::{ClusterFacts, Issue, NodegroupFacts, World};
 use super::{addons, admission, checks, nodegroups, observe};
 use crate::local::places::Places;
 use crate::local::progress::Progress;
-use crate::ports::Cloud;
+use crate::model::cloud::Service;
+use crate::ports::{Cloud, CloudFailureKind};
 
 /// What a world is made of.
 pub struct WorldOptions {
@@ -177,6 +178,14 @@ impl World for LocalWorld {
             *locked(&cluster.access) = Access::described(access_mode(view), entries);
         }
         Ok(())
+    }
+
+    async fn write_logs(&self, view: &Value) -> Result<(), Issue> {
+        let group = serde_json::json!({"logGroupName": format!("/aws/eks/{}/cluster", text(view, "name"))});
+        match self.account.call(Service::Logs, "CreateLogGroup", group).await {
+            Err(failure) if failure.kind != CloudFailureKind::AlreadyExists => Err(issue(failure)),
+            _ => Ok(()),
+        }
     }
 
     async fn delete_cluster(&self, view: &Value) -> Result<(), Issue> {

@@ -67,6 +67,12 @@ pub trait World: Send + Sync {
     /// Replaces the control plane's programs by those of `version` (`1.36`), over the same etcd.
     async fn update_version(&self, cluster: &Value, version: &str) -> Result<(), Issue>;
 
+    /// The control plane writes logs from now on: the service makes a log group for them where there is none, and never
+    /// takes it away.
+    async fn write_logs(&self, _cluster: &Value) -> Result<(), Issue> {
+        Ok(())
+    }
+
     /// Access entries, associated policies or the authentication mode changed: `entries` is a list of
     /// `{accessEntry, associatedAccessPolicies}` as described.
     async fn access_changed(&self, cluster: &Value, entries: &[Value]) -> Result<(), Issue>;

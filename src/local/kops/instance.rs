@@ -12,7 +12,7 @@ use super::example::Example;
 use super::release::KopsRelease;
 use super::source::{KopsSource, SourceOptions};
 use crate::local::aws::{Access, Connect, LocalAws, LocalAwsOptions};
-use crate::local::background::{self, Recorded};
+use crate::local::background;
 use crate::local::error::Error as LocalError;
 use crate::local::pki;
 use crate::local::places::Places;
@@ -53,19 +53,7 @@ pub struct KopsInstance {
     process: Identity,
 }
 
-impl Recorded for KopsInstance {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    fn process(&self) -> &Identity {
-        &self.process
-    }
-}
+background::recorded!(KopsInstance);
 
 /// What somebody wants to have.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,10 +7,10 @@ use super::context::Context;
 use super::facts::Facts;
 use super::translate::access::{self, Group};
 use super::translate::block::Block;
-use super::translate::groups::{declared_labels, label_value, values_of};
 use super::translate::identity::{minor, source_minor};
 use super::translate::instances::is_node_group;
 use super::translate::labels::{INSTANCE_GROUP, LabelFate, node_label, node_label_value};
+use super::translate::marks::{declared_labels, label_value, values_of};
 use super::translate::names::{cluster_name, node_group_name};
 use super::translate::{identity, network, pod_roles};
 use crate::model::cluster_config::ClusterConfig;
@@ -108,18 +108,18 @@ fn node_labels(context: &Context<'_>) -> BTreeMap<String, String> {
     for group in context.state.node_groups().filter(|group| is_node_group(context, group)) {
         let old = format!("kops.k8s.io/instancegroup={}", group.name);
         labels.insert(old, format!("{INSTANCE_GROUP}={}", label_value(&group.name)));
-        for (key, value) in declared_labels(group) {
-            let new = match node_label(key) {
-                LabelFate::Keep => key.to_owned(),
+        for (key, value) in declared_labels(context, group) {
+            let new = match node_label(&key) {
+                LabelFate::Keep => key.clone(),
                 // The group's own name as kops has it is said above.
                 LabelFate::Rewrite(new) if new != INSTANCE_GROUP => new,
                 LabelFate::Rewrite(_) | LabelFate::Drop(_) => continue,
             };
             if new != key {
-                labels.insert(key.to_owned(), new.clone());
+                labels.insert(key.clone(), new.clone());
             }
             if value.is_empty() {
-                let all = values_of(context, key);
+                let all = values_of(context, &key);
                 let value = node_label_value("", all.iter().map(String::as_str));
                 labels.insert(format!("{key}="), format!("{new}={value}"));
             }

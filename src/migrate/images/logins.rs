@@ -45,6 +45,12 @@ fn login(entry: &Value) -> Option<RegistryLogin> {
     (!username.is_empty()).then_some(RegistryLogin { username, password })
 }
 
+/// The login in an answer of ECR's `GetAuthorizationToken` (its API: base64 of `AWS:password`).
+#[must_use]
+pub fn login_of_ecr(answer: &Value) -> Option<RegistryLogin> {
+    login(&serde_json::json!({"auth": answer["authorizationData"][0]["authorizationToken"]}))
+}
+
 /// How exactly a place names an image, in letters; none: it does not. A place is a host with a port where it has one, each
 /// part of which may hold wildcards, and a path that the repository begins with.
 fn exactness(place: &str, image: &ImageName) -> Option<usize> {

@@ -3,7 +3,7 @@
 
 mod logins;
 
-pub use logins::logins;
+pub use logins::{login_of_ecr, logins};
 
 use crate::migrate::assess::packing::{PlannedGroup, architectures};
 use crate::migrate::verdict::{Level, Verdict};

@@ -17,6 +17,8 @@ const TAKEN: Rule =
 const USERS: Rule =
     rule("own.kops.cluster-addons", "kops bootstrapchannelbuilder.go: objects of kops create -f");
 const LIMITS: Rule = rule("own.kops.limit-range", "migration.md 2.2: limit-range.addons.k8s.io");
+const SNAPSHOTS: Rule =
+    rule("own.kops.snapshot-class", "migration.md 2.2: snapshot-controller.addons.k8s.io");
 const RUNTIME: Rule = rule("own.kops.runtime-class", "migration.md 2.2: nvidia, gvisor");
 
 /// Pods that run on the nodes of kops without a controller.
@@ -155,6 +157,10 @@ fn of_addon(facts: &Facts<'_>, fact: &Fact<'_>, name: &str, rule: Rule) -> Findi
     if fact.is("", "LimitRange") {
         let says = "without it, containers that ask for no CPU would ask for none: their quality of service and the autoscaler's sums would change";
         return Finding::new(LIMITS, whose, Class::Port).says(says);
+    }
+    if fact.is("snapshot.storage.k8s.io", "VolumeSnapshotClass") {
+        let says = "EKS's add-on brings no such class, and snapshots name this one";
+        return Finding::new(SNAPSHOTS, whose, Class::Port).says(says);
     }
     if fact.is("node.k8s.io", "RuntimeClass") {
         return match (facts.is_runtime_used(fact.name()), replacement.needed) {

@@ -38,6 +38,9 @@ pub struct ClusterCloudWatchLogging {
     /// Which logs are written; `all` and `*` mean every one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enable_types: Vec<LogType>,
+    /// How long the logs are kept, in days; as CloudWatch Logs has it (for ever) where none are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_retention_in_days: Option<u32>,
 }
 
 /// A log of the control plane.

@@ -129,7 +129,7 @@ fn auto_mode(auto: &mut AutoModeConfig) {
 fn addons(config: &mut ClusterConfig, auto: bool) {
     let settings = config.addons_config.get_or_insert_with(AddonsConfig::default);
     let none = *settings.disable_default_addons.get_or_insert(false);
-    let recommended = *settings.auto_apply_pod_identity_associations.get_or_insert(false);
+    settings.auto_apply_pod_identity_associations.get_or_insert(false);
     // Auto Mode's nodes have network, DNS and proxy built in.
     let wanted = ADDONS.into_iter().filter(|name| !none && (!auto || *name == "metrics-server"));
     for name in wanted {
@@ -138,12 +138,8 @@ fn addons(config: &mut ClusterConfig, auto: bool) {
         }
     }
     for addon in &mut config.addons {
-        let has_role = addon.service_account_role_arn.is_some()
-            || !addon.attach_policy_arns.is_empty()
-            || addon.attach_policy.is_some()
-            || addon.well_known_policies.is_some()
-            || addon.pod_identity_associations.is_some();
-        addon.use_default_pod_identity_associations.get_or_insert(recommended && !has_role);
+        // What is automatic goes to the add-ons that have such associations, and asks nothing of the others.
+        addon.use_default_pod_identity_associations.get_or_insert(false);
         addon.pod_identity_associations.iter_mut().flatten().for_each(association);
     }
 }

@@ -24,6 +24,7 @@ mod read;
 mod refuse;
 mod rules;
 pub mod schema;
+mod spelling;
 pub mod vpc;
 
 pub use access::{AccessConfig, AccessEntry, AccessPolicy, AccessScope, AccessScopeType, AuthenticationMode};
@@ -53,6 +54,7 @@ pub use node_parts::{
 pub use nodegroup::{AmiFamily, ManagedNodeGroup, NodeGroup, NodeGroupBase};
 pub use problems::{Positions, Problems};
 pub use read::{is_cluster_config, read};
+pub use rules::is_policy_arn;
 pub use vpc::{
     AzSubnetSpec, ClusterEndpoints, ClusterNat, ClusterSubnets, ClusterVpc, ControlPlaneEgressMode,
     HostnameType, IpFamily, KubernetesNetworkConfig, NatGateway, PrivateCluster,

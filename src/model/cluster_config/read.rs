@@ -1,7 +1,7 @@
 //! A ClusterConfig from text, or everything that is wrong with it.
 
 use super::problems::{Positions, Problems, pointers};
-use super::{API_VERSION, ClusterConfig, KIND, refuse, rules, schema};
+use super::{API_VERSION, ClusterConfig, KIND, refuse, rules, schema, spelling};
 use crate::model::document::{Placed, Problem};
 use crate::model::yaml::{self, Document, Limits};
 use serde_json::Value;
@@ -66,6 +66,7 @@ fn one(document: &Document, placed: &Placed) -> Result<(ClusterConfig, Vec<Probl
     let mut value = document.value().clone();
     let validator = schema::validator();
     validator.drop_nulls(&mut value);
+    spelling::settle(&mut value);
     let mut violations = refuse::refused(&value);
     let refused: Vec<String> = violations.iter().map(|violation| violation.pointer.clone()).collect();
     // A refused value is no valid choice either, and one sentence about it is enough.

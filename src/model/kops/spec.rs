@@ -264,6 +264,14 @@ impl Spec {
     #[must_use]
     pub fn cloud(&self) -> Cloud {
         let Some(by_name) = self.at("cloudProvider").as_object() else { return Cloud::Unsaid };
+        // A name as v1alpha2 has it says all: settings of other clouds beside it are leftovers, which kops ignores.
+        let said = self
+            .fields
+            .iter()
+            .find(|field| field.pointer == "/spec/cloudProvider" && field.value.is_string());
+        if let Some(name) = said.map(Field::text).filter(|name| by_name.contains_key(name)) {
+            return Cloud::named(&name);
+        }
         // A spec with `cloudConfig.awsEBSCSIDriver` alone has an `aws` below too; one that names another cloud is of that.
         let other = by_name.keys().find(|name| *name != "aws");
         other.or_else(|| by_name.keys().next()).map_or(Cloud::Unsaid, |name| Cloud::named(name))

@@ -1,8 +1,9 @@
 //! The EKS cluster itself: CreateCluster, DescribeCluster, UpdateClusterConfig, UpdateClusterVersion, DeleteCluster.
 
 use super::api::{aside, eks, fixed, live, only, sorted, state, strings, tag_differences, text};
+use super::cluster_changes::{LOG_RETENTION, log_group};
 use super::version::Minor;
-use crate::model::cloud::Call;
+use crate::model::cloud::{Call, Service};
 use crate::provision::network::{
     CERTIFICATE_AUTHORITY, CLUSTER_SECURITY_GROUP, ENDPOINT, ISSUER, SERVICE_CIDR,
 };
@@ -45,6 +46,16 @@ impl Driver for ClusterDriver {
                 into.live.insert(cluster.key.clone(), cluster);
                 asks
             }
+            "DescribeLogGroups" => {
+                let groups = answer["logGroups"].as_array().into_iter().flatten();
+                let name = log_group(&scope.cluster);
+                let own = groups.filter(|group| group["logGroupName"] == json!(name)).next();
+                let cluster = into.live.values_mut().find(|live| live.key.kind == Kind::Cluster);
+                if let (Some(group), Some(cluster)) = (own, cluster) {
+                    cluster.actual[LOG_RETENTION] = group["retentionInDays"].clone();
+                }
+                Vec::new()
+            }
             "ListInsights" => {
                 into.facts.insert(INSIGHTS.into(), answer["insights"].clone());
                 Vec::new()
@@ -83,6 +94,7 @@ impl Driver for ClusterDriver {
         let mut input = desired.clone();
         if let Value::Object(members) = &mut input {
             members.remove(aside::UPDATE);
+            members.remove(LOG_RETENTION);
             let only_then = members.remove(aside::CREATE);
             members.insert("tags".into(), json!(tags));
             members.insert("clientRequestToken".into(), json!(token));
@@ -165,12 +177,22 @@ fn found(scope: &Scope, cluster: &Value) -> Live {
     live
 }
 
-/// What has to be known before the version may be changed.
+/// What EKS itself does not tell of a cluster: how long its logs are kept, where the file says it, and what has to be
+/// known before the version may be changed.
 fn questions(scope: &Scope, declared: &[Resource], cluster: &Live) -> Vec<Call> {
-    let wanted = declared
-        .iter()
-        .find(|resource| resource.key == cluster.key)
-        .and_then(|resource| Minor::parse(resource.desired["version"].as_str()?));
+    let Some(declared) = declared.iter().find(|resource| resource.key == cluster.key) else {
+        return Vec::new();
+    };
+    let mut calls = of_version(scope, declared, cluster);
+    if declared.desired.get(LOG_RETENTION).is_some() && cluster.state == State::Ready {
+        let group = json!({"logGroupNamePrefix": log_group(&scope.cluster)});
+        calls.push(Call::new(Service::Logs, "DescribeLogGroups", group));
+    }
+    calls
+}
+
+fn of_version(scope: &Scope, declared: &Resource, cluster: &Live) -> Vec<Call> {
+    let wanted = declared.desired["version"].as_str().and_then(Minor::parse);
     let (Some(wanted), Some(current)) = (wanted, Minor::parse(text(&cluster.actual, "version"))) else {
         return Vec::new();
     };

@@ -2,6 +2,7 @@
 
 use super::Minor;
 use super::api::{aside, difference, differs, eks, merge, only, strings, without_empty};
+use crate::model::cloud::{Call, Service};
 use crate::provision::resource::{Difference, Live, Mend, TOKEN};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -9,12 +10,22 @@ use std::collections::BTreeMap;
 /// All logs that a control plane can write.
 pub const LOGS: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
 
+/// How long logs are kept: no setting of EKS, but of the group that EKS writes them to.
+pub const LOG_RETENTION: &str = "logRetentionInDays";
+
+/// The group of CloudWatch Logs that EKS makes for the logs of a control plane (EKS User Guide, "Send control plane logs").
+#[must_use]
+pub fn log_group(cluster: &str) -> String {
+    format!("/aws/eks/{cluster}/cluster")
+}
+
 /// Every setting that differs and can be changed; `desired` is normalised as what was found is.
 pub(super) fn differences(desired: &Value, live: &Live) -> Vec<Difference> {
     let mut found = of_settings(desired, live);
     found.extend(of_version(desired, live));
     found.extend(super::auto_mode::differences(desired, live));
     found.extend(of_logging(desired, live));
+    found.extend(of_retention(desired, live));
     found.extend(of_authentication(desired, live));
     found.extend(of_encryption(desired, live));
     found
@@ -115,6 +126,15 @@ fn of_logging(desired: &Value, live: &Live) -> Option<Difference> {
     let off: Vec<&str> = LOGS.into_iter().filter(|log| !on.iter().any(|other| other == log)).collect();
     let mend = update(live, json!({"logging": log_setups(&on, &off)}));
     Some(Difference { field: "/logging".into(), declared: declared.clone(), actual, mend })
+}
+
+/// Until EKS has made the group there is nothing to set; where there is one without a limit, what was found is null.
+fn of_retention(desired: &Value, live: &Live) -> Option<Difference> {
+    let declared = desired.get(LOG_RETENTION)?.clone();
+    let actual = live.actual.get(LOG_RETENTION).filter(|actual| **actual != declared)?.clone();
+    let input = json!({"logGroupName": log_group(&live.id), "retentionInDays": declared});
+    let mend = Mend::InPlace(Call::new(Service::Logs, "PutRetentionPolicy", input));
+    Some(Difference { field: format!("/{LOG_RETENTION}"), declared, actual, mend })
 }
 
 /// `logging` as calls take it: what is written and what is not, neither list empty.

@@ -1,5 +1,6 @@
 //! How nodes join: the user data of a node group.
 
+use super::labels;
 use super::user_data::{MIME, POWERSHELL, TOML, node_config};
 use crate::model::cluster_config::{
     AmiFamily, InlineDocument, NodeGroup, NodeGroupBase, NodeGroupTaint, TaintEffect,
@@ -112,14 +113,6 @@ fn joining(scope: &Scope, group: &NodeGroupBase, mut kubelet: InlineDocument) ->
         },
         "kubelet": {"config": kubelet, "flags": flags},
     }))
-}
-
-/// Labels of the file, and the two that eksctl puts on every node and that people select by.
-fn labels(scope: &Scope, group: &NodeGroupBase) -> BTreeMap<String, String> {
-    let mut labels = group.labels.clone();
-    labels.insert("alpha.eksctl.io/cluster-name".to_owned(), scope.cluster.clone());
-    labels.insert("alpha.eksctl.io/nodegroup-name".to_owned(), group.name.clone());
-    labels
 }
 
 fn value_and_effect(taint: &NodeGroupTaint) -> String {

@@ -21,16 +21,33 @@ pub use template::{DEFAULT_VOLUME_SIZE, launch_template, needs_template, only_by
 pub use template_driver::{LaunchTemplateDriver, launch_template_data};
 pub use written::{Template, as_written, profile_of};
 
-use crate::model::cluster_config::{ClusterConfig, ManagedNodeGroup};
+use crate::model::cluster_config::{ClusterConfig, ManagedNodeGroup, NodeGroupBase};
 use crate::provision::network::answer::object;
 use crate::provision::network::{Declared, Problem};
 use crate::provision::resource::{Driver, Kind, Resource, Scope, Snapshot};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use template::Templates;
 
 /// The drivers of nodes; networks and IAM come before them.
 pub static DRIVERS: [&dyn Driver; 2] = [&LaunchTemplateDriver, &AutoScalingGroupDriver];
+
+/// Most characters of a label's value (Kubernetes; EKS, `labelValue`).
+const LONGEST_VALUE: usize = 63;
+
+/// Labels of a group's nodes: those of the file, and the two that eksctl puts on every node and that people select by.
+///
+/// A cluster's name may be longer than the value of a label can be, and may end as none does: then its label is left
+/// out, for EKS would refuse the group, and a kubelet would not start.
+pub(super) fn labels(scope: &Scope, group: &NodeGroupBase) -> BTreeMap<String, String> {
+    let mut labels = group.labels.clone();
+    let name = &scope.cluster;
+    if name.len() <= LONGEST_VALUE && name.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+        labels.insert("alpha.eksctl.io/cluster-name".to_owned(), name.clone());
+    }
+    labels.insert("alpha.eksctl.io/nodegroup-name".to_owned(), group.name.clone());
+    labels
+}
 
 /// Launch templates and Auto Scaling groups. `known` is what was read before: the AMI that a template has, the version of
 /// the control plane. `keep_sizes` names the self-managed groups whose number of nodes is kept as declared; that of all
@@ -94,4 +111,23 @@ pub fn problems(declared: &[Resource], known: &Snapshot) -> Vec<Problem> {
             Some(Problem::refused(each.declared_at.as_str(), message))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_name_that_no_label_can_have_is_on_no_node() {
+        let group = NodeGroupBase { name: "ng".into(), ..NodeGroupBase::default() };
+        let of = |cluster: &str| {
+            let [region, partition, account] = [""; 3].map(str::to_owned);
+            let scope = Scope { cluster: cluster.into(), region, partition, account };
+            labels(&scope, &group).into_keys().collect::<Vec<_>>()
+        };
+        let both = ["alpha.eksctl.io/cluster-name", "alpha.eksctl.io/nodegroup-name"];
+        assert_eq!(of(&"a".repeat(63)), both);
+        assert_eq!(of(&"a".repeat(64)), both[1..]);
+        assert_eq!(of("harbour-"), both[1..]);
+    }
 }

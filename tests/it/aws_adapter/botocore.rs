@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-const SERVICES: [Service; 14] = [
+const SERVICES: [Service; 15] = [
     Service::Ec2,
     Service::Iam,
     Service::Sts,
@@ -21,6 +21,7 @@ const SERVICES: [Service; 14] = [
     Service::Ssm,
     Service::CloudFormation,
     Service::CloudTrail,
+    Service::Logs,
     Service::Kms,
     Service::Sqs,
     Service::Events,

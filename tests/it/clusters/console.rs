@@ -298,6 +298,31 @@ async fn under_report_each_is_told_with_both_values_and_left() {
     scene.check();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_are_kept_as_long_as_the_file_says() {
+    let scene = AwsScene::start(Delays::default()).await;
+    let daemon = scene.daemon().await;
+    let text =
+        format!("{SHOP}cloudWatch: {{clusterLogging: {{enableTypes: [audit], logRetentionInDays: 30}}}}\n");
+    daemon.supersede(scene.wanted(&text, settings()));
+    assert_eq!(settle(&daemon).await, PassEnd::Done, "{}", daemon.record().message);
+    let kept = async || {
+        let named = json!({"logGroupNamePrefix": "/aws/eks/shop/cluster"});
+        let groups = scene.console(Service::Logs, "DescribeLogGroups", named).await;
+        groups["logGroups"][0]["retentionInDays"].clone()
+    };
+    assert_eq!(kept().await, json!(30));
+    scene.told.events.lock().unwrap().clear();
+    let never = json!({"logGroupName": "/aws/eks/shop/cluster", "retentionInDays": 1});
+    scene.console(Service::Logs, "PutRetentionPolicy", never).await;
+    assert_eq!(settle(&daemon).await, PassEnd::Done, "{}", daemon.record().message);
+    assert_eq!(kept().await, json!(30));
+    let events = scene.told.events.lock().unwrap().clone();
+    let case = Case { calls: Vec::new(), resource: "Cluster/shop", field: "/logRetentionInDays" };
+    assert!(events.iter().any(|event| is_told(event, &case, true)), "{events:#?}");
+    scene.check();
+}
+
 /// As many passes as PORTOLAN_TEST_PASSES says: 1,000 in full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_found_on_an_untouched_cluster() {

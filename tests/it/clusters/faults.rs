@@ -8,6 +8,7 @@ use super::sabotage::{POINTS, Sabotage, Saboteur, Store, writes};
 use portolan::engine::clusters::pass::pass;
 use portolan::engine::clusters::{PassEnd, Wanted};
 use portolan::local::aws::eks::Delays;
+use portolan::model::cloud::{Call, Service};
 use portolan::ports::{Clouds as _, StateStore};
 use portolan::provision::resource::Snapshot;
 use serde_json::json;
@@ -66,6 +67,7 @@ impl Lives {
         };
         lives.whole = lives.live(&Sabotage::default()).await;
         lives.calls = lives.saboteur.calls();
+        lives.sites(true).iter().for_each(|call| crate::deploy_aws::may(crate::deploy_aws::KEEPING, call));
         println!(
             "{}: without faults {} calls in {} passes, {} sites, {:?}",
             life.name,
@@ -116,6 +118,13 @@ impl Lives {
             assert_eq!(end, PassEnd::Finished, "{sabotage:?}\n{}", self.told());
         }
         assert_eq!(scene.counts().await, self.before, "{sabotage:?}: something is left\n{}", self.told());
+        // EKS leaves the logs of a cluster that is gone. Somebody has them kept shortly, for the next one to change again.
+        let group = json!({"logGroupName": "/aws/eks/shop/cluster", "retentionInDays": 1});
+        if self.saboteur.calls().iter().any(|call| call == "logs:PutRetentionPolicy") {
+            let clouds = clouds(scene.moto.endpoint(), Some(scene.eks.endpoint()), None);
+            let shorter = Call::new(Service::Logs, "PutRetentionPolicy", group);
+            clouds.open(&access()).await.unwrap().call(&shorter).await.unwrap();
+        }
         scene.store.save_cluster("shop", None).await.unwrap();
         scene.check();
         let story = std::mem::take(&mut *self.story.lock().unwrap());

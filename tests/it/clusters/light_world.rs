@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use portolan::local::aws::eks::StillWorld;
 use portolan::local::aws::world::{ClusterFacts, Issue, NodegroupFacts, World};
 use portolan::model::cloud::{Call, Service};
-use portolan::ports::Clouds;
+use portolan::ports::{CloudFailure, CloudFailureKind, Clouds};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 
@@ -21,11 +21,12 @@ impl LightWorld {
     }
 
     async fn ec2(&self, operation: &str, input: Value) -> Value {
-        let cloud = clouds(&self.moto, None, None).open(&access()).await.unwrap();
-        cloud
-            .call(&Call::new(Service::Ec2, operation, input))
-            .await
-            .unwrap_or_else(|failure| panic!("{failure}"))
+        let answer = self.call(&Call::new(Service::Ec2, operation, input)).await;
+        answer.unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    async fn call(&self, call: &Call) -> Result<Value, CloudFailure> {
+        clouds(&self.moto, None, None).open(&access()).await.unwrap().call(call).await
     }
 }
 
@@ -51,6 +52,16 @@ impl World for LightWorld {
         let group = group["groupId"].as_str().unwrap().to_owned();
         *self.group.lock().unwrap() = Some(group.clone());
         Ok(ClusterFacts { security_group: group, vpc, ..facts })
+    }
+
+    async fn write_logs(&self, cluster: &Value) -> Result<(), Issue> {
+        let name = format!("/aws/eks/{}/cluster", cluster["name"].as_str().unwrap());
+        let made =
+            self.call(&Call::new(Service::Logs, "CreateLogGroup", json!({"logGroupName": name}))).await;
+        match made {
+            Err(failure) if failure.kind != CloudFailureKind::AlreadyExists => panic!("{failure}"),
+            _ => Ok(()),
+        }
     }
 
     async fn update_version(&self, cluster: &Value, version: &str) -> Result<(), Issue> {

@@ -92,7 +92,7 @@ const ALL_CHANGED: &[Edit] = &[
     (
         "iam:\n",
         r#"vpc: {clusterEndpoints: {privateAccess: true, publicAccess: true}}
-cloudWatch: {clusterLogging: {enableTypes: [audit]}}
+cloudWatch: {clusterLogging: {enableTypes: [audit], logRetentionInDays: 30}}
 secretsEncryption: {keyARN: "arn:aws:kms:eu-central-1:123456789012:key/1"}
 iam:
 "#,

@@ -285,3 +285,32 @@ async fn what_is_being_stored_when_the_daemon_ends_is_stored() {
     let record = store.load().await.unwrap().remove("local/a").expect("a record");
     assert!(record.revision.contains(&commit[..12]), "{record:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rendering_that_failed_for_a_while_is_tried_again_without_a_commit() {
+    let chart = "apiVersion: v2\nname: chart\nversion: 0.1.0\n";
+    let mut daemon = Daemon::started(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("apps/a/Chart.yaml", chart),
+        ("apps/a/templates/one.yaml", &config_map("one", "k: v")),
+    ])
+    .await;
+    daemon.settled("a", "").await;
+    // Programs have no folder to work in.
+    let work = daemon.config_file().with_file_name("data").join("work");
+    let away = work.with_file_name("away");
+    std::fs::rename(&work, &away).unwrap();
+    std::fs::write(&work, "not a folder").unwrap();
+    let moment = daemon.now();
+    let commit = daemon.commit(&[("apps/a/templates/one.yaml", &config_map("one", "k: w"))]);
+    daemon
+        .event(moment, "the rendering does not fail", |event| match &event.what {
+            What::RenderFailed { message, .. } => Some(message.clone()),
+            _ => None,
+        })
+        .await;
+    std::fs::remove_file(&work).unwrap();
+    std::fs::rename(&away, &work).unwrap();
+    daemon.settled("a", &commit).await;
+    daemon.stop().await;
+}

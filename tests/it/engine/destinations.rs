@@ -160,3 +160,33 @@ async fn where_an_application_goes_is_not_guessed_while_documents_are_missing() 
     daemon.object_until("configmap", "two", "at w", |two| two.unwrap()["data"]["k"] == "w").await;
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_whose_document_leads_elsewhere_is_connected_anew() {
+    let gate = Gate::new(Way::Open).await;
+    let cluster = |kubeconfig: &str| {
+        format!(
+            "apiVersion: portolan.dev/v1alpha1\nkind: Cluster\nmetadata: {{name: local}}\nspec: {{kubeconfig: {{name: {kubeconfig}}}}}\n"
+        )
+    };
+    let mut daemon = Daemon::new(&[
+        ("portolan/cluster.yaml", &cluster("far")),
+        ("portolan/a.yaml", &application("a", "")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+    ])
+    .await;
+    daemon.settings = json!({"kubeconfigs": [
+        {"name": "near", "file": daemon.control_plane.kubeconfig()},
+        {"name": "far", "file": gate.kubeconfig()},
+    ]});
+    daemon.start().await;
+    daemon.settled("a", "").await;
+    gate.set(Way::Silent);
+    let commit = daemon.commit(&[
+        ("portolan/cluster.yaml", &cluster("near")),
+        ("apps/a/one.yaml", &config_map("one", "k: w")),
+    ]);
+    daemon.settled("a", &commit).await;
+    assert_eq!(at(&daemon, "configmap", "one", "/data/k").await, "w");
+    daemon.stop().await;
+}

@@ -288,3 +288,64 @@ async fn the_tenth_mend_is_as_quick_as_the_first_and_the_fight_is_told_once_with
     assert_eq!(data(&daemon, "one").await, json!({"k": "v"}));
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_one_kind_in_several_versions_are_compared_each_in_its_own() {
+    let scaler = |name: &str, version: &str, metrics: &str| {
+        format!(
+            "apiVersion: autoscaling/{version}\nkind: HorizontalPodAutoscaler\nmetadata: {{name: {name}}}\n\
+             spec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: none}}, minReplicas: 1, maxReplicas: 3{metrics}}}\n"
+        )
+    };
+    let cpu = ", metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]";
+    let mut daemon = Daemon::started(&[
+        ("portolan/a.yaml", &application("a", "health: {ignore: [HorizontalPodAutoscaler.autoscaling]}")),
+        ("portolan/b.yaml", &application("b", "health: {ignore: [HorizontalPodAutoscaler.autoscaling]}")),
+        ("apps/a/old.yaml", &scaler("old", "v1", ", targetCPUUtilizationPercentage: 80")),
+        ("apps/b/new.yaml", &scaler("new", "v2", cpu)),
+        ("apps/b/other.yaml", &config_map("other", "k: v")),
+    ])
+    .await;
+    daemon.settled("a", "").await;
+    daemon.settled("b", "").await;
+    for restart in [false, true] {
+        if restart {
+            daemon.stop().await;
+        }
+        let moment = daemon.now();
+        if restart {
+            daemon.start().await;
+            daemon.settled("a", "").await;
+            daemon.settled("b", "").await;
+        }
+        // What nobody declares is no drift, in whichever version it is seen.
+        daemon
+            .kubectl(&[
+                "annotate",
+                "--overwrite",
+                "hpa",
+                "old",
+                "new",
+                &format!("example.com/by=restart-{restart}"),
+            ])
+            .await;
+        let patch = r#"{"data": {"k": "edited"}}"#;
+        daemon.kubectl(&["patch", "configmap", "other", "--type=merge", "-p", patch]).await;
+        daemon.mended(moment, "other").await;
+        for (name, patch) in
+            [("old", r#"{"spec": {"maxReplicas": 4}}"#), ("new", r#"{"spec": {"maxReplicas": 5}}"#)]
+        {
+            let edited = daemon.now();
+            daemon.kubectl(&["patch", "hpa", name, "--type=merge", "-p", patch]).await;
+            let fields = daemon.mended(edited, name).await;
+            let paths: Vec<&str> = fields.iter().map(|field| field.path.as_str()).collect();
+            assert_eq!(paths, ["spec.maxReplicas"], "{name}");
+        }
+        let told = daemon
+            .since(moment)
+            .into_iter()
+            .filter(|event| matches!(&event.what, What::Mended { id, .. } if id.kind != "ConfigMap"));
+        assert_eq!(told.count(), 2);
+    }
+    daemon.stop().await;
+}

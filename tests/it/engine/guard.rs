@@ -4,6 +4,7 @@ use super::seen::{deleted, gone, held, is_there, stays};
 use crate::support::daemon::{Daemon, application, config_map};
 use portolan::ports::state::UserRequest;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// A started daemon with an application `a` of so many ConfigMaps, `c0`, `c1`….
 async fn with_config_maps(count: usize, spec: &str) -> Daemon {
@@ -70,6 +71,10 @@ async fn too_many_deletions_wait_for_exactly_their_digest() {
     gone.sort();
     assert_eq!(gone, ["c0", "c1", "c2", "c3"]);
     assert_eq!(count(&daemon).await, 5);
+    // Their manifests are kept in one piece: of pieces there are so many at most, and the first ones go.
+    let kept = daemon.store().await.kept().await.unwrap();
+    let pieces: BTreeSet<&str> = kept.iter().filter_map(|(key, _)| Some(key.rsplit_once('.')?.0)).collect();
+    assert_eq!((kept.len(), pieces.len()), (4, 1), "{pieces:?}");
     // The approval is used up: the same again is held again.
     let commit = write(&daemon, 0..4);
     daemon.settled("a", &commit).await;

@@ -1,6 +1,6 @@
 //! Hooks on a real API server: when they run, how often, and what a failure stops.
 
-use super::seen::{changes, gone, is_there, problem, stays, uid};
+use super::seen::{changes, gone, is_marked, is_there, problem, stays, uid};
 use crate::support::daemon::{Daemon, application, config_map};
 use portolan::model::event::What;
 use portolan::model::plan::Action;
@@ -348,5 +348,35 @@ async fn a_hook_that_leaves_the_repository_leaves_no_trace_in_the_sync() {
     assert_eq!(story(&daemon, moment), ["create two"]);
     // A hook's object goes by its delete policy, not by prune.
     assert_eq!(uid(&daemon, "configmap", "before").await, before);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_takes_no_object_of_somebody_else_and_runs_anew_where_its_application_does() {
+    let mut daemon = Daemon::new(&[
+        ("portolan/a.yaml", &application("a", "deletion: Orphan")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+        ("apps/a/early.yaml", &hook("early", PRE)),
+    ])
+    .await;
+    daemon.kubectl(&["create", "configmap", "early", "--from-literal=k=theirs"]).await;
+    daemon.kubectl(&["annotate", "configmap", "early", "meta.helm.sh/release-name=theirs"]).await;
+    daemon.start().await;
+    problem(&daemon, "a", "owned by the Helm release").await;
+    assert_eq!(daemon.object("configmap", "early").await.unwrap()["data"]["k"], "theirs");
+    daemon.kubectl(&["delete", "configmap", "early"]).await;
+    daemon.settled("a", "").await;
+
+    // What was known when the daemon started is of no use once the application has gone.
+    daemon.stop().await;
+    let moment = daemon.now();
+    daemon.start().await;
+    daemon.settled("a", "").await;
+    daemon.commit(&[("portolan/a.yaml", "")]);
+    daemon.object_until("configmap", "one", "let go", |one| !is_marked(&one.unwrap())).await;
+    assert_eq!(started(&daemon, moment), Vec::<String>::new());
+    daemon.commit(&[("portolan/a.yaml", &application("a", "deletion: Orphan"))]);
+    daemon.settled("a", "").await;
+    assert_eq!(started(&daemon, moment), ["early"]);
     daemon.stop().await;
 }

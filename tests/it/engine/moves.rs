@@ -154,6 +154,53 @@ async fn an_object_that_moves_to_another_repository_is_never_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_comes_back_before_its_removal_is_approved_takes_that_back() {
+    let (mut daemon, _second, _server) = two_repositories().await;
+    let before = uid(&daemon, "configmap", "two").await;
+    let moment = daemon.now();
+    daemon.commit(&[("portolan/b.yaml", "")]);
+    let (digest, _) = held(&daemon, "b").await;
+    // The commit is one of another repository than that of the manifests.
+    daemon.commit(&[("portolan/b.yaml", &application("b", "repository: second"))]);
+    let record = daemon.settled("b", "").await;
+    assert_eq!((record.waiting, record.objects), (None, 1));
+    let answer = daemon.approve("b", &digest).await;
+    assert!(answer.contains("no plan of b waits"), "{answer}");
+    assert_eq!(uid(&daemon, "configmap", "two").await, before);
+    assert_eq!(deleted(&daemon, moment), Vec::<String>::new());
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_of_which_it_is_not_known_what_it_stands_for_blocks_pruning() {
+    let mut daemon = Daemon::started(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("apps/a/moves.yaml", &config_map("moves", "k: v")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+    ])
+    .await;
+    daemon.settled("a", "").await;
+    let before = uid(&daemon, "configmap", "moves").await;
+    // The folder that it goes to is one of a glob, whose document waits for an application that is not there.
+    let teams = |spec: &str| application("teams", spec).replace("apps/teams", "teams/*");
+    daemon.commit(&[
+        ("portolan/teams.yaml", &teams("dependsOn: [nobody]")),
+        ("apps/a/moves.yaml", ""),
+        ("teams/red/moves.yaml", &config_map("moves", "k: v")),
+    ]);
+    problem(&daemon, "a", "a document is refused").await;
+    daemon.commit(&[("portolan/teams.yaml", &teams("revision: nowhere"))]);
+    problem(&daemon, "a", "the folders of application teams are not known").await;
+    assert_eq!(uid(&daemon, "configmap", "moves").await, before);
+    daemon.commit(&[("portolan/teams.yaml", &teams(""))]);
+    daemon.settled("teams-red", "").await;
+    daemon.settled("a", "").await;
+    assert_eq!(uid(&daemon, "configmap", "moves").await, before);
+    assert_eq!(owner(&daemon, "moves").await, "teams-red");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repository_that_cannot_be_fetched_blocks_pruning() {
     let (mut daemon, second, _server) = two_repositories().await;
     daemon.stop().await;

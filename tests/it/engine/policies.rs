@@ -232,6 +232,12 @@ async fn without_auto_a_commit_waits_for_the_sync_command_and_drift_is_mended_al
     let commit = daemon.commit(&[("apps/a/one.yaml", &config_map("one", "k: w"))]);
     daemon.until("a", "waiting", waits).await;
     assert_eq!(at(&daemon, "configmap", "one", "/data/k").await, "v");
+    // Nor does drift bring what nobody has asked for yet.
+    let moment = daemon.now();
+    edit(&daemon, "configmap", "one", r#"{"data": {"k": "edited"}}"#).await;
+    assert!(!drifted(&daemon, moment, "one").await, "told as being mended");
+    daemon.until("a", "waiting", waits).await;
+    assert_eq!(at(&daemon, "configmap", "one", "/data/k").await, "edited");
     sync(&daemon, "a").await;
     daemon.settled("a", &commit).await;
     assert_eq!(at(&daemon, "configmap", "one", "/data/k").await, "w");

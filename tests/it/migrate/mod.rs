@@ -7,3 +7,4 @@ mod kops;
 mod made;
 mod packing;
 mod rules;
+mod unsaid;

@@ -44,6 +44,7 @@ struct Guarded {
 #[async_trait::async_trait]
 impl Cloud for Guarded {
     async fn call(&self, call: &Call) -> Result<Value, CloudFailure> {
+        crate::deploy_aws::may_call(crate::deploy_aws::MIGRATING, call);
         if self.denied.contains(&call.operation.as_str()) {
             return Err(CloudFailure {
                 kind: CloudFailureKind::Denied,

@@ -222,6 +222,7 @@ impl State {
 #[async_trait]
 impl Cloud for FakeAccount {
     async fn call(&self, call: &Call) -> Result<Value, CloudFailure> {
+        crate::deploy_aws::may_call(crate::deploy_aws::MIGRATING, call);
         if self.state().closed {
             let kind = CloudFailureKind::Credentials;
             return Err(CloudFailure { kind, ..refused(call, "ExpiredToken", "log in again".into()) });

@@ -1,11 +1,18 @@
 //! Whether everything has a place on the target that is planned, asked before anything is made.
 
 use super::scene::{Scene, stateful_document, wanted};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portolan::engine::migrations::PassEnd;
 use portolan::model::cluster_config::{ClusterConfig, read};
 use portolan::model::migration::Stage;
 use portolan::model::migration_document::MigrationSpec;
+use portolan::model::{ImageName, RegistryLogin};
+use portolan::ports::{Images, Pull};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One group of m5.large, of so many nodes at most.
 fn config(most: u32) -> ClusterConfig {
@@ -94,4 +101,46 @@ async fn an_account_that_cannot_be_read_is_no_proof() {
     let (end, problems) = told(&scene, config(2)).await;
     assert_eq!(end, PassEnd::Blocked, "{problems}");
     assert!(problems.contains("the account cannot be read"), "{problems}");
+}
+
+/// A registry that tells those for what an image is built who log in as ECR has them do.
+struct Private;
+
+#[async_trait]
+impl Images for Private {
+    async fn look(&self, _: &ImageName, _: Option<&RegistryLogin>) -> Pull {
+        Pull::Refused("it wants credentials".into())
+    }
+
+    async fn architectures(&self, _: &ImageName, login: Option<&RegistryLogin>) -> Option<BTreeSet<String>> {
+        let is_right = login.is_some_and(|login| login.username == "AWS" && login.password == "right");
+        is_right.then(|| ["arm64".to_owned()].into())
+    }
+}
+
+#[tokio::test]
+async fn an_image_of_ecr_that_is_built_for_other_nodes_holds_the_move_back() {
+    let told = async |password: &str| {
+        let metadata = json!({"name": "web", "namespace": "shop"});
+        let image = |name: &str| format!("111122223333.dkr.ecr.eu-central-1.amazonaws.com/{name}:1");
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [
+            {"name": "main", "image": image("web")}, {"name": "beside", "image": image("beside")}]}});
+        let scene = scene();
+        scene.source.seed(pod);
+        let token = STANDARD.encode(format!("AWS:{password}"));
+        let answer = json!({"authorizationData": [{"authorizationToken": token}]});
+        scene.account.state().answers.insert("GetAuthorizationToken".into(), answer);
+        *scene.images.lock().unwrap() = Some(Arc::new(Private));
+        let (end, problems) = told(&scene, config(3)).await;
+        let reads = scene.account.state().reads.clone();
+        let times = |operation: &str| reads.iter().filter(|call| call.operation == operation).count();
+        (end, problems, times("GetAuthorizationToken"), times("DescribeImages"))
+    };
+    let (end, problems, logins, images) = told("right").await;
+    assert_eq!(end, PassEnd::Blocked, "{problems}");
+    assert!(logins > 0 && images == 2 * logins, "one login for all images: {logins}, {images}");
+    assert!(problems.contains("is built for arm64 only") && !problems.contains("right"), "{problems}");
+    // Who gets no login knows that it is there, and no more.
+    let (end, problems, ..) = told("wrong").await;
+    assert_eq!(end, PassEnd::Done, "{problems}");
 }

@@ -217,6 +217,7 @@ pub struct OnAccount {
 #[async_trait]
 impl Cloud for OnAccount {
     async fn call(&self, call: &Call) -> Result<Value, CloudFailure> {
+        crate::deploy_aws::may_call(crate::deploy_aws::MIGRATING, call);
         let reads = ["Describe", "List", "Get", "Lookup", "Simulate"];
         let only_asks = reads.iter().any(|word| call.operation.starts_with(word));
         let write = (!only_asks).then(|| self.saboteur.enter(&format!("aws {call}")));

@@ -1,7 +1,7 @@
 //! What a ClusterConfig becomes in IAM: who may assume each role, and what it may do.
 
 use super::recorded::{keys, of, problems, scope_of, with};
-use portolan::model::cluster_config::ClusterConfig;
+use portolan::model::cluster_config::{ClusterConfig, with_defaults};
 use portolan::provision::iam::{
     AddonIdentity, addon_identity, fargate_role, node_role, pod_role, resources, role_name,
     service_account_role,
@@ -146,6 +146,14 @@ fn addons_get_permissions_in_the_order_of_what_is_said() {
     assert_eq!(identity(oidc, "{name: vpc-cni, serviceAccountRoleARN: \"arn:aws:iam::1:role/r\"}"), given);
     let recommended = AddonIdentity::PodIdentity(vec![("aws-node".into(), role("addon-vpc-cni"))]);
     assert_eq!(identity(oidc, "{name: vpc-cni, useDefaultPodIdentityAssociations: true}"), recommended);
+    // What is automatic goes to add-ons that have such associations, and asks nothing of the default ones.
+    let automatic = "addonsConfig: {autoApplyPodIdentityAssociations: true}\naddons: [{name: vpc-cni}]\n";
+    let automatic = declared(&with_defaults(with(automatic)));
+    assert!(
+        automatic.problems.iter().all(|problem| !problem.at.contains("PodIdentity")),
+        "{:?}",
+        automatic.problems
+    );
     let said = "{name: x, podIdentityAssociations: [{serviceAccountName: a, permissionPolicyARNs: [\"arn:aws:iam::1:policy/p\"]}]}";
     assert_eq!(identity("", said), AddonIdentity::PodIdentity(vec![("a".into(), role("addon-x-a"))]));
 }

@@ -104,6 +104,7 @@ pub async fn create(service: &Arc<Service>, asked: &Asked) -> Result<Value, ApiE
 async fn made(service: &Service, name: &str, view: &Value) -> Result<ClusterFacts, Issue> {
     let facts = service.world.create_cluster(view).await?;
     access::tell_the_world(service, name).await?;
+    logging::begun(service, view).await?;
     Ok(facts)
 }
 

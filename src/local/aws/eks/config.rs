@@ -306,7 +306,7 @@ pub fn begin(
 }
 
 async fn applied(service: &Service, name: &str, plan: Plan) -> Result<(), Issue> {
-    let access_changes = {
+    let (access_changes, view) = {
         let mut state = service.state();
         let Some(mut cluster) = state.clusters.remove(name) else { return Ok(()) };
         let mode = cluster.view["accessConfig"].clone();
@@ -322,8 +322,12 @@ async fn applied(service: &Service, name: &str, plan: Plan) -> Result<(), Issue>
         if let Some(role) = compute["nodeRoleArn"].as_str().filter(|_| of_auto_mode) {
             access::remove_unused(&mut cluster, role);
         }
+        let view = cluster.view.clone();
         state.clusters.insert(name.into(), cluster);
-        changes || of_auto_mode
+        (changes || of_auto_mode, view)
     };
+    if plan.kind == "LoggingUpdate" {
+        logging::begun(service, &view).await?;
+    }
     if access_changes { access::tell_the_world(service, name).await } else { Ok(()) }
 }

@@ -1,6 +1,8 @@
 //! Control-plane logging as the service describes it: what is on, and what is off.
 
+use super::service::Service;
 use super::state::texts;
+use crate::local::aws::world::Issue;
 use serde_json::{Value, json};
 
 /// The logs there are, in the order of the service.
@@ -35,6 +37,19 @@ pub fn after(before: &Value, asked: &Value) -> Value {
         .map(|(types, enabled)| json!({"types": types, "enabled": enabled}))
         .collect();
     json!({"clusterLogging": setups})
+}
+
+/// Tells the world of a cluster that writes logs.
+///
+/// # Errors
+/// What the world has against it.
+pub async fn begun(service: &Service, cluster: &Value) -> Result<(), Issue> {
+    let mut setups = cluster["logging"]["clusterLogging"].as_array().into_iter().flatten();
+    if setups.any(|setup| setup["enabled"] == true) {
+        service.world.write_logs(cluster).await
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         }),
     irrelevant("kops.addon.cloud-config", &["spec.cloudConfig"], KOPS, "it says nothing"),
     mapped("kops.addon.snapshots", &["spec.snapshotController.enabled"], "EKS add-on snapshot-controller", "the add-on snapshot-controller").to("addons[snapshot-controller]").by(|_, set| off(set)),
-    warning("kops.addon.snapshot-class", &["spec.snapshotController.installDefaultClass"], "EKS add-on snapshot-controller", "the add-on brings no VolumeSnapshotClass: deliver it yourself")
+    warning("kops.addon.snapshot-class", &["spec.snapshotController.installDefaultClass"], "EKS add-on snapshot-controller", "the add-on brings no VolumeSnapshotClass: that of kops is carried over")
         .by(|_, set| off(set)),
     mapped("kops.addon.load-balancers", &["spec.cloudProvider.aws.loadBalancerController.enabled"], LBC, "its chart, delivered by an Application, with a role by pod identity")
         .to("iam.podIdentityAssociations[aws-load-balancer-controller]")

@@ -23,7 +23,8 @@ pub(super) const RULES: &[Rule] = &[
         COREDNS,
         "a server of the add-on's Corefile; it has to be no ClusterIP of the old cluster",
     )
-    .to("addons[coredns].configurationValues.corefile"),
+    .to("addons[coredns].configurationValues.corefile")
+    .by(|_, set| default_or(set, "kops' default for IPv6; the add-on asks the resolver of its VPC")),
     mapped("kops.dns.settings", &["spec.kubeDNS.replicas", "spec.kubeDNS.affinity", "spec.kubeDNS.affinity.**", "spec.kubeDNS.tolerations[]", "spec.kubeDNS.tolerations[].**"], COREDNS, "the add-on has the same setting")
         .to("addons[coredns].configurationValues"),
     mapped("kops.dns.domain", &["spec.kubeDNS.domain", "spec.clusterDNSDomain"], NO_MEMBER, "").by(|_, set| {

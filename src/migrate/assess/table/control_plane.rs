@@ -215,7 +215,7 @@ pub(super) const RULES: &[Rule] = &[
             "spec.kubeAPIServer.strictTransportSecurityDirectives[]",
             "spec.kubeAPIServer.tlsCipherSuites[]",
             "spec.kubeAPIServer.tlsMinVersion",
-            "spec.kubeAPIServer.env[].*",
+            "spec.kubeAPIServer.env[].**",
             "spec.kubeAPIServer.targetRamMB",
             "spec.kubeAPIServer.watchCacheSizes[]",
         ],

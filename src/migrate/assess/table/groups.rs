@@ -6,12 +6,13 @@ use crate::migrate::assess::context::Context;
 use crate::migrate::assess::rule::{
     Rule, Ruling, Set, accepted, choice, irrelevant, mapped, offer, offers, warning,
 };
-use crate::migrate::assess::translate::groups::{LOAD_BALANCERS, PROFILE, profile_role, subnets_of, taint};
+use crate::migrate::assess::translate::groups::{LOAD_BALANCERS, PROFILE, profile_role, subnets_of};
 use crate::migrate::assess::translate::identity::{is_local_zone, unfit_tag};
 use crate::migrate::assess::translate::instances::{
     self, Capacity, IMAGE, MANAGER, MIXED, capacity, family_of_image, volume_type,
 };
 use crate::migrate::assess::translate::labels::{LabelFate, node_label, node_label_value};
+use crate::migrate::assess::translate::marks::{self, taint};
 use crate::migrate::assess::translate::{groups, subnets};
 use crate::migrate::verdict::Level;
 use crate::model::kops::Kind::InstanceGroup;
@@ -40,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
         Ruling::choice("Karpenter ran the group's nodes", ways)
     }),
     mapped(instances::TYPE, &["spec.machineType"], "EKS API, CreateNodegroup.instanceTypes", "").of(InstanceGroup).to("managedNodeGroups[].instanceTypes").by(machine_type),
-    mapped("kops.group.machine-types", &["spec.mixedInstancesPolicy.instances[]"], "EKS API, CreateNodegroup.instanceTypes", "one of the group's instance types")
+    mapped(instances::TYPES, &["spec.mixedInstancesPolicy.instances[]"], "EKS API, CreateNodegroup.instanceTypes", "one of the group's instance types")
         .of(InstanceGroup)
         .to("managedNodeGroups[].instanceTypes")
         .by(|context, set| {
@@ -127,12 +128,22 @@ pub(super) const RULES: &[Rule] = &[
     mapped("kops.group.subnets", &["spec.subnets[]", "spec.zones[]"], "EKS API, CreateNodegroup.subnets", "").of(InstanceGroup).to("managedNodeGroups[].subnets").by(|context, set| {
         let planned = subnets::planned(context);
         let name = set.field.text();
-        let there = planned.iter().any(|subnet| subnet.name == name || subnet.zone == name);
-        if !there {
+        let by_zone = set.field.path.to_string().starts_with("spec.zones");
+        let is_it = |subnet: &&subnets::Planned| if by_zone { subnet.zone == name } else { subnet.name == name };
+        if !planned.iter().any(|subnet| is_it(&subnet)) {
             return Ruling::blocker(format!("the cluster has no subnet `{name}`"), accepted("the group does without it"));
         }
         let of_group = subnets_of(set.spec, &planned);
-        if planned.iter().any(|subnet| (subnet.name == name || subnet.zone == name) && is_local_zone(&subnet.zone)) {
+        if let Some(bare) = planned.iter().filter(is_it).find(|subnet| subnet.only_ipv6) {
+            let says = "EKS takes no subnet with IPv6 addresses alone";
+            let names: Vec<&str> = of_group.iter().filter(|other| other.zone == bare.zone).map(|other| other.name.as_str()).collect();
+            return if names.is_empty() {
+                Ruling::blocker(format!("{says}, and its zone has no private one of both families: make one"), accepted("the group does without the zone"))
+            } else {
+                Ruling::warning(format!("{says}: the group's nodes are in {} of the same zone", names.join(", ")))
+            };
+        }
+        if planned.iter().filter(is_it).any(|subnet| is_local_zone(&subnet.zone)) {
             let others = of_group.iter().any(|subnet| !is_local_zone(&subnet.zone));
             let says = "EKS makes no managed nodes in a local zone";
             return if others {
@@ -170,25 +181,9 @@ pub(super) const RULES: &[Rule] = &[
             None => Ruling::as_written(),
         }
     }),
-    mapped("kops.group.labels", &["spec.nodeLabels.*"], "EKS API, CreateNodegroup.labels; eksctl#4007", "the same label").of(InstanceGroup).to("managedNodeGroups[].labels").by(|context, set| {
-        let key = set.field.path.last_key();
-        let empty = set.field.text().is_empty().then(|| {
-            let all = groups::values_of(context, key);
-            node_label_value("", all.iter().map(String::as_str)).to_owned()
-        });
-        let value = |key: &str| empty.as_ref().map_or_else(|| format!("`{key}`"), |value| format!("`{key}={value}`, since EKS takes no empty value"));
-        match node_label(key) {
-            LabelFate::Keep if empty.is_none() => Ruling::as_written(),
-            LabelFate::Keep => Ruling::warning(format!("the label is {}; selectors are rewritten", value(key))),
-            LabelFate::Rewrite(new) if key.len() > 63 => Ruling::warning(format!("EKS takes keys of up to 63 characters; the label is {}, and selectors are rewritten", value(&new))),
-            LabelFate::Rewrite(new) => Ruling::warning(format!("EKS refuses labels of Kubernetes' own domains; the label is {}, and selectors are rewritten", value(&new))),
-            LabelFate::Drop(because) => Ruling::irrelevant(because),
-        }
-    }),
+    mapped("kops.group.labels", &["spec.nodeLabels.*"], "EKS API, CreateNodegroup.labels; eksctl#4007", "the same label").of(InstanceGroup).to("managedNodeGroups[].labels").by(node_label_ruling),
     mapped("kops.group.taints", &["spec.taints[]"], "EKS API, CreateNodegroup.taints", "the same taint").of(InstanceGroup).to("managedNodeGroups[].taints").by(|_, set| {
-        let Some(own) = taint(&set.field.text()) else {
-            return Ruling::blocker("it is no taint, `key=value:Effect`, that EKS takes", accepted("nodes do without it"));
-        };
+        let Some(own) = taint(&set.field.text()) else { return taint_ruling(set) };
         let nth = set.field.path.first_index().unwrap_or_default();
         let mut earlier = set.spec.texts("taints").take(nth).filter_map(taint);
         if earlier.any(|other| (&other.key, other.effect) == (&own.key, own.effect)) {
@@ -239,7 +234,49 @@ pub(super) const RULES: &[Rule] = &[
     warning("kops.group.update-policy", &["spec.updatePolicy"], KOPS, "EKS changes no node by itself: updates are commits").of(InstanceGroup).by(|_, set| default_or(set, "")),
 ];
 
+/// What becomes of a node label, wherever the specs say it.
+pub(super) fn node_label_ruling(context: &Context<'_>, set: &Set<'_>) -> Ruling {
+    let key = set.field.path.last_key();
+    let empty = set.field.text().is_empty().then(|| {
+        let all = marks::values_of(context, key);
+        node_label_value("", all.iter().map(String::as_str)).to_owned()
+    });
+    let value = |key: &str| match &empty {
+        None => format!("`{key}`"),
+        Some(value) => format!("`{key}={value}`, since EKS takes no empty value"),
+    };
+    match node_label(key) {
+        LabelFate::Keep if empty.is_none() => Ruling::as_written(),
+        LabelFate::Keep => Ruling::warning(format!("the label is {}; selectors are rewritten", value(key))),
+        LabelFate::Rewrite(new) if key.len() > 63 => Ruling::warning(format!(
+            "EKS takes keys of up to 63 characters; the label is {}, and selectors are rewritten",
+            value(&new)
+        )),
+        LabelFate::Rewrite(new) => Ruling::warning(format!(
+            "EKS refuses labels of Kubernetes' own domains; the label is {}, and selectors are rewritten",
+            value(&new)
+        )),
+        LabelFate::Drop(because) => Ruling::irrelevant(because),
+    }
+}
+
+/// What becomes of a taint, wherever the specs say it.
+pub(super) fn taint_ruling(set: &Set<'_>) -> Ruling {
+    match taint(&set.field.text()) {
+        Some(_) => Ruling::as_written(),
+        None => Ruling::blocker(
+            "it is no taint, `key=value:Effect`, that EKS takes",
+            accepted("nodes do without it"),
+        ),
+    }
+}
+
 fn machine_type(context: &Context<'_>, set: &Set<'_>) -> Ruling {
+    if instances::lists_types(set.spec)
+        && !set.spec.texts("mixedInstancesPolicy.instances").any(|name| name == set.field.text())
+    {
+        return Ruling::irrelevant("kops starts the types of `mixedInstancesPolicy.instances` in its place");
+    }
     let names = set.field.text();
     let mut rulings = names.split(',').map(|name| known_type(context, name.trim()));
     let worst = rulings.find(|ruling| ruling.level != Some(Level::Mapped));

@@ -2,8 +2,9 @@
 
 use super::KOPS;
 use super::identity::default_or;
-use crate::migrate::assess::rule::{Rule, Ruling, accepted, irrelevant, mapped, offer, offers, warning};
+use crate::migrate::assess::rule::{Rule, Ruling, Set, accepted, irrelevant, mapped, offer, offers, warning};
 use crate::migrate::assess::translate::iam::{self, WILDCARD};
+use crate::model::cluster_config::is_policy_arn;
 
 const ROLES: &str = "EKS User Guide, node role; kops, pkg/model/iam";
 const PODS: &str = "EKS API, CreatePodIdentityAssociation";
@@ -22,12 +23,13 @@ pub(super) const RULES: &[Rule] = &[
         if set.field.path.last_key() != "node" {
             return Ruling::irrelevant("EKS runs the control plane, and a bastion is not carried over");
         }
-        Ruling::mapped("attached to the node role, beside those that EKS nodes need")
+        policy_arn(set, "attached to the node role, beside those that EKS nodes need", "nodes do without it")
     }),
     irrelevant("kops.iam.empty", &["spec.iam", "spec.additionalPolicies", "spec.externalPolicies"], KOPS, "it says nothing"),
     mapped("kops.iam.registry", &["spec.iam.allowContainerRegistry"], ROLES, "nodes may pull from ECR (AmazonEC2ContainerRegistryPullOnly)"),
     mapped("kops.iam.boundary", &["spec.iam.permissionsBoundary"], "IAM API, CreateRole.PermissionsBoundary", "the boundary of every role that is made")
-        .to("iam.serviceRolePermissionsBoundary, managedNodeGroups[].iam.instanceRolePermissionsBoundary"),
+        .to("iam.serviceRolePermissionsBoundary, managedNodeGroups[].iam.instanceRolePermissionsBoundary")
+        .by(|_, set| policy_arn(set, "the boundary of every role that is made", "roles are made without a boundary")),
     warning("kops.iam.legacy", &["spec.iam.legacy"], ROLES, "nodes had wide permissions, and pods may rely on them: give each a role of its own").by(|_, set| {
         if set.field.text() == "true" { Ruling::as_written() } else { Ruling::irrelevant("nodes had the narrow permissions already") }
     }),
@@ -47,7 +49,8 @@ pub(super) const RULES: &[Rule] = &[
             Ruling::choice("pod identity knows no patterns of namespaces", ways)
         }),
     mapped("kops.iam.service-account-policy", &["spec.iam.serviceAccountExternalPermissions[].aws.policyARNs[]"], PODS, "attached to its role")
-        .to("iam.podIdentityAssociations[].permissionPolicyARNs"),
+        .to("iam.podIdentityAssociations[].permissionPolicyARNs")
+        .by(|_, set| policy_arn(set, "attached to its role", "the service account does without it")),
     mapped("kops.iam.service-account-inline", &["spec.iam.serviceAccountExternalPermissions[].aws.inlinePolicy"], PODS, "its role's inline policy")
         .to("iam.podIdentityAssociations[].permissionPolicy")
         .by(|_, set| match iam::policy(&set.field.text()) {
@@ -72,6 +75,14 @@ pub(super) const RULES: &[Rule] = &[
     .by(|_, set| default_or(set, "kops' default")),
     irrelevant("kops.iam.webhook", &["spec.cloudProvider.aws.podIdentityWebhook", "spec.cloudProvider.aws.podIdentityWebhook.*"], "EKS User Guide, IAM roles for service accounts", "EKS has the webhook built in"),
 ];
+
+/// What is no ARN of a policy would make the whole ClusterConfig one that nobody takes.
+fn policy_arn(set: &Set<'_>, says: &str, without: &str) -> Ruling {
+    if is_policy_arn(&set.field.text()) {
+        return Ruling::mapped(says);
+    }
+    Ruling::blocker("it is no ARN of an IAM policy, `arn:aws:iam::ACCOUNT:policy/NAME`", accepted(without))
+}
 
 fn told(names: &[String]) -> String {
     match names {

@@ -31,7 +31,10 @@ pub(super) const RULES: &[Rule] = &[
     }),
     mapped("kops.network.more-blocks", &["spec.networking.additionalNetworkCIDRs[]"], SUBNETS, "the VPC keeps its blocks").to("vpc"),
     mapped("kops.network.subnet-name", &["spec.networking.subnets[].name"], SUBNETS, "subnets keep their names in the ClusterConfig")
-        .to("vpc.subnets"),
+        .to("vpc.subnets")
+        .by(|context, set| {
+            if subnets::is_only_ipv6(context, set.field) { Ruling::irrelevant("the subnet is no part of the new cluster") } else { Ruling::as_written() }
+        }),
     mapped("kops.network.subnet", &["spec.networking.subnets[].id"], SUBNETS, "the same subnet").to("vpc.subnets"),
     mapped("kops.network.subnet-block", &["spec.networking.subnets[].cidr"], SUBNETS, "its addresses; the subnet stays as it is").to("vpc.subnets"),
     mapped("kops.network.zone", &["spec.networking.subnets[].zone"], SUBNETS, "the same zone").to("vpc.subnets").by(|context, set| {
@@ -54,7 +57,12 @@ pub(super) const RULES: &[Rule] = &[
         "routes and gateways stay with the VPC; what kops made of them has to be tagged as shared, or `kops delete` takes the \
          new cluster's way out",
     ),
-    mapped("kops.network.subnet-ipv6", &["spec.networking.subnets[].ipv6CIDR"], SUBNETS, "").to("vpc.subnets").by(|context, _| {
+    mapped("kops.network.subnet-ipv6", &["spec.networking.subnets[].ipv6CIDR"], SUBNETS, "").to("vpc.subnets").by(|context, set| {
+        if subnets::is_only_ipv6(context, set.field) {
+            let says = "the subnet has IPv6 addresses alone, and EKS takes subnets of both families: it is left out, and nodes are in \
+                        the others of its zone";
+            return Ruling::warning(says);
+        }
         if network::is_ipv6(context) {
             Ruling::mapped("pods get addresses of the subnet's IPv6 block")
         } else {

@@ -1,6 +1,7 @@
 //! What holds for nodes of every group, and stands in the Cluster or in a group: kubelet, container runtime, user data.
 
 use super::NODEGROUP;
+use super::groups::{node_label_ruling, taint_ruling};
 use super::identity::default_or;
 use crate::migrate::assess::context::Context;
 use crate::migrate::assess::packing::{Density, max_pods};
@@ -73,12 +74,18 @@ pub(super) const RULES: &[Rule] = &[
         .by(|_, set| if set.by_default || set.field.text() == EVICTION { Ruling::irrelevant("EKS's images have the same thresholds") } else { Ruling::as_written() }),
     warning("kops.node.feature-gates", &["spec.kubelet.featureGates.*"], NODEADM, "EKS's images have no alpha features on; give the group user data with a NodeConfig if the gate is needed still")
         .by(|_, set| default_or(set, "kops' default")),
-    warning("kops.node.kubelet-labels", &["spec.kubelet.nodeLabels.*", "spec.kubelet.taints[]"], NODEGROUP, "labels and taints belong to the group: those of the kubelet are not carried over"),
+    mapped("kops.node.kubelet-labels", &["spec.kubelet.nodeLabels.*"], NODEGROUP, "a label of the nodes, as the kubelet gave it")
+        .to("managedNodeGroups[].labels")
+        .by(node_label_ruling),
+    mapped("kops.node.kubelet-taints", &["spec.kubelet.taints[]"], NODEGROUP, "a taint of the nodes, as the kubelet gave it")
+        .to("managedNodeGroups[].taints")
+        .by(|_, set| taint_ruling(set)),
     irrelevant("kops.node.kubelet-wiring", &["spec.kubelet", "spec.kubelet.**"], NODEADM, "how the kubelet joins its cluster is EKS's to say"),
     warning("kops.node.runtime", &["spec.containerRuntime"], RUNTIME, "").by(|_, set| {
         if set.field.text() == "docker" { Ruling::warning("nodes of EKS run containerd: what talks to Docker's socket stops working") } else { Ruling::irrelevant("nodes of EKS run containerd") }
     }),
-    warning("kops.node.docker", &["spec.docker", "spec.docker.**"], RUNTIME, "nodes of EKS run containerd; registries and log settings of Docker go into user data, if they are needed still"),
+    warning("kops.node.docker", &["spec.docker", "spec.docker.**"], RUNTIME, "nodes of EKS run containerd; registries and log settings of Docker go into user data, if they are needed still")
+        .by(|_, set| default_or(set, "kops' default")),
     warning(
         "kops.node.containerd",
         &[
@@ -94,7 +101,7 @@ pub(super) const RULES: &[Rule] = &[
         "EKS's images have containerd as it comes; give the group user data with a NodeConfig to have this",
     )
     .by(|_, set| default_or(set, "kops' default")),
-    mapped("kops.node.gpu", &["spec.containerd.nvidiaGPU.enabled"], "EKS User Guide, NVIDIA AMIs", "EKS chooses an image with NVIDIA's driver by the instance type; deliver the device plugin by an Application")
+    mapped("kops.node.gpu", &["spec.containerd.nvidiaGPU.enabled"], "EKS User Guide, NVIDIA AMIs", "EKS chooses an image with NVIDIA's driver by the instance type; the nodes keep kops' label and taint, and the device plugin is delivered by an Application")
         .to("managedNodeGroups[].amiFamily")
         .by(|_, set| if set.field.text() == "false" { Ruling::irrelevant("it was off") } else { Ruling::as_written() }),
     warning("kops.node.gpu-metrics", &["spec.containerd.nvidiaGPU.dcgmExporter.enabled"], "NVIDIA dcgm-exporter, chart", "deliver the exporter by an Application"),

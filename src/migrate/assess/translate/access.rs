@@ -1,6 +1,6 @@
 //! Who may log in: mappings of the IAM authenticator become access entries.
 
-use super::{Context, Draft};
+use super::{Context, Draft, identity};
 use crate::migrate::assess::rule::{Ruling, accepted, offer, offers};
 use crate::model::cluster_config::{AccessConfig, AccessEntry, AccessPolicy, AuthenticationMode};
 use std::collections::BTreeMap;
@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub(in super::super) const SYSTEM_GROUP: &str = "kops.access.group";
 /// The prefix of a group of Kubernetes' own that EKS refuses, in its new name.
 const RENAMED: &str = "migrated:";
+/// The release of kops, 1.x, from which a spec without `authorization` means RBAC.
+const TAKES_RBAC: u32 = 36;
 /// Beginnings of user names that EKS keeps for itself (EKS User Guide, creating access entries).
 pub(in super::super) const RESERVED: [&str; 5] = ["system:", "eks:", "aws:", "amazon:", "iam:"];
 
@@ -160,6 +162,16 @@ pub(super) fn fill(context: &Context<'_>, draft: &mut Draft) {
     let ruling = Ruling::warning(says).to("accessConfig.accessEntries");
     let source = "EKS User Guide, access entries";
     draft.verdicts.push(context.verdict(&subject, "", "kops.access.certificates", source, ruling));
+    // What a completed spec says of it is a field, and told there.
+    let release = context.state.version.as_deref().and_then(identity::minor);
+    let unsaid = context.state.completed.is_none() && !context.cluster().at("authorization").is_object();
+    if unsaid && release.is_none_or(|release| release < TAKES_RBAC) {
+        let says = "the spec does not say who may do what, and kops before 1.36 takes that for AlwaysAllow, where everybody who logs \
+                    in may do everything; EKS has RBAC: look into `cluster-completed.spec` of the state store";
+        let source = "kops, pkg/apis/kops/v1alpha2/defaults.go";
+        let verdict = context.verdict(&subject, "", "kops.access.unsaid", source, Ruling::warning(says));
+        draft.verdicts.push(verdict);
+    }
 }
 
 /// Whether a mapping lets in the nodes that kops made: their roles end with the old cluster, and EKS makes the entries

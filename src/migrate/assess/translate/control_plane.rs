@@ -44,8 +44,8 @@ pub(super) fn fill(context: &Context<'_>, draft: &mut Draft) {
     });
     if audits {
         let enable_types = vec![LogType::Api, LogType::Audit, LogType::Authenticator];
-        draft.config.cloud_watch =
-            Some(ClusterCloudWatch { cluster_logging: Some(ClusterCloudWatchLogging { enable_types }) });
+        let cluster_logging = Some(ClusterCloudWatchLogging { enable_types, log_retention_in_days: None });
+        draft.config.cloud_watch = Some(ClusterCloudWatch { cluster_logging });
     }
     let key = context.chosen_of_cluster(ENCRYPTION).filter(|key| key.starts_with("arn:"));
     draft.config.secrets_encryption = key.map(|key| SecretsEncryption { key_arn: key.to_owned() });

@@ -1,15 +1,16 @@
 //! InstanceGroups become managed node groups.
 
 use super::instances::{self, Capacity, Sizes, capacity};
-use super::labels::{INSTANCE_GROUP, LabelFate, SPOT, node_label, node_label_value};
+use super::labels::SPOT;
+use super::marks;
 use super::names::node_group_name;
 use super::subnets::{self, Planned};
-use super::{Context, Draft, access, iam, identity};
+use super::{Context, Draft, access, iam, identity, network, node_defaults};
 use crate::migrate::assess::rule::{Ruling, offer, offers};
 use crate::model::cluster_config::{
     ManagedNodeGroup, NodeGroup, NodeGroupBase, NodeGroupIam, NodeGroupInstancesDistribution,
-    NodeGroupNodeRepairConfig, NodeGroupSecurityGroups, NodeGroupSsh, NodeGroupTaint, NodeGroupUpdateConfig,
-    TaintEffect, VolumeMapping, VolumeType,
+    NodeGroupNodeRepairConfig, NodeGroupSecurityGroups, NodeGroupSsh, NodeGroupUpdateConfig, VolumeMapping,
+    VolumeType, is_policy_arn,
 };
 use crate::model::kops::{Role, Spec};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,8 @@ pub(in super::super) const LOAD_BALANCERS: &str = "kops.group.load-balancers";
 /// Policies of a node's role where the config names any (eksctl's default ones).
 const NODE_POLICIES: [&str; 3] =
     ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonSSMManagedInstanceCore"];
+/// The one by which the VPC CNI gives pods their addresses, unless it has a role of its own by the OIDC provider.
+const CNI_POLICY: &str = "AmazonEKS_CNI_Policy";
 
 pub(super) fn fill(context: &Context<'_>, draft: &mut Draft) {
     let mut names = BTreeSet::new();
@@ -47,6 +50,7 @@ fn one(context: &Context<'_>, group: &Spec, names: &mut BTreeSet<String>, draft:
         draft.verdicts.push(context.verdict(&group.subject(), "", instances::TYPE, source, ruling));
     }
     let base = base(context, group, draft);
+    node_defaults::tell(context, group, draft);
     let sizes = instances::sizes(context, group);
     let types = instances::types(context, group);
     let mut managed = |name: &str, spot: bool, sizes: Sizes, draft: &mut Draft| {
@@ -91,7 +95,7 @@ fn is_own(context: &Context<'_>, group: &Spec) -> bool {
     let mut registered =
         balancers.map(|field| context.way(LOAD_BALANCERS, &subject, &field.pointer, &ways) == "self-managed");
     let registered = registered.any(|own| own);
-    (mixed || registered) && !super::network::is_ipv6(context)
+    (mixed || registered) && !network::is_ipv6(context)
 }
 
 /// Where a group says how its instances are mixed.
@@ -171,14 +175,14 @@ fn sized(mut base: NodeGroupBase, sizes: Sizes) -> NodeGroupBase {
 fn base(context: &Context<'_>, group: &Spec, draft: &mut Draft) -> NodeGroupBase {
     let mut base = NodeGroupBase {
         ami_family: Some(instances::family(context, group)),
-        labels: labels(context, group),
-        taints: taints(group),
+        labels: marks::labels(context, group),
+        taints: marks::taints(context, group),
         tags: tags(group),
-        iam: role(context, group, &draft.config.metadata.region),
+        iam: role(context, group, draft),
         ..NodeGroupBase::default()
     };
     place(context, group, &mut base);
-    volumes(group, &mut base);
+    volumes(context, group, &mut base);
     let attach_ids: Vec<String> = group
         .texts("additionalSecurityGroups")
         .filter(|id| id.starts_with("sg-"))
@@ -200,83 +204,15 @@ fn base(context: &Context<'_>, group: &Spec, draft: &mut Draft) -> NodeGroupBase
         });
     }
     base.enable_detailed_monitoring = group.flag("detailedInstanceMonitoring");
-    base.disable_imdsv1 = group.text("instanceMetadata.httpTokens").map(|tokens| tokens == "required");
-    base.disable_pod_imds =
-        (group.number("instanceMetadata.httpPutResponseHopLimit") == Some(1)).then_some(true);
+    if let Some(metadata) = node_defaults::metadata(context, group) {
+        base.disable_imdsv1 = Some(metadata.tokens);
+        base.disable_pod_imds = metadata.hidden.then_some(true);
+    }
     let most = group.number("kubelet.maxPods").or_else(|| context.cluster().number("kubelet.maxPods"));
     base.max_pods_per_node =
         most.and_then(|most| u32::try_from(most).ok()).filter(|most| (1..=737).contains(most));
     base.update_config = update(group).or_else(|| update(context.cluster()));
     base
-}
-
-/// Node labels of a group as the node group may have them.
-fn labels(context: &Context<'_>, group: &Spec) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::from([(INSTANCE_GROUP.to_owned(), label_value(&group.name))]);
-    for (key, value) in declared_labels(group) {
-        let all = values_of(context, key);
-        let value = node_label_value(&value, all.iter().map(String::as_str)).to_owned();
-        match node_label(key) {
-            LabelFate::Keep => labels.insert(key.to_owned(), value),
-            LabelFate::Rewrite(key) => labels.insert(key, value),
-            LabelFate::Drop(_) => None,
-        };
-    }
-    labels
-}
-
-/// Node labels that a group declares. YAML's `true` and `5` are texts to Kubernetes, and nothing is the empty one.
-pub(in super::super) fn declared_labels(group: &Spec) -> impl Iterator<Item = (&str, String)> {
-    let pairs = group.at("nodeLabels").as_object().into_iter().flatten();
-    pairs.map(|(key, value)| {
-        let text = match value {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        (key.as_str(), text)
-    })
-}
-
-/// Every value that a label has on any group that becomes a node group.
-pub(in super::super) fn values_of(context: &Context<'_>, key: &str) -> BTreeSet<String> {
-    let groups = context.state.node_groups().filter(|group| instances::is_node_group(context, group));
-    let labels = groups.flat_map(declared_labels);
-    labels.filter(|(other, _)| *other == key).map(|(_, value)| value).collect()
-}
-
-/// A text as the value of a label.
-pub(in super::super) fn label_value(text: &str) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' };
-    let text: String = text.chars().take(63).map(allowed).collect();
-    let text = text.trim_matches(['.', '-', '_']);
-    if text.is_empty() { "kops".to_owned() } else { text.to_owned() }
-}
-
-/// A taint as kops writes it: `key=value:Effect`, `key:Effect`.
-pub(in super::super) fn taint(text: &str) -> Option<NodeGroupTaint> {
-    let (pair, effect) = text.rsplit_once(':')?;
-    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let effect = match effect {
-        "NoSchedule" => TaintEffect::NoSchedule,
-        "PreferNoSchedule" => TaintEffect::PreferNoSchedule,
-        "NoExecute" => TaintEffect::NoExecute,
-        _ => return None,
-    };
-    (!key.is_empty() && key.len() <= 63).then(|| NodeGroupTaint {
-        key: key.to_owned(),
-        value: value.to_owned(),
-        effect,
-    })
-}
-
-fn taints(group: &Spec) -> Vec<NodeGroupTaint> {
-    let mut seen = BTreeSet::new();
-    group
-        .texts("taints")
-        .filter_map(taint)
-        .filter(|taint| seen.insert((taint.key.clone(), taint.effect)))
-        .collect()
 }
 
 fn tags(group: &Spec) -> BTreeMap<String, String> {
@@ -304,14 +240,14 @@ pub(in super::super) fn profile_role(context: &Context<'_>, group: &Spec) -> Opt
         .cloned()
 }
 
-fn role(context: &Context<'_>, group: &Spec, region: &str) -> Option<NodeGroupIam> {
+fn role(context: &Context<'_>, group: &Spec, draft: &Draft) -> Option<NodeGroupIam> {
     if let Some(arn) = profile_role(context, group) {
         return Some(NodeGroupIam { instance_role_arn: Some(arn), ..NodeGroupIam::default() });
     }
     let external: Vec<String> = context
         .cluster()
         .texts("externalPolicies.node")
-        .filter(|arn| arn.starts_with("arn:"))
+        .filter(|arn| is_policy_arn(arn))
         .map(str::to_owned)
         .collect();
     let mut role = NodeGroupIam {
@@ -320,9 +256,13 @@ fn role(context: &Context<'_>, group: &Spec, region: &str) -> Option<NodeGroupIa
         ..NodeGroupIam::default()
     };
     if !external.is_empty() {
-        let partition = access::partition(region);
-        let own = NODE_POLICIES.map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
-        role.attach_policy_arns = own.into_iter().chain(external).collect();
+        let partition = access::partition(&draft.config.metadata.region);
+        let has_oidc = draft.config.iam.as_ref().is_some_and(|iam| iam.with_oidc == Some(true));
+        let of_cni = (!has_oidc && !network::keeps_provider(context)).then_some(CNI_POLICY);
+        let own = NODE_POLICIES.into_iter().chain(of_cni);
+        let own = own.map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
+        let mut seen = BTreeSet::new();
+        role.attach_policy_arns = own.chain(external).filter(|arn| seen.insert(arn.clone())).collect();
     }
     (role != NodeGroupIam::default()).then_some(role)
 }
@@ -349,30 +289,35 @@ fn place(context: &Context<'_>, group: &Spec, base: &mut NodeGroupBase) {
     base.subnets = if regional.is_empty() { all() } else { regional };
 }
 
-/// Subnets of a group: those that it names, by name or (as once) by zone; where it names none, those for nodes.
+/// Subnets of a group: those that it names, by name or (as once) by zone; where it names none, those that kops takes for
+/// nodes (`populate_instancegroup_spec.go`): all but ones for load balancers, and ones of both families at last. In the
+/// place of one with IPv6 addresses alone are those of both families in its zone.
 pub(in super::super) fn subnets_of<'a>(group: &Spec, planned: &'a [Planned]) -> Vec<&'a Planned> {
     let mut seen = BTreeSet::new();
     let named: Vec<&str> = group.texts("subnets").collect();
     let zones: Vec<&str> = group.texts("zones").collect();
+    let least = planned.iter().map(|subnet| subnet.reserve).min();
     let fits = |subnet: &&Planned| match (named.is_empty(), zones.is_empty()) {
         (false, _) => named.contains(&subnet.name.as_str()),
         (true, false) => zones.contains(&subnet.zone.as_str()),
-        (true, true) => true,
+        (true, true) => Some(subnet.reserve) == least,
     };
-    let found: Vec<&Planned> =
-        planned.iter().filter(fits).filter(|subnet| seen.insert(subnet.name.as_str())).collect();
-    let any_private = found.iter().any(|subnet| !subnet.public);
-    if named.is_empty() && any_private {
-        found.into_iter().filter(|subnet| !subnet.public).collect()
-    } else {
-        found
-    }
+    let instead = |subnet: &'a Planned| {
+        let fits = move |other: &&Planned| match subnet.only_ipv6 {
+            true => other.zone == subnet.zone && !other.only_ipv6 && !other.public,
+            false => other.name == subnet.name,
+        };
+        planned.iter().filter(fits)
+    };
+    planned.iter().filter(fits).flat_map(instead).filter(|subnet| seen.insert(subnet.name.as_str())).collect()
 }
 
-fn volumes(group: &Spec, base: &mut NodeGroupBase) {
+fn volumes(context: &Context<'_>, group: &Spec, base: &mut NodeGroupBase) {
+    let encrypts = node_defaults::encrypts(context).then_some(true);
     let number = |path: &str| group.number(path).and_then(|number| u32::try_from(number).ok());
     let kind = group.text("rootVolume.type").and_then(instances::volume_type);
-    base.volume_size = number("rootVolume.size").filter(|size| (1..=65536).contains(size));
+    let size = number("rootVolume.size").filter(|size| (1..=65536).contains(size));
+    base.volume_size = size.or(Some(node_defaults::VOLUME_SIZE));
     base.volume_type = kind;
     base.volume_iops =
         number("rootVolume.iops").and_then(|iops| fitting_iops(kind.unwrap_or_default(), iops));
@@ -382,9 +327,11 @@ fn volumes(group: &Spec, base: &mut NodeGroupBase) {
     if kind.unwrap_or_default() == VolumeType::Gp3 {
         base.volume_throughput = number("rootVolume.throughput").filter(|speed| (125..=2000).contains(speed));
     }
-    let key = group.text("rootVolume.encryptionKey").map(str::to_owned);
-    base.volume_encrypted = if key.is_some() { Some(true) } else { group.flag("rootVolume.encryption") };
-    base.volume_kms_key_id = key;
+    // kops takes the key together with the switch alone.
+    let on = group.flag("rootVolume.encryption");
+    base.volume_kms_key_id =
+        group.text("rootVolume.encryptionKey").filter(|_| on == Some(true)).map(str::to_owned);
+    base.volume_encrypted = on.or(encrypts);
     base.ebs_optimized = group.flag("rootVolume.optimization");
     let mut seen = BTreeSet::new();
     for volume in group.items("volumes") {
@@ -404,7 +351,11 @@ fn volumes(group: &Spec, base: &mut NodeGroupBase) {
                 .or((kind == Some(VolumeType::Io2)).then_some(100)),
             volume_throughput: number("throughput")
                 .filter(|speed| kind.unwrap_or_default() == VolumeType::Gp3 && (125..=2000).contains(speed)),
-            volume_encrypted: if key.is_some() { Some(true) } else { volume["encrypted"].as_bool() },
+            volume_encrypted: if key.is_some() {
+                Some(true)
+            } else {
+                volume["encrypted"].as_bool().or(encrypts)
+            },
             volume_kms_key_id: key,
             snapshot_id: None,
         });

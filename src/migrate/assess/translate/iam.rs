@@ -3,6 +3,7 @@
 use super::{Context, Draft, network};
 use crate::model::cluster_config::{
     ClusterIam, ClusterIamMeta, ClusterIamServiceAccount, InlineDocument, PodIdentityAssociation,
+    is_policy_arn,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -32,7 +33,7 @@ pub(in super::super) fn policy(text: &str) -> Option<InlineDocument> {
 
 /// The boundary of every role that is made.
 pub(in super::super) fn boundary(context: &Context<'_>) -> Option<String> {
-    context.state.text("iam.permissionsBoundary").filter(|arn| arn.starts_with("arn:")).map(str::to_owned)
+    context.state.text("iam.permissionsBoundary").filter(|arn| is_policy_arn(arn)).map(str::to_owned)
 }
 
 /// Whether a namespace is a pattern.
@@ -80,7 +81,7 @@ pub(super) fn fill(context: &Context<'_>, draft: &mut Draft) {
             .into_iter()
             .flatten()
             .map(text)
-            .filter(|arn| !arn.is_empty())
+            .filter(|arn| is_policy_arn(arn))
             .collect();
         let document = account["aws"]["inlinePolicy"].as_str().and_then(policy);
         if name.is_empty() || (arns.is_empty() && document.is_none()) {

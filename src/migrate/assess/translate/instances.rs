@@ -12,6 +12,12 @@ pub(in super::super) const MIXED: &str = "kops.group.mixed-capacity";
 pub(in super::super) const MANAGER: &str = "kops.group.manager";
 /// Which instance type a group without one has.
 pub(in super::super) const TYPE: &str = "kops.group.machine-type";
+/// Which instance types a group with several has.
+pub(in super::super) const TYPES: &str = "kops.group.machine-types";
+/// Where those stand.
+const INSTANCES: &str = "mixedInstancesPolicy.instances";
+/// Nodes of a group that does not say how many (kops `populate_instancegroup_spec.go`).
+const NODES: u32 = 2;
 /// Instance types of a managed node group (EKS quotas).
 pub(in super::super) const MOST_TYPES: usize = 20;
 
@@ -44,24 +50,19 @@ pub(in super::super) fn capacity(group: &Spec) -> Capacity {
     }
 }
 
-/// Instance types of a group, the best first, each once. An old `machineType` may be a list with commas.
+/// Instance types of a group, the best first, each once: those of `mixedInstancesPolicy`, and where it has none the
+/// `machineType`, which kops starts then alone. An old `machineType` may be a list with commas.
 pub(in super::super) fn types(context: &Context<'_>, group: &Spec) -> Vec<String> {
-    let first = group.text("machineType").into_iter().flat_map(|text| text.split(','));
-    let more = group.texts("mixedInstancesPolicy.instances");
+    let subject = group.subject();
+    let known = &context.facts.instance_types;
     let mut types: Vec<String> = Vec::new();
-    for name in more.chain(first).map(str::trim).filter(|name| !name.is_empty()) {
+    for (name, rule, path) in named_types(group) {
+        let is_unknown = !known.is_empty() && !known.contains_key(name);
+        let chosen = is_unknown.then(|| context.chosen(rule, &subject, &pointer(group, &path))).flatten();
+        let name = chosen.unwrap_or(name);
         if !types.iter().any(|other| other == name) {
             types.push(name.to_owned());
         }
-    }
-    let known = &context.facts.instance_types;
-    let subject = group.subject();
-    if !known.is_empty()
-        && types.iter().any(|name| !known.contains_key(name))
-        && let Some(chosen) = context.chosen(TYPE, &subject, &pointer(group, "machineType"))
-    {
-        types.retain(|name| known.contains_key(name) && name != chosen);
-        types.push(chosen.to_owned());
     }
     if types.is_empty() {
         types.push(context.chosen(TYPE, &subject, "").unwrap_or("m5.large").to_owned());
@@ -70,9 +71,40 @@ pub(in super::super) fn types(context: &Context<'_>, group: &Spec) -> Vec<String
     types
 }
 
+/// The types that a group is started with: each with the rule on it, and where it stands.
+fn named_types(group: &Spec) -> Vec<(&str, &'static str, String)> {
+    let listed = group.items(INSTANCES).iter().enumerate();
+    let listed =
+        listed.filter_map(|(nth, name)| Some((name.as_str()?.trim(), TYPES, format!("{INSTANCES}.{nth}"))));
+    let listed: Vec<_> = listed.filter(|(name, ..)| !name.is_empty()).collect();
+    if !listed.is_empty() {
+        return listed;
+    }
+    let first = group.text("machineType").into_iter().flat_map(|text| text.split(','));
+    let first = first.map(|name| (name.trim(), TYPE, "machineType".to_owned()));
+    first.filter(|(name, ..)| !name.is_empty()).collect()
+}
+
+/// Whether a group is started with the types of `mixedInstancesPolicy`, whatever `machineType` says.
+pub(in super::super) fn lists_types(group: &Spec) -> bool {
+    group.texts(INSTANCES).next().is_some()
+}
+
+/// Whether instances of a type have GPUs of NVIDIA, by the facts or the family.
+pub(super) fn has_gpus(context: &Context<'_>, name: &str) -> bool {
+    if let Some(facts) = context.facts.instance_types.get(name) {
+        return facts.gpus > 0;
+    }
+    let family = name.split('.').next().unwrap_or_default();
+    let numbered = |letter: char| {
+        family.strip_prefix(letter).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    (numbered('g') || numbered('p')) && family != "g4ad"
+}
+
 /// Whether a group names the types of its instances.
 pub(in super::super) fn names_types(group: &Spec) -> bool {
-    group.text("machineType").is_some() || group.texts("mixedInstancesPolicy.instances").next().is_some()
+    !named_types(group).is_empty()
 }
 
 /// Whether a group becomes a node group, and does not stay Karpenter's.
@@ -147,11 +179,12 @@ pub(in super::super) struct Sizes {
     pub max: u32,
 }
 
-/// Sizes as the spec has them (kops: two nodes where it says nothing), and as many wanted as live.
+/// Sizes as the spec has them (two nodes where it says nothing, as kops takes it), and as many wanted as live.
 pub(in super::super) fn sizes(context: &Context<'_>, group: &Spec) -> Sizes {
     let number = |field: &str| group.number(field).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-    let min = number("minSize").or(number("maxSize")).unwrap_or(2);
-    let max = number("maxSize").unwrap_or(min).max(min).max(1);
+    let most = number("maxSize");
+    let min = number("minSize").unwrap_or_else(|| NODES.min(most.unwrap_or(NODES)));
+    let max = most.unwrap_or(NODES).max(min).max(1);
     let live = context.facts.groups.get(&group.name).map(|live| live.desired);
     Sizes { min, desired: live.unwrap_or(min).clamp(min, max), max }
 }

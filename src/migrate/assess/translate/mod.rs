@@ -10,8 +10,10 @@ pub(super) mod iam;
 pub(super) mod identity;
 pub(super) mod instances;
 pub mod labels;
+pub(super) mod marks;
 pub mod names;
 pub(super) mod network;
+mod node_defaults;
 pub(super) mod pod_roles;
 pub(super) mod subnets;
 

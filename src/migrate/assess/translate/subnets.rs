@@ -4,6 +4,7 @@ use super::block::Block;
 use super::{Context, Draft, identity};
 use crate::migrate::assess::rule::{Ruling, offer, offers};
 use crate::model::cluster_config::{AzSubnetSpec, ClusterSubnets, ClusterVpc};
+use crate::model::kops::Field;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,11 @@ pub(in super::super) struct Planned {
     pub pointer: String,
     /// Addresses that are free, where the facts say so.
     pub free: Option<u32>,
+    /// How late its turn is for nodes of a group that names no subnets: those with the lowest number are taken.
+    pub reserve: u8,
+    /// Whether it has IPv6 addresses alone, as kops makes private subnets of IPv6 clusters. EKS takes no such subnets: its
+    /// nodes have an IPv4 address in every cluster (EKS User Guide, IPv6 addresses to clusters).
+    pub only_ipv6: bool,
 }
 
 /// Whether a new VPC is made.
@@ -75,12 +81,27 @@ pub(in super::super) fn planned(context: &Context<'_>) -> Vec<Planned> {
             public: is_public(item),
             cidr: text("cidr"),
             free: facts.and_then(|facts| facts.free_addresses),
+            only_ipv6: text("ipv6CIDR").is_some()
+                && text("cidr").is_none()
+                && facts.is_none_or(|facts| facts.cidr.is_empty()),
+            reserve: match item["type"].as_str() {
+                Some("Utility") => 2,
+                Some("DualStack") => 1,
+                _ => 0,
+            },
             name,
             id,
             pointer,
         })
     });
     subnets.collect()
+}
+
+/// Whether the subnet that a field of the spec is about has IPv6 addresses alone.
+pub(in super::super) fn is_only_ipv6(context: &Context<'_>, field: &Field) -> bool {
+    let Some(nth) = field.path.first_index() else { return false };
+    let pointer = context.pointer(&format!("networking.subnets.{nth}"));
+    planned(context).iter().any(|subnet| subnet.pointer == pointer && subnet.only_ipv6)
 }
 
 /// kops' types: nodes are in Private, DualStack and Public ones; Utility ones hold load balancers and bastions.
@@ -156,7 +177,7 @@ fn existing(context: &Context<'_>, draft: &mut Draft) {
     let vpc = vpc_id(context);
     let mut subnets = planned(context);
     let mut seen = BTreeSet::new();
-    subnets.retain(|subnet| seen.insert(subnet.name.clone()));
+    subnets.retain(|subnet| !subnet.only_ipv6 && seen.insert(subnet.name.clone()));
     for subnet in &subnets {
         resolved(context, vpc.as_deref(), subnet, draft);
         free_addresses(context, subnet, draft);
@@ -308,6 +329,8 @@ fn second_zone(context: &Context<'_>, vpc: Option<&str>, subnets: &mut Vec<Plann
             cidr: None,
             pointer: at.clone(),
             free: facts.and_then(|facts| facts.free_addresses),
+            reserve: u8::MAX,
+            only_ipv6: false,
         });
         added += 1;
     }

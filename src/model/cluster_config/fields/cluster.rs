@@ -1,6 +1,6 @@
 //! Rows of the file's root and of what the control plane is made of.
 
-use super::row::{FLAG, MAPPING, MAPPINGS, Row, TEXT, TEXT_MAP, TEXTS, WHOLE, acted, refused};
+use super::row::{FLAG, MAPPING, MAPPINGS, Row, TEXT, TEXT_MAP, TEXTS, acted, refused};
 
 pub(super) const CLUSTER_CONFIG: &[Row] = &[
     acted("apiVersion", "says that the file is a ClusterConfig"),
@@ -165,12 +165,11 @@ pub(super) const CLOUD_WATCH: &[Row] = &[acted("clusterLogging", "eks:CreateClus
 
 pub(super) const CLUSTER_LOGGING: &[Row] = &[
     acted("enableTypes", "eks:CreateCluster logging.clusterLogging").default("none"),
-    refused(
+    acted(
         "logRetentionInDays",
-        WHOLE,
-        "it belongs to a log group of CloudWatch Logs, which Portolan does not call",
-        "set it once with `aws logs put-retention-policy --log-group-name /aws/eks/NAME/cluster`",
-    ),
+        "logs:PutRetentionPolicy of /aws/eks/NAME/cluster, once EKS has made that group",
+    )
+    .default("for ever, by CloudWatch Logs"),
 ];
 
 pub(super) const SCALING: &[Row] =

@@ -7,8 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Node pools that Auto Mode brings along (EKS User Guide, built-in node pools).
 const NODE_POOLS: [&str; 2] = ["general-purpose", "system"];
 
+/// Days that logs can be kept (CloudWatch Logs' API reference, `PutRetentionPolicy`).
+const RETENTION: [u32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+
 pub(super) fn check(config: &ClusterConfig, findings: &mut Findings) {
     metadata(config, findings);
+    logs(config, findings);
     auto_mode(config, findings);
     flags(config, findings);
     identity_providers(config, findings);
@@ -39,6 +44,27 @@ fn metadata(config: &ClusterConfig, findings: &mut Findings) {
             "is no minor version of Kubernetes",
             "write it as `\"1.36\"`, in quotes",
         ),
+    }
+}
+
+fn logs(config: &ClusterConfig, findings: &mut Findings) {
+    let logging = config.cloud_watch.as_ref().and_then(|watch| watch.cluster_logging.as_ref());
+    let Some((logging, days)) = logging.and_then(|logging| Some((logging, logging.log_retention_in_days?)))
+    else {
+        return;
+    };
+    let pointer = "/cloudWatch/clusterLogging/logRetentionInDays";
+    if !RETENTION.contains(&days) {
+        let next = RETENTION.iter().find(|known| **known > days).or(RETENTION.last()).unwrap_or(&days);
+        findings.wrong(
+            pointer,
+            "is no time that CloudWatch Logs can keep logs for",
+            format!("write {next}, or another of {RETENTION:?}"),
+        );
+    }
+    if logging.enable_types.is_empty() {
+        let hint = "name the logs in `enableTypes`, or leave the days out";
+        findings.wrong(pointer, "has no logs that would be kept", hint);
     }
 }
 

@@ -16,6 +16,12 @@ mod syntax;
 
 pub(super) use launch::NEWEST as NEWEST_AMI;
 
+/// Whether a text is the ARN of an IAM policy, as the fields of a ClusterConfig take it.
+#[must_use]
+pub fn is_policy_arn(text: &str) -> bool {
+    syntax::policy(text).is_ok()
+}
+
 use super::ClusterConfig;
 use crate::model::document::validate::Violation;
 

@@ -4,7 +4,7 @@ use super::{json_of, or_unread, put};
 use crate::model::cluster::EksRef;
 use crate::model::cluster_config::{AuthenticationMode, AutoModeConfig, ClusterConfig, IpFamily, LogType};
 use crate::provision::eks::api::{aside, merge};
-use crate::provision::eks::cluster_changes::{LOGS, log_setups};
+use crate::provision::eks::cluster_changes::{LOG_RETENTION, LOGS, log_setups};
 use crate::provision::iam;
 use crate::provision::network;
 use crate::provision::resource::{Resource, Scope, Snapshot};
@@ -95,6 +95,7 @@ fn of_logging(config: &ClusterConfig, desired: &mut Value) {
     let (on, off): (Vec<&str>, Vec<&str>) = LOGS.into_iter().partition(|log| all || named.contains(*log));
     let on: Vec<String> = on.into_iter().map(str::to_owned).collect();
     desired["logging"] = log_setups(&on, &off);
+    put(desired, LOG_RETENTION, declared.log_retention_in_days);
 }
 
 /// What counts at creation only stands aside; the mode is kept where the file names one.

@@ -3,7 +3,7 @@
 use super::{or_unread, put, tags};
 use crate::model::cluster::{DesiredSize, EksRef, WarmPool};
 use crate::model::cluster_config::{
-    AmiFamily, ClusterConfig, FargateProfile, ManagedNodeGroup, NodeGroupBase, NodeGroupTaint, TaintEffect,
+    AmiFamily, ClusterConfig, FargateProfile, ManagedNodeGroup, NodeGroupTaint, TaintEffect,
 };
 use crate::provision::eks::api::aside;
 use crate::provision::iam;
@@ -47,7 +47,7 @@ fn of_group(
         "nodegroupName": base.name,
         "subnets": or_unread(node_subnets(config, known, base, at)?),
         "nodeRole": iam::node_role(base),
-        "labels": labels(scope, base),
+        "labels": nodes::labels(scope, base),
         "taints": taints(&base.taints),
         "capacityType": capacity_type(group),
     });
@@ -100,14 +100,6 @@ fn without_template(desired: &mut Value, written: &ManagedNodeGroup) {
     if !asked.is_empty() {
         desired[aside::BY_TEMPLATE] = json!(asked);
     }
-}
-
-/// Labels of the file, and the two that eksctl puts on every node and that people select by.
-fn labels(scope: &Scope, group: &NodeGroupBase) -> Value {
-    let mut labels = group.labels.clone();
-    labels.insert("alpha.eksctl.io/cluster-name".into(), scope.cluster.clone());
-    labels.insert("alpha.eksctl.io/nodegroup-name".into(), group.name.clone());
-    json!(labels)
 }
 
 fn taints(taints: &[NodeGroupTaint]) -> Value {
