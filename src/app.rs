@@ -6,7 +6,7 @@ pub mod inventory;
 use crate::aws::Registries;
 use crate::config::{Config, Credentials, StatePlace};
 use crate::engine::clusters::{ClusterPreview, Kept, Pace};
-use crate::engine::{Adapters, Connect, Engine, Preview, RepositorySource, Settings, View};
+use crate::engine::{Adapters, Connect, Engine, Previewed, RepositorySource, Settings, View};
 use crate::failure::{Failure, FailureKind};
 use crate::git::{
     self, CredentialSource, FetchLimits, Mirror, MirroredRepository, RepositoryAddress, TreeLimits,
@@ -55,7 +55,7 @@ impl Composed {
     ///
     /// # Errors
     /// As [`Engine::preview`].
-    pub async fn preview(self, only: Option<&str>) -> Result<Vec<Preview>, String> {
+    pub async fn preview(self, only: Option<&str>) -> Result<Previewed, String> {
         self.engine.preview(only).await
     }
 

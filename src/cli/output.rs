@@ -3,6 +3,7 @@
 
 use super::Output;
 use crate::failure::{Failure, FailureKind};
+use crate::model::yaml;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -28,7 +29,7 @@ pub fn failure(failure: &Failure) {
 pub fn value<T: Serialize>(form: Output, value: &T) -> Result<(), Failure> {
     let broken = |error: String| Failure::new(FailureKind::Environment, error);
     let text = match form {
-        Output::Yaml => serde_yaml::to_string(value).map_err(|e| broken(e.to_string()))?,
+        Output::Yaml => yaml::to_text(value).map_err(|e| broken(e.to_string()))?,
         _ => serde_json::to_string_pretty(value).map_err(|e| broken(e.to_string()))?,
     };
     line(text.trim_end());

@@ -4,9 +4,10 @@ use super::output::{self, Colour, coloured};
 use super::{Context, run};
 use crate::app::{self, Surroundings};
 use crate::drift::FieldChange;
-use crate::engine::{ChangePreview, Preview};
+use crate::engine::{ChangePreview, Preview, Previewed};
 use crate::failure::{Failure, FailureKind};
 use crate::model::plan::{Action, Verdict};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -39,12 +40,8 @@ pub struct At {
 }
 
 impl At {
-    /// Renders and plans once.
-    pub async fn preview(
-        &self,
-        context: &Context,
-        application: Option<&str>,
-    ) -> Result<Vec<Preview>, Failure> {
+    /// Renders and plans once. Documents that cannot be taken are said at once, beside the result.
+    pub async fn preview(&self, context: &Context, application: Option<&str>) -> Result<Previewed, Failure> {
         let mut config = context.config()?;
         if let Some(revision) = &self.revision {
             let wanted = self.repository.clone().unwrap_or_else(|| config.repositories[0].name.clone());
@@ -57,13 +54,31 @@ impl At {
         let surroundings =
             Surroundings { program: run::own_program()?, tool_folders: run::tool_folders(), observer: None };
         let composed = app::compose(&config, &surroundings, Arc::new(Vec::new())).await?;
-        composed.preview(application).await.map_err(|words| Failure::new(FailureKind::Environment, words))
+        let previewed = composed
+            .preview(application)
+            .await
+            .map_err(|words| Failure::new(FailureKind::Environment, words))?;
+        previewed.refused.iter().for_each(|problem| output::note(&problem.to_string()));
+        if previewed.applications.is_empty() {
+            let words = match application {
+                Some(name) => format!("no application {name} is declared"),
+                None => "no application is declared in the repositories of the daemon's file".into(),
+            };
+            // With a document that cannot be taken, that is what is to be mended.
+            let kind = if previewed.refused.is_empty() { FailureKind::User } else { FailureKind::Config };
+            if application.is_some() {
+                return Err(Failure::new(kind, words));
+            }
+            output::note(&words);
+        }
+        Ok(previewed)
     }
 }
 
 impl Plan {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let previews = self.at.preview(context, self.application.as_deref()).await?;
+        let Previewed { applications: previews, refused } =
+            self.at.preview(context, self.application.as_deref()).await?;
         if context.is_structured() {
             output::value(context.output, &previews)?;
         } else {
@@ -71,15 +86,24 @@ impl Plan {
                 print(preview);
             }
         }
-        if previews.iter().any(|preview| !preview.problems.is_empty()) {
+        let broken = |preview: &Preview| {
+            !preview.problems.is_empty() || preview.refusals().any(|refusal| refusal.is_invalid)
+        };
+        if !refused.is_empty() || previews.iter().any(broken) {
             return Ok(ExitCode::from(FailureKind::Config.exit_code()));
+        }
+        if previews.iter().any(|preview| preview.refusals().next().is_some()) {
+            return Ok(ExitCode::from(FailureKind::Environment.exit_code()));
         }
         Ok(if previews.iter().any(Preview::has_changes) { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
 }
 
 fn print(preview: &Preview) {
-    let title = format!("{} on {} at {}", preview.application, preview.destination, preview.revision);
+    let mut title = format!("{} on {}", preview.application, preview.destination);
+    if !preview.revision.is_empty() {
+        title.push_str(&format!(" at {}", preview.revision));
+    }
     output::line(&format!("{title}: {}", summary(preview)));
     for problem in &preview.problems {
         output::line(&coloured(Colour::Red, &format!("  ! {problem}")));
@@ -87,8 +111,15 @@ fn print(preview: &Preview) {
     for warning in &preview.warnings {
         output::line(&coloured(Colour::Yellow, &format!("  ? {warning}")));
     }
+    let repeated = repeated_notes(preview);
     for change in &preview.changes {
-        print_change(change);
+        print_change(change, &repeated);
+    }
+    for (note, count) in &repeated {
+        output::line(&coloured(Colour::Dim, &format!("  {count} of them {note}")));
+    }
+    for hook in &preview.hooks {
+        output::line(&format!("  * hook {hook}"));
     }
     if let Some(plan) = &preview.plan {
         if let Some(why) = &plan.prune_waits {
@@ -100,19 +131,48 @@ fn print(preview: &Preview) {
     }
 }
 
+/// Notes that many changes share: said once, after them.
+fn repeated_notes(preview: &Preview) -> BTreeMap<&str, usize> {
+    const SAID_EACH_TIME: usize = 2;
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for note in preview
+        .changes
+        .iter()
+        .flat_map(|change| &change.notes)
+        .filter(|note| note.starts_with("not validated"))
+    {
+        *count.entry(note).or_default() += 1;
+    }
+    count.retain(|_, count| *count > SAID_EACH_TIME);
+    count
+}
+
 fn summary(preview: &Preview) -> String {
+    if !preview.waits.is_empty() {
+        return preview.waits.clone();
+    }
+    if preview.plan.is_none() {
+        return "cannot be told".into();
+    }
     let count = |action| preview.changes.iter().filter(|change| change.action == action).count();
     let all =
         [Action::Create, Action::Adopt, Action::Update, Action::Replace, Action::Delete, Action::Orphan];
-    let parts: Vec<String> = all
+    let mut parts: Vec<String> = all
         .into_iter()
         .filter(|action| count(*action) > 0)
         .map(|action| format!("{} to {action}", count(action)))
         .collect();
+    if !preview.hooks.is_empty() {
+        parts.push(format!("{} hooks to run", preview.hooks.len()));
+    }
+    let refused = preview.refusals().count();
+    if refused > 0 {
+        parts.push(format!("{refused} of them would fail"));
+    }
     if parts.is_empty() { "nothing to change".into() } else { parts.join(", ") }
 }
 
-fn print_change(change: &ChangePreview) {
+fn print_change(change: &ChangePreview, repeated: &BTreeMap<&str, usize>) {
     let (sign, colour) = match change.action {
         Action::Create => ("+", Colour::Green),
         Action::Delete => ("-", Colour::Red),
@@ -129,8 +189,12 @@ fn print_change(change: &ChangePreview) {
     if change.action != Action::Create {
         change.fields.iter().for_each(print_field);
     }
-    for note in &change.notes {
+    for note in change.notes.iter().filter(|note| !repeated.contains_key(note.as_str())) {
         output::line(&coloured(Colour::Dim, &format!("      {note}")));
+    }
+    // What is blocked says so already.
+    if let (Some(refusal), Verdict::Allowed | Verdict::Held(_)) = (&change.refusal, &change.verdict) {
+        output::line(&coloured(Colour::Red, &format!("      would be refused: {}", refusal.message)));
     }
 }
 

@@ -27,10 +27,10 @@ pub struct Render {
 
 impl Render {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let previews = self.at.preview(context, self.application.as_deref()).await?;
-        let mut broken = false;
+        let previewed = self.at.preview(context, self.application.as_deref()).await?;
+        let mut broken = !previewed.refused.is_empty();
         let mut all = Vec::new();
-        for preview in previews {
+        for preview in previewed.applications {
             for problem in &preview.problems {
                 broken = true;
                 output::note(&format!("{}: {problem}", preview.application));

@@ -1,10 +1,12 @@
 //! What documents name in the working tree of their repository, as far as it can be judged without rendering.
 
 use super::check::RenderCheck;
+use crate::model::Object;
 use crate::model::application::RendererKind;
 use crate::model::document::{ApplicationDocument, Problem, nearest};
-use crate::model::yaml::{self, Limits};
-use crate::model::{NotAnObject, Object};
+use crate::model::manifest::{Refusal, hint, objects_of};
+use crate::model::yaml::{self, Limits, Mark};
+use crate::plan::hooks::unnamed;
 use globset::GlobBuilder;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -268,7 +270,7 @@ fn manifest(file: &Path, objects: bool) -> Vec<Problem> {
         Err(error) => return vec![Problem::of_file(&shown, format!("cannot be read: {error}"))],
     };
     let mut problems = Vec::new();
-    for document in yaml::read_stream(&text, &Limits::default()) {
+    for (position, document) in yaml::read_stream(&text, &Limits::default()).into_iter().enumerate() {
         match document {
             Err(error) => {
                 problems.push(Problem::of_file(&shown, error.message).at(error.line, error.column));
@@ -280,25 +282,31 @@ fn manifest(file: &Path, objects: bool) -> Vec<Problem> {
                     let problem = Problem::of_file(&shown, words).at(mark.line, mark.column);
                     problems.push(problem.hint("put `---` before it, or mend its indentation").warning());
                 }
-                let error = if objects { object_error(document.into_value()) } else { None };
-                problems.extend(error.map(|error| Problem::of_file(&shown, error.to_string()).at(line, 1)));
+                let refused =
+                    if objects { refusals(document.into_value(), hint(&shown)) } else { Vec::new() };
+                if refused.is_empty() {
+                    continue;
+                }
+                // The places are known to a document that still has its value: it is read once more.
+                let again = yaml::read_stream(&text, &Limits::default()).into_iter().nth(position);
+                let again = again.and_then(Result::ok);
+                let marks = again.as_ref().and_then(|document| document.marks());
+                for (field, message) in refused {
+                    let Mark { line, column } =
+                        marks.as_ref().map_or(Mark { line, column: 1 }, |marks| marks.nearest(&field));
+                    problems.push(Problem::of_file(&shown, message).at(line, column));
+                }
             }
         }
     }
     problems
 }
 
-/// A List has no name of its own; its items are what counts.
-fn object_error(value: serde_json::Value) -> Option<NotAnObject> {
-    match value.get("items") {
-        Some(serde_json::Value::Array(items))
-            if value
-                .get("kind")
-                .and_then(|kind| kind.as_str())
-                .is_some_and(|kind| kind.ends_with("List")) =>
-        {
-            items.iter().find_map(|item| Object::new(item.clone()).err())
-        }
-        _ => Object::new(value).err(),
-    }
+/// Why a document, or items of it, would not be taken as objects, each with the JSON pointer of the place.
+fn refusals(document: serde_json::Value, hint: &str) -> Vec<(String, String)> {
+    let refusal = |(pointer, object): (String, Result<Object, Refusal>)| match object {
+        Ok(object) => unnamed(&object).map(|words| (format!("{pointer}/metadata"), words.to_owned())),
+        Err(refusal) => Some((format!("{pointer}{}", refusal.pointer()), refusal.message(hint))),
+    };
+    objects_of(document).into_iter().filter_map(refusal).collect()
 }

@@ -22,6 +22,7 @@ impl Pass<'_> {
     /// objects which are), and about objects that are not there although they were applied.
     pub async fn compare_unknown(&self) {
         self.look_for_missing().await;
+        self.look_at_passed_by().await;
         self.look_in_declared_versions().await;
         let unknown: Vec<Arc<Desired>> = {
             let ledger = self.destination().ledger();
@@ -66,6 +67,39 @@ impl Pass<'_> {
             desired.filter(|d| kept(d) && is_listed(d) && is_missing(d)).cloned().collect()
         };
         futures::future::join_all(missing.iter().map(|desired| self.look_for(desired))).await;
+    }
+
+    /// Objects that the watches had listed before this application was rendered, as charts and kustomizations are after
+    /// every start: nothing was there to compare them with. Unread they would all be written anew, and what somebody changed
+    /// meanwhile would be overwritten untold.
+    async fn look_at_passed_by(&self) {
+        let passed_by: Vec<Arc<Desired>> = {
+            let ledger = self.destination().ledger();
+            let is_one = |d: &&Arc<Desired>| {
+                ledger.objects.get(&d.id).is_some_and(|entry| {
+                    entry.passed_by
+                        && entry.live.is_some()
+                        && entry.baseline.is_none()
+                        && entry.in_flight.is_none()
+                        && entry.claimant() == Some(&self.unit.name)
+                })
+            };
+            self.prepared.desired.iter().filter(is_one).cloned().collect()
+        };
+        let looks = passed_by.iter().map(async |desired| {
+            let destination = self.destination();
+            let Some(kind) = destination.served(&desired.gvk) else { return };
+            match execute::read(destination, &kind, &desired.id).await {
+                Ok(Some(live)) => drop(destination.see(live)),
+                // The watch tells that it is gone.
+                Ok(None) => {}
+                Err(failure) => {
+                    let words = format!("it cannot be compared with what is declared: {failure}");
+                    lock(&self.uncompared).insert(desired.id.clone(), words);
+                }
+            }
+        });
+        futures::future::join_all(looks).await;
     }
 
     /// Objects that were listed in another version than they are declared in, and not been read in that yet.

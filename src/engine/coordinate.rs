@@ -205,7 +205,7 @@ impl Coordinator {
     }
 
     /// The documents of all repositories together, contradictions resolved; what is wrong is told once per commit.
-    fn documents(&self) -> Documents {
+    pub fn documents(&self) -> Documents {
         // In the order of the daemon's file: of two documents with one name the earlier repository's stands.
         let mut all = Documents::default();
         for source in &self.world.adapters.repositories {

@@ -157,6 +157,13 @@ impl Destination {
         discovery.kind(gvk).or_else(|| discovery.preferred(&gvk.group_kind())).cloned()
     }
 
+    /// What the pods and last Events of a workload say of why it is not ready. Without an answer its own conditions have
+    /// to do.
+    pub async fn why(&self, id: &ResourceId) -> Option<String> {
+        let evidence = self.cluster.evidence(id).await.ok()?;
+        crate::health::why(&evidence.pods, &evidence.events)
+    }
+
     /// Starts the watches of kinds that have none, in the version that is declared: objects are compared in that. Kinds that
     /// cannot be watched are passed over.
     pub fn watch_kinds(&self, kinds: &BTreeMap<GroupKind, ServedKind>) {

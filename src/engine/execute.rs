@@ -39,7 +39,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failed {
     /// The server refused it or did not answer.
-    #[error("{0}")]
+    #[error("{}", missing_namespace(.0).map_or_else(|| .0.to_string(), no_namespace))]
     Api(ApiFailure),
     /// The server does not change this field in place.
     #[error("{0}")]
@@ -352,11 +352,27 @@ fn is_another_object(failure: &ApiFailure) -> bool {
             && failure.causes.iter().any(|cause| cause.field == "metadata.uid"))
 }
 
+/// The namespace that a refusal says is not there.
+pub(crate) fn missing_namespace(failure: &ApiFailure) -> Option<&str> {
+    let words =
+        failure.message.strip_prefix("namespaces \"").filter(|_| failure.kind == ApiFailureKind::NotFound)?;
+    words.strip_suffix("\" not found")
+}
+
+/// What to do about a namespace that nobody makes.
+pub(crate) fn no_namespace(name: &str) -> String {
+    format!(
+        "namespace {name} is not there; declare it, or let an application whose `namespace` it is make it with \
+         `sync.createNamespace`"
+    )
+}
+
 /// The server's words about a field that it does not change in place.
-fn immutable(failure: &ApiFailure) -> Option<String> {
+pub(crate) fn immutable(failure: &ApiFailure) -> Option<String> {
     let says = |text: &str| {
         [
             "field is immutable",
+            "is immutable after creation",
             "updates to statefulset spec",
             "may not be changed",
             "may not change once set",
@@ -365,12 +381,17 @@ fn immutable(failure: &ApiFailure) -> Option<String> {
         .iter()
         .any(|words| text.contains(words))
     };
-    let named: Vec<String> = failure
-        .causes
-        .iter()
-        .filter(|cause| says(&cause.message))
-        .map(|cause| format!("{}: field is immutable", cause.field))
-        .collect();
+    let mut named = Vec::new();
+    for cause in failure.causes.iter().filter(|cause| says(&cause.message)) {
+        // Where it names a whole section, which fields may be changed is in its first sentence.
+        let only = cause.message.split_once("other than ").or_else(|| cause.message.split_once(" except "));
+        let only = only
+            .map(|(_, fields)| fields.lines().next().unwrap_or_default().trim_end_matches(" are forbidden"));
+        named.push(match only {
+            Some(only) => format!("{}: everything but {only} is immutable", cause.field),
+            None => format!("{}: field is immutable", cause.field),
+        });
+    }
     if !named.is_empty() {
         return Some(named.join("; "));
     }
@@ -442,4 +463,51 @@ fn with_metadata(body: &[u8], key: &str, value: &str) -> Arc<[u8]> {
         metadata.insert(key.into(), Value::String(value.into()));
     }
     Arc::from(parsed.to_string().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::ApiCause;
+
+    fn refused(field: &str, message: &str) -> ApiFailure {
+        let cause =
+            ApiCause { field: field.into(), message: message.into(), reason: "FieldValueForbidden".into() };
+        ApiFailure { causes: vec![cause], ..ApiFailure::new(ApiFailureKind::Invalid, message.into()) }
+    }
+
+    #[test]
+    fn what_cannot_be_changed_in_place_is_named_with_what_can() {
+        for (field, message, words) in [
+            ("spec.selector", "Invalid value: {}: field is immutable", "spec.selector: field is immutable"),
+            (
+                "spec.clusterIPs[0]",
+                "Invalid value: []: may not change once set",
+                "spec.clusterIPs[0]: field is immutable",
+            ),
+            (
+                "spec",
+                "Forbidden: updates to statefulset spec for fields other than 'replicas' and 'template' are forbidden",
+                "spec: everything but 'replicas' and 'template' is immutable",
+            ),
+            (
+                "spec",
+                "Forbidden: spec is immutable after creation except resources.requests for bound claims\n- 2Gi\n+ 1Gi\n",
+                "spec: everything but resources.requests for bound claims is immutable",
+            ),
+        ] {
+            assert_eq!(immutable(&refused(field, message)).as_deref(), Some(words));
+        }
+        assert_eq!(immutable(&refused("spec.ports", "Required value")), None);
+    }
+
+    #[test]
+    fn a_missing_namespace_is_told_with_what_to_do() {
+        let failure = ApiFailure::new(ApiFailureKind::NotFound, "namespaces \"shop\" not found".into());
+        let words = Failed::Api(failure).to_string();
+        assert!(
+            words.starts_with("namespace shop is not there; ") && words.contains("sync.createNamespace"),
+            "{words}"
+        );
+    }
 }

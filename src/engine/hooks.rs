@@ -1,5 +1,7 @@
 //! Hooks: objects that run once for each new rendering, before, during and after its sync.
 //!
+//! Hooks of the phase Sync run in their waves, between the objects of earlier and of later ones.
+//!
 //! A hook that is done is remembered before anything else happens, and its object names the run it belongs to, so
 //! that neither a heal nor a restart, even one at the worst moment, runs it again.
 
@@ -7,13 +9,14 @@ use super::destination::Destination;
 use super::execute::{read, with_retries};
 use super::prune::wait_gone;
 use super::records::Records;
-use super::unit::{Prepared, Unit};
+use super::unit::{Prepared, State, Unit};
 use crate::health;
 use crate::model::event::What;
 use crate::model::ownership::APPLICATION;
 use crate::model::{Health, Object, ResourceId};
 use crate::plan::adoption;
 use crate::plan::hooks::{DeletePolicy, HookRun, Phase};
+use crate::plan::order;
 use crate::ports::{ApplyRequest, DeleteRequest, ServedKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,47 +40,81 @@ pub(crate) enum PhaseEnd {
 
 /// Whether a phase has hooks that are not done yet.
 pub(crate) fn pending(unit: &Unit, prepared: &Prepared, phase: Phase) -> bool {
-    let state = unit.state();
-    let done = |hook: &HookRun| state.hooks_digest == prepared.digest && state.hooks_done.contains(&hook.key);
-    prepared.hooks.iter().any(|hook| hook.phase == phase && !done(hook))
+    prepared.hooks.iter().any(|hook| hook.phase == phase && !is_done(unit, prepared, hook))
 }
 
-/// Deletes the objects of hooks that are done and should have gone: the daemon ended before it came to that.
+/// The wave of the last Sync hook that is not done yet. Objects of earlier waves have to be healthy before it runs.
+pub(crate) fn last_wave(unit: &Unit, prepared: &Prepared) -> Option<i32> {
+    let of_sync = prepared.hooks.iter().filter(|hook| hook.phase == Phase::Sync);
+    of_sync.filter(|hook| !is_done(unit, prepared, hook)).map(|hook| hook.wave).max()
+}
+
+/// Whether a hook is done for this rendering.
+pub(crate) fn is_done(unit: &Unit, prepared: &Prepared, hook: &HookRun) -> bool {
+    let state = unit.state();
+    state.hooks_digest == prepared.digest && state.hooks_done.contains(&hook.key)
+}
+
+/// Deletes the objects of succeeded hooks of phases that are done, where their policy says so.
+///
+/// Not before the phase is done: the ServiceAccount of a migration's Job is a hook of its own, succeeds at once, and has to
+/// be there while the Job runs. Helm deletes them when the event's hooks are done, Argo CD when the sync is. The objects of a
+/// phase that failed stay, for whoever looks why.
 pub(crate) async fn sweep(unit: &Arc<Unit>, prepared: &Prepared, limit: Duration) {
-    for hook in
-        prepared.hooks.iter().filter(|hook| hook.delete_policies.contains(&DeletePolicy::HookSucceeded))
-    {
+    let done: Vec<Phase> = [Phase::PreSync, Phase::Sync, Phase::PostSync, Phase::SyncFail]
+        .into_iter()
+        .filter(|phase| !pending(unit, prepared, *phase))
+        .collect();
+    let goes = |hook: &&HookRun| {
+        hook.delete_policies.contains(&DeletePolicy::HookSucceeded)
+            && done.contains(&hook.phase)
+            && is_done(unit, prepared, hook)
+    };
+    let clean = prepared.hooks.iter().filter(goes).map(async |hook| {
         let id = hook.object.id();
-        let done = {
-            let state = unit.state();
-            state.hooks_digest == prepared.digest && state.hooks_done.contains(&hook.key)
-        };
         let there = unit.destination.ledger().objects.get(&id).is_some_and(|entry| entry.live.is_some());
-        if done
-            && there
-            && let Some(kind) = unit.destination.served(&hook.object.gvk())
-        {
+        if there && let Some(kind) = unit.destination.served(&hook.object.gvk()) {
             clean_up(unit, &kind, &id, limit).await;
         }
+    });
+    futures::future::join_all(clean).await;
+}
+
+/// How hooks are run.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner {
+    /// The last wave of those that are run.
+    pub up_to: i32,
+    /// Longest time until one has ended.
+    pub limit: Duration,
+    /// A person asked for the sync: what failed for this rendering runs once more.
+    pub again: bool,
+}
+
+/// Forgets which hooks failed for a rendering, since a person asked for another try.
+pub(crate) fn forget_failures(state: &mut State, prepared: &Prepared) {
+    if state.hooks_digest == prepared.digest {
+        state.hooks_done.retain(|word| !word.contains(FAILED));
     }
 }
 
-/// Runs the hooks of a phase, wave by wave.
+/// Runs the hooks of a phase up to a wave, wave by wave; in a wave by kind, as Helm does: what a Job needs comes before it.
 pub(crate) async fn run_phase(
     unit: &Arc<Unit>,
     prepared: &Prepared,
     phase: Phase,
+    manner: Manner,
     records: &Records,
-    limit: Duration,
 ) -> PhaseEnd {
-    let hooks: Vec<&HookRun> = prepared.hooks.iter().filter(|hook| hook.phase == phase).collect();
-    let mut waves: Vec<i32> = hooks.iter().map(|hook| hook.wave).collect();
-    waves.dedup();
-    for wave in waves {
-        let runs = hooks
-            .iter()
-            .filter(|hook| hook.wave == wave)
-            .map(|hook| run(unit, prepared, hook, records, limit));
+    let Manner { up_to, limit, .. } = manner;
+    let of_phase = |hook: &&HookRun| hook.phase == phase && hook.wave <= up_to;
+    let hooks: Vec<&HookRun> = prepared.hooks.iter().filter(of_phase).collect();
+    if hooks.iter().all(|hook| is_done(unit, prepared, hook)) {
+        return PhaseEnd::Done;
+    }
+    let place = |hook: &HookRun| (hook.wave, order::rank(&hook.object.id().group_kind()));
+    for together in hooks.chunk_by(|one, next| place(one) == place(next)) {
+        let runs = together.iter().map(|hook| run(unit, prepared, hook, manner, records));
         let mut failure = None;
         for end in futures::future::join_all(runs).await {
             match end {
@@ -90,6 +127,9 @@ pub(crate) async fn run_phase(
             return PhaseEnd::Failed(words);
         }
     }
+    if !pending(unit, prepared, phase) {
+        sweep(unit, prepared, limit).await;
+    }
     PhaseEnd::Done
 }
 
@@ -97,19 +137,16 @@ async fn run(
     unit: &Arc<Unit>,
     prepared: &Prepared,
     hook: &HookRun,
+    manner: Manner,
     records: &Records,
-    limit: Duration,
 ) -> PhaseEnd {
-    let is_done = {
-        let state = unit.state();
-        state.hooks_digest == prepared.digest && state.hooks_done.contains(&hook.key)
-    };
-    if is_done {
+    let limit = manner.limit;
+    if is_done(unit, prepared, hook) {
         return PhaseEnd::Done;
     }
     let id = hook.object.id();
     if let Some(words) = failed_before(unit, prepared, hook) {
-        return PhaseEnd::Failed(format!("{:?} hook {id}: {words}", hook.phase));
+        return PhaseEnd::Failed(failure(unit, hook, &words));
     }
     let destination = &unit.destination;
     let say = |state: &str| {
@@ -120,7 +157,7 @@ async fn run(
         if unit.is_news(&format!("{}{FAILED}{words}", hook.key)) {
             say(&format!("failed: {words}"));
         }
-        PhaseEnd::Failed(format!("{:?} hook {id}: {words}", hook.phase))
+        PhaseEnd::Failed(failure(unit, hook, &words))
     };
     if let Some(reason) = prepared.forbidden.get(&id) {
         return fail(reason.clone());
@@ -135,18 +172,22 @@ async fn run(
     };
     // The object of this very run is there when an earlier attempt was cut short. One that was let go has kept its
     // annotation, and without our labels no watch would tell of its end.
-    let is_this_run = |live: &Object| {
+    let is_this_run = |live: &&Object| {
         live.annotation(RUN) == Some(&run_key)
             && destination.has_label(live)
             && live.label(APPLICATION) == Some(&*unit.name)
     };
-    let resumed = live.as_ref().is_some_and(is_this_run);
+    let same_run = live.as_ref().filter(is_this_run);
+    let failed = same_run.is_some_and(|live| {
+        health::assess(live, destination.clock.now().as_second()).health == Health::Degraded
+    });
+    let resumed = same_run.is_some() && !(failed && manner.again);
     if !resumed {
         if let Some(words) = live.as_ref().and_then(|live| belongs_to(unit, live)) {
             return fail(words);
         }
         if let Some(live) = live
-            && hook.delete_policies.contains(&DeletePolicy::BeforeHookCreation)
+            && (failed || hook.delete_policies.contains(&DeletePolicy::BeforeHookCreation))
             && let Err(words) = remove(unit, &kind, &live, limit).await
         {
             return fail(words);
@@ -156,10 +197,15 @@ async fn run(
             return fail(words);
         }
     }
-    let end = match wait_for_end(unit, prepared, &kind, &id, limit).await {
-        Some(end) => end,
-        None => return PhaseEnd::Superseded,
-    };
+    let runs = format!("{:?} hook {id} is running", hook.phase);
+    unit.show(|state| {
+        state.running.insert(runs.clone());
+    });
+    let end = wait_for_end(unit, prepared, &kind, &id, limit).await;
+    unit.show(|state| {
+        state.running.remove(&runs);
+    });
+    let Some(end) = end else { return PhaseEnd::Superseded };
     if let Err(words) = end {
         if hook.delete_policies.contains(&DeletePolicy::HookFailed) {
             // Without its object only this says that it has run.
@@ -177,10 +223,13 @@ async fn run(
         return fail(format!("that it is done could not be stored: {failure}"));
     }
     say("succeeded");
-    if hook.delete_policies.contains(&DeletePolicy::HookSucceeded) {
-        clean_up(unit, &kind, &id, limit).await;
-    }
     PhaseEnd::Done
+}
+
+/// What failed, and what to do.
+fn failure(unit: &Unit, hook: &HookRun, words: &str) -> String {
+    let (phase, id) = (hook.phase, hook.object.id());
+    format!("{phase} hook {id}: {words}; `portolan sync {}` tries it again", unit.name)
 }
 
 /// Why an object in a hook's place is neither deleted nor written over; `None` when it may be. What the application may not
@@ -292,11 +341,14 @@ async fn overdue(
     id: &ResourceId,
     limit: Duration,
 ) -> String {
-    let now = match read(destination, kind, id).await {
+    let mut now = match read(destination, kind, id).await {
         Ok(Some(live)) => health::assess(&live, destination.clock.now().as_second()).message,
         Ok(None) => "its object is not there".into(),
         Err(failure) => failure.to_string(),
     };
+    if let Some(why) = destination.why(id).await {
+        now = format!("{now}: {why}");
+    }
     format!("it did not end within {} s: {now}", limit.as_secs())
 }
 

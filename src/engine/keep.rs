@@ -15,6 +15,10 @@ use tokio::sync::watch;
 
 /// Back-off after failed passes: the first, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+/// The longest while a namespace is being deleted: that ends soon, and no watch of ours tells when.
+const BACKOFF_TERMINATING: Duration = Duration::from_secs(15);
+/// The server's words about an object that would be created in such a namespace.
+const TERMINATING: &str = "because it is being terminated";
 /// Pauses before a rendering that failed is tried again: the first, and the longest.
 const RENDER_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 /// A destination's kinds are listed again at most this often, however many full passes fall together.
@@ -128,7 +132,8 @@ fn backoff(unit: &Unit) -> Duration {
     let mut state = unit.state();
     let wait = BACKOFF.0 * 2u32.saturating_pow(state.failures.min(10));
     state.failures = state.failures.saturating_add(1);
-    wait.min(BACKOFF.1)
+    let terminating = state.problems.values().any(|problem| problem.contains(TERMINATING));
+    wait.min(if terminating { BACKOFF_TERMINATING } else { BACKOFF.1 })
 }
 
 /// When the next full pass is due. The schedule's own words were checked with the document.

@@ -59,6 +59,9 @@ pub(crate) struct Entry {
     pub in_flight: Option<Option<Seen>>,
     /// The live object, kept only where it does not literally equal the desired one and the server has to be asked.
     pub unequal: Option<Box<Object>>,
+    /// It was last seen when nobody declared it: the watches had listed it before its application was rendered. It has to be
+    /// read again before it can be compared.
+    pub passed_by: bool,
     /// When it was mended, for the token bucket.
     pub mends: super::heal::Mends,
 }
@@ -186,6 +189,7 @@ impl Ledger {
         }
         entry.baseline = None;
         entry.unequal = None;
+        entry.passed_by = false;
         entry.drifted = false;
         entry.told.clear();
         entry.applied.clear();

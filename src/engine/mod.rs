@@ -44,7 +44,7 @@ use crate::ports::{
 };
 use async_trait::async_trait;
 use coordinate::Coordinator;
-pub use preview::{ChangePreview, Preview};
+pub use preview::{ChangePreview, Preview, Previewed};
 use records::Records;
 use std::collections::BTreeMap;
 use std::sync::Arc;

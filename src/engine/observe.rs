@@ -103,6 +103,7 @@ impl Destination {
         }
         let live = self.facts_of(&object);
         let entry = ledger.set_live(&id, live);
+        entry.passed_by = entry.desired().is_none();
         let Some(desired) = entry.desired().cloned() else { return Reaction::None };
         // One watch serves all objects of a kind, and applications may declare them in different versions.
         if desired.gvk != object.gvk() && self.discovery().kind(&desired.gvk).is_some() {

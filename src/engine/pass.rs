@@ -16,8 +16,8 @@ use crate::model::{Adopt, DriftPolicy, GroupKind, Health, ResourceId, SyncStatus
 use crate::plan::adoption::Stranger;
 use crate::plan::hooks::Phase as HookPhase;
 use crate::plan::{Desired, PlanInput};
-use crate::ports::ApiFailureKind;
 use crate::ports::state::Waiting;
+use crate::ports::{ApiFailure, ApiFailureKind};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -42,6 +42,8 @@ pub(crate) struct Pass<'a> {
     pub spec: Arc<UnitSpec>,
     removed: bool,
     pub asked: bool,
+    /// This very pass was asked for by a person, and not one before it that did not come to its end.
+    again: bool,
     pub progress: Mutex<Progress>,
     /// Kinds that cannot be watched, with the reason in words.
     unwatched: Mutex<BTreeMap<GroupKind, String>>,
@@ -76,7 +78,11 @@ impl<'a> Pass<'a> {
             return None;
         }
         let asked_before = state.asked_for.take().is_some_and(|asked_for| asked_for.is_of(&prepared));
-        let asked = std::mem::take(&mut state.asked) || asked_before;
+        let again = std::mem::take(&mut state.asked);
+        if again {
+            hooks::forget_failures(&mut state, &prepared);
+        }
+        let asked = again || asked_before;
         let fresh = prepared.digest != state.applied_digest;
         if fresh && !spec.application.sync.auto && !asked && !state.removed {
             state.phase =
@@ -95,6 +101,7 @@ impl<'a> Pass<'a> {
             spec,
             removed,
             asked,
+            again,
             progress: Mutex::default(),
             unwatched: Mutex::default(),
             uncompared: Mutex::default(),
@@ -182,18 +189,12 @@ impl<'a> Pass<'a> {
     ///
     /// It is not ours afterwards: as with Argo CD's `CreateNamespace`, it stays when the application goes.
     async fn create_namespace(&self) -> Result<(), String> {
-        let Some(namespace) = &self.spec.application.namespace else { return Ok(()) };
-        let declared =
-            self.prepared.desired.iter().any(|d| d.id.kind == "Namespace" && d.id.name == *namespace);
-        if !self.spec.application.sync.create_namespace || declared || self.removed {
-            return Ok(());
-        }
+        let words = |failure| {
+            let namespace = self.spec.application.namespace.as_deref().unwrap_or_default();
+            format!("namespace {namespace} cannot be created: {failure}")
+        };
+        let Some(namespace) = self.missing_namespace().await.map_err(words)? else { return Ok(()) };
         let destination = self.destination();
-        let words = |failure| format!("namespace {namespace} cannot be created: {failure}");
-        let id = ResourceId::new("", "Namespace", "", namespace);
-        if execute::read(destination, &namespaces(), &id).await.map_err(words)?.is_some() {
-            return Ok(());
-        }
         let body =
             serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         let impersonate = self.unit.impersonation();
@@ -201,6 +202,30 @@ impl<'a> Pass<'a> {
             Err(failure) if failure.kind != ApiFailureKind::AlreadyExists => Err(words(failure)),
             _ => Ok(()),
         }
+    }
+
+    /// The namespace that this pass makes for `sync.createNamespace`: it is not there and no document declares it.
+    pub async fn missing_namespace(&self) -> Result<Option<String>, ApiFailure> {
+        let Some(namespace) = &self.spec.application.namespace else { return Ok(None) };
+        if !self.spec.application.sync.create_namespace || self.declares_namespace(namespace) || self.removed
+        {
+            return Ok(None);
+        }
+        let id = ResourceId::new("", "Namespace", "", namespace);
+        let live = execute::read(self.destination(), &namespaces(), &id).await?;
+        Ok(live.is_none().then(|| namespace.clone()))
+    }
+
+    /// Whether this pass makes a namespace, one way or the other.
+    pub fn makes_namespace(&self, name: &str) -> bool {
+        let application = &self.spec.application;
+        self.declares_namespace(name)
+            || (application.sync.create_namespace && application.namespace.as_deref() == Some(name))
+    }
+
+    fn declares_namespace(&self, name: &str) -> bool {
+        let is_it = |id: &ResourceId| id.kind == "Namespace" && id.group.is_empty() && id.name == name;
+        self.prepared.desired.iter().any(|desired| is_it(&desired.id))
     }
 
     /// Watches every kind that this application has or had, and waits for the lists.
@@ -299,12 +324,38 @@ impl<'a> Pass<'a> {
                 .any(|phase| hooks::pending(self.unit, &self.prepared, phase))
     }
 
+    /// The hooks that a sync would run, in order.
+    pub fn pending_hooks(&self) -> Vec<String> {
+        if !self.has_pending_hooks() {
+            return Vec::new();
+        }
+        let of_sync = [HookPhase::PreSync, HookPhase::Sync, HookPhase::PostSync];
+        let hooks = self.prepared.hooks.iter().filter(|hook| of_sync.contains(&hook.phase));
+        hooks
+            .filter(|hook| !hooks::is_done(self.unit, &self.prepared, hook))
+            .map(|hook| hook.key.clone())
+            .collect()
+    }
+
     /// Runs the hooks of a phase.
     pub async fn hooks(&self, phase: HookPhase, records: &Records) -> PhaseEnd {
+        self.hooks_up_to(phase, i32::MAX, records).await
+    }
+
+    /// Runs the hooks of a phase up to a wave.
+    pub async fn hooks_up_to(&self, phase: HookPhase, wave: i32, records: &Records) -> PhaseEnd {
         if self.removed || self.frozen().is_some() {
             return PhaseEnd::Done;
         }
-        hooks::run_phase(self.unit, &self.prepared, phase, records, self.limit()).await
+        let manner = hooks::Manner { up_to: wave, limit: self.limit(), again: self.again };
+        hooks::run_phase(self.unit, &self.prepared, phase, manner, records).await
+    }
+
+    /// Whether hooks of the phase Sync come after a wave.
+    pub fn hooks_after(&self, wave: i32) -> bool {
+        !self.removed
+            && self.frozen().is_none()
+            && hooks::last_wave(self.unit, &self.prepared).is_some_and(|last| last > wave)
     }
 
     pub fn wrote(&self, change: &Change, warnings: Vec<String>) {
@@ -379,6 +430,7 @@ impl<'a> Pass<'a> {
                 state.last_change = Some(self.destination().clock.now().to_string());
             }
             state.looked = true;
+            state.running.clear();
             state.waiting = progress.waiting;
             if self.removed && progress.written > 0 {
                 // Should its document come back, it is not there whole any more.

@@ -200,11 +200,32 @@ pub(crate) fn deferred(
             } else if discovery.unavailable.contains(&desired.gvk.group) {
                 format!("the API group {} does not answer at the moment", desired.gvk.group)
             } else {
-                format!("{} is not served by {destination}; its CustomResourceDefinition is not in this application", desired.gvk)
+                not_served(&desired.gvk, discovery, destination)
             };
             (desired.id.clone(), reason)
         })
         .collect()
+}
+
+/// Why a kind is not served, and what to write or to install instead.
+fn not_served(gvk: &Gvk, discovery: &Discovery, destination: &str) -> String {
+    // The version that is served of the same kind: `v1` where a manifest still says `v1beta1`, or the group it moved to.
+    let same_group = discovery.preferred.get(&gvk.group_kind());
+    // Groups without a dot are Kubernetes' own, whose kinds moved to other groups of its own.
+    let is_builtin = |group: &str| !group.contains('.') || group.ends_with(".k8s.io");
+    let moved = || {
+        let mut kinds = discovery.preferred.values();
+        kinds.find(|served| served.kind == gvk.kind && is_builtin(&gvk.group) && is_builtin(&served.group))
+    };
+    match same_group.or_else(moved) {
+        Some(served) => format!(
+            "{gvk} is not served by {destination}, which has it as {}: write that `apiVersion`, and look what changed with it",
+            served.api_version()
+        ),
+        None => format!(
+            "{gvk} is not served by {destination}; its CustomResourceDefinition is not in this application"
+        ),
+    }
 }
 
 /// The kind that a CustomResourceDefinition defines.

@@ -3,19 +3,29 @@
 
 use super::coordinate::Coordinator;
 use super::pass::{Facts, Pass};
-use super::unit::Unit;
+use super::unit::{Phase, Unit};
 use super::world::World;
 use super::{Engine, execute};
 use crate::drift::{self, FieldChange};
+use crate::model::document::Problem;
 use crate::model::plan::{Action, Change, Plan, Verdict};
 use crate::model::{Object, ResourceId};
 use crate::plan::adoption;
-use crate::ports::RenderFailure;
+use crate::ports::{ApiFailure, ApiFailureKind, RenderFailure};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// What would become of everything that is declared.
+#[derive(Debug, Default)]
+pub struct Previewed {
+    /// By destination and application.
+    pub applications: Vec<Preview>,
+    /// Documents that cannot be taken: what they say of applications is not in it.
+    pub refused: Vec<Problem>,
+}
 
 /// What would become of one application.
 #[derive(Debug, Serialize)]
@@ -29,8 +39,14 @@ pub struct Preview {
     pub revision: String,
     /// The plan; `None` when the application could not be rendered at all.
     pub plan: Option<Plan>,
+    /// Why nothing would be applied by itself: a person suspended it, or it waits for one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub waits: String,
     /// What the server would make of each change.
     pub changes: Vec<ChangePreview>,
+    /// Hooks that would run: `PreSync Job.batch shop/migrate`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<String>,
     /// What could not be rendered or asked.
     pub problems: Vec<RenderFailure>,
     /// What a person should look at although it could be rendered.
@@ -56,13 +72,31 @@ pub struct ChangePreview {
     /// Warnings of the server, or why it could not be asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Why it would fail: the server refuses it as it is declared, or could not judge it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a change would fail.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// In words.
+    pub message: String,
+    /// Whether the declaration is wrong; else something on the way to the server, its webhooks included, is.
+    pub is_invalid: bool,
 }
 
 impl Preview {
     /// Whether anything would change.
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        !self.changes.is_empty()
+        !self.changes.is_empty() || !self.hooks.is_empty()
+    }
+
+    /// What would fail.
+    pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.changes.iter().filter_map(|change| change.refusal.as_ref())
     }
 }
 
@@ -70,8 +104,8 @@ impl Engine {
     /// Fetches, renders and plans once, writing nothing. `only` names one application.
     ///
     /// # Errors
-    /// When a repository cannot be fetched or the state cannot be read, or there is no such application.
-    pub async fn preview(self, only: Option<&str>) -> Result<Vec<Preview>, String> {
+    /// When a repository cannot be fetched or has no such revision, or its documents or the state cannot be read.
+    pub async fn preview(self, only: Option<&str>) -> Result<Previewed, String> {
         let world = self.world;
         let remembered = world.store().load().await.map_err(|failure| failure.to_string())?;
         world.load_approvals().await;
@@ -89,21 +123,24 @@ impl Engine {
         }
         for source in &world.adapters.repositories {
             coordinator.repository_changed(&source.name).await;
+            let unread = world.repositories().get(&source.name).and_then(|state| state.unread.clone());
+            if let Some(words) = unread {
+                return Err(format!("repository {}: {words}", source.name));
+            }
         }
+        let problems = coordinator.documents().problems;
+        let refused: Vec<Problem> = problems.into_iter().filter(Problem::is_error).collect();
         let destinations: Vec<_> = world.destinations().values().cloned().collect();
         let units: Vec<Arc<Unit>> = destinations
             .iter()
             .flat_map(|destination| destination.units().values().cloned().collect::<Vec<_>>())
             .filter(|unit| only.is_none_or(|name| *unit.name == *name))
             .collect();
-        if let (Some(name), true) = (only, units.is_empty()) {
-            return Err(format!("no application {name} is declared"));
-        }
-        let mut previews = Vec::new();
+        let mut applications = Vec::new();
         for unit in &units {
-            previews.push(preview_unit(unit, &world).await);
+            applications.push(preview_unit(unit, &world).await);
         }
-        Ok(previews)
+        Ok(Previewed { applications, refused })
     }
 }
 
@@ -113,15 +150,26 @@ async fn preview_unit(unit: &Arc<Unit>, world: &World) -> Preview {
         destination: unit.destination.name.to_string(),
         revision: String::new(),
         plan: None,
+        waits: String::new(),
         changes: Vec::new(),
+        hooks: Vec::new(),
         problems: Vec::new(),
         warnings: Vec::new(),
         objects: Vec::new(),
     };
     unit.state().asked = true;
     let Some(pass) = Pass::begin(unit, world) else {
-        let phase = format!("{:?}", unit.state().phase);
-        preview.problems.push(RenderFailure { origin: unit.name.to_string(), message: phase });
+        match &unit.state().phase {
+            Phase::WaitsFor(words) => preview.waits.clone_from(words),
+            phase => {
+                let origin = format!("Application {}", unit.name);
+                let message = match phase.words() {
+                    "" => "it has not been rendered".into(),
+                    words => words.to_owned(),
+                };
+                preview.problems.push(RenderFailure { origin, message });
+            }
+        }
         return preview;
     };
     preview.revision.clone_from(&pass.prepared.revision);
@@ -137,15 +185,25 @@ async fn preview_unit(unit: &Arc<Unit>, world: &World) -> Preview {
     let mut facts = Facts::default();
     let mut lives = BTreeMap::new();
     find_strangers(&pass, &mut facts, &mut lives).await;
-    let plan = pass.plan(&mut facts).await;
-    for change in plan.changes().filter(|change| change.action != Action::Unchanged) {
-        preview.changes.push(preview_change(&pass, change, lives.get(&change.id)).await);
+    let mut plan = pass.plan(&mut facts).await;
+    let mut shown = preview_changes(&pass, &plan, &lives, &mut facts).await;
+    if !facts.immutable.is_empty() {
+        // As the pass itself does: what cannot be changed in place is replaced or refused by the next plan.
+        plan = pass.plan(&mut facts).await;
+        shown = preview_changes(&pass, &plan, &lives, &mut facts).await;
     }
+    preview.changes = shown;
+    // What cannot be read is told by the dry runs.
+    if let Ok(Some(namespace)) = pass.missing_namespace().await {
+        preview.changes.insert(0, created_namespace(&namespace));
+    }
+    preview.hooks = pass.pending_hooks();
     // What the server would leave as it is, is no change: defaults and quantities make a body differ that does not.
     preview.changes.retain(|c| {
         c.action != Action::Update
             || !c.fields.is_empty()
             || !c.notes.is_empty()
+            || c.refusal.is_some()
             || c.verdict != Verdict::Allowed
     });
     preview.plan = Some(plan);
@@ -168,13 +226,44 @@ async fn find_strangers(pass: &Pass<'_>, facts: &mut Facts, lives: &mut BTreeMap
     }
 }
 
-async fn preview_change(pass: &Pass<'_>, change: &Change, live: Option<&Object>) -> ChangePreview {
+async fn preview_changes(
+    pass: &Pass<'_>,
+    plan: &Plan,
+    lives: &BTreeMap<ResourceId, Object>,
+    facts: &mut Facts,
+) -> Vec<ChangePreview> {
+    let mut shown = Vec::new();
+    for change in plan.changes().filter(|change| change.action != Action::Unchanged) {
+        shown.push(preview_change(pass, change, lives.get(&change.id), facts).await);
+    }
+    shown
+}
+
+/// The namespace that `sync.createNamespace` makes before everything else.
+fn created_namespace(name: &str) -> ChangePreview {
+    ChangePreview {
+        action: Action::Create,
+        id: ResourceId::new("", "Namespace", "", name),
+        verdict: Verdict::Allowed,
+        fields: Vec::new(),
+        notes: vec!["for `sync.createNamespace`; it stays when the application goes".into()],
+        refusal: None,
+    }
+}
+
+async fn preview_change(
+    pass: &Pass<'_>,
+    change: &Change,
+    live: Option<&Object>,
+    facts: &mut Facts,
+) -> ChangePreview {
     let mut shown = ChangePreview {
         action: change.action,
         id: change.id.clone(),
         verdict: change.verdict.clone(),
         fields: Vec::new(),
         notes: Vec::new(),
+        refusal: None,
     };
     let Some(desired) = pass.desired(&change.id) else { return shown };
     if matches!(change.verdict, Verdict::Deferred(_)) {
@@ -187,14 +276,57 @@ async fn preview_change(pass: &Pass<'_>, change: &Change, live: Option<&Object>)
             shown.fields = drift::changes(live.map(Object::body), answer.object.body(), secret);
             shown.notes = answer.warnings;
         }
-        // A namespace that the same plan creates is not there for a dry run.
         Err(failure) => {
             if live.is_none() {
                 let body: Value = serde_json::from_slice(&desired.body).unwrap_or_default();
                 shown.fields = drift::changes(None, &body, secret);
             }
-            shown.notes.push(format!("not validated by the server: {failure}"));
+            match judge(pass, change, &failure) {
+                Judged::Note(words) => shown.notes.push(words),
+                // Said by the verdict of the next plan, and the live object's way out with it.
+                Judged::Immutable(words) if facts.immutable.contains_key(&change.id) => {
+                    if let Verdict::Blocked(_) = change.verdict {
+                        shown.refusal = Some(Refusal { message: words, is_invalid: true });
+                    }
+                }
+                Judged::Immutable(words) => drop(facts.immutable.insert(change.id.clone(), words)),
+                Judged::Refused(refusal) => shown.refusal = Some(refusal),
+            }
         }
     }
     shown
+}
+
+/// What a failed dry run means for the change.
+enum Judged {
+    /// It says nothing of the change itself.
+    Note(String),
+    /// The field cannot be changed in place.
+    Immutable(String),
+    /// The change would fail, too.
+    Refused(Refusal),
+}
+
+fn judge(pass: &Pass<'_>, change: &Change, failure: &ApiFailure) -> Judged {
+    if matches!(change.action, Action::Update | Action::Replace)
+        && let Some(words) = execute::immutable(failure)
+    {
+        return Judged::Immutable(words);
+    }
+    let note = |words: &str| Judged::Note(format!("not validated by the server: {words}"));
+    let refused = |is_invalid| Judged::Refused(Refusal { message: failure.to_string(), is_invalid });
+    match failure.kind {
+        ApiFailureKind::NotFound => match execute::missing_namespace(failure) {
+            Some(name) if pass.makes_namespace(name) => {
+                note(&format!("namespace {name} is not there yet, it is made first"))
+            }
+            Some(name) => note(&execute::no_namespace(name)),
+            None => note(&failure.to_string()),
+        },
+        ApiFailureKind::Conflict | ApiFailureKind::AlreadyExists => note(&failure.to_string()),
+        // A webhook with side effects is not asked; of the apply itself that says nothing.
+        _ if failure.message.contains("does not support dry run") => note(&failure.to_string()),
+        ApiFailureKind::Invalid | ApiFailureKind::TooLarge => refused(true),
+        _ => refused(false),
+    }
 }

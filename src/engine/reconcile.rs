@@ -4,6 +4,7 @@ use super::hooks::{self, PhaseEnd};
 use super::pass::{Facts, Pass};
 use super::records::Records;
 use super::unit::{Phase, Unit};
+use super::waves::Round;
 use super::world::World;
 use crate::model::event::What;
 use crate::model::plan::Change;
@@ -58,25 +59,23 @@ async fn run(pass: &Pass<'_>, records: &Records) -> PassEnd {
     let mut plan = pass.plan(&mut facts).await;
     let changes = plan.changes().any(Change::is_actionable);
     if changes || pass.has_pending_hooks() {
-        for phase in [HookPhase::PreSync, HookPhase::Sync] {
-            match pass.hooks(phase, records).await {
-                PhaseEnd::Done => {}
-                PhaseEnd::Superseded => return PassEnd::Superseded,
-                PhaseEnd::Failed(words) => return pass.sync_failed(words, records).await,
-            }
+        match pass.hooks(HookPhase::PreSync, records).await {
+            PhaseEnd::Done => {}
+            PhaseEnd::Superseded => return PassEnd::Superseded,
+            PhaseEnd::Failed(words) => return pass.sync_failed(words, records).await,
         }
     }
     let mut settled = false;
     for _ in 0..ROUNDS {
-        let learned = match pass.apply(&plan, &mut facts).await {
-            Some(learned) => learned,
-            None => return PassEnd::Superseded,
-        };
-        if !learned {
-            settled = true;
-            break;
+        match pass.apply(&plan, &mut facts, records).await {
+            Round::Last => {
+                settled = true;
+                break;
+            }
+            Round::Learned => plan = pass.plan(&mut facts).await,
+            Round::Superseded => return PassEnd::Superseded,
+            Round::HookFailed(words) => return pass.sync_failed(words, records).await,
         }
-        plan = pass.plan(&mut facts).await;
     }
     if !settled {
         // An object that is being mended all this while, say: what it waits for is not done because rounds are used up.

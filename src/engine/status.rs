@@ -7,7 +7,7 @@ use crate::model::application::names_kind;
 use crate::model::event::What;
 use crate::model::{Health, ResourceId, SyncStatus};
 use crate::ports::state::ApplicationRecord;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most problems that a record names.
@@ -43,9 +43,7 @@ fn ask_why(unit: &Arc<Unit>, records: &Arc<Records>) {
     let (unit, records) = (unit.clone(), records.clone());
     let destination = unit.destination.clone();
     destination.tasks.spawn(async move {
-        // Without an answer the object's own conditions have to do.
-        let Ok(evidence) = unit.destination.cluster.evidence(&id).await else { return };
-        if let Some(why) = crate::health::why(&evidence.pods, &evidence.events) {
+        if let Some(why) = unit.destination.why(&id).await {
             unit.state().why = Some((id, why));
             refresh(&unit, &records);
         }
@@ -139,7 +137,11 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
     let sync = match (&seen, &state.phase) {
         (None, _) | (_, Phase::New) => SyncStatus::Unknown,
         (Some(seen), Phase::Done | Phase::Applying)
-            if seen.out_of_sync == 0 && problems.is_empty() && state.waiting.is_none() =>
+            if seen.out_of_sync == 0
+                && problems.is_empty()
+                && state.waiting.is_none()
+                // What is kept is not what the repository says now.
+                && state.incomplete.is_none() =>
         {
             SyncStatus::Synced
         }
@@ -148,6 +150,7 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
     let health = seen.as_ref().map_or(Health::Unknown, |seen| seen.health);
     let message = message(
         &state.phase,
+        &state.running,
         state.waiting.as_ref(),
         state.incomplete.as_deref(),
         &problems,
@@ -220,6 +223,7 @@ fn look(unit: &Unit, prepared: &super::unit::Prepared, ignored: &[String]) -> Se
 
 fn message(
     phase: &Phase,
+    running: &BTreeSet<String>,
     waiting: Option<&crate::ports::state::Waiting>,
     incomplete: Option<&str>,
     problems: &BTreeMap<String, String>,
@@ -228,6 +232,11 @@ fn message(
 ) -> String {
     if let Phase::RenderFailed(words) = phase {
         return words.clone();
+    }
+    if let (Phase::Applying, Some(hook)) = (phase, running.first()) {
+        let more =
+            if running.len() > 1 { format!(" (and {} more)", running.len() - 1) } else { String::new() };
+        return format!("{hook}{more}");
     }
     if let Some(waiting) = waiting {
         return format!("{}: `portolan approve` with digest {}", waiting.reason, waiting.digest);

@@ -88,6 +88,16 @@ pub(crate) enum Phase {
     Failed(String),
 }
 
+impl Phase {
+    /// What a person is told of it; nothing where all goes its way.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::New | Self::Applying | Self::Done => "",
+            Self::RenderFailed(words) | Self::WaitsFor(words) | Self::Failed(words) => words,
+        }
+    }
+}
+
 /// The changing part.
 #[derive(Default)]
 pub(crate) struct State {
@@ -116,6 +126,8 @@ pub(crate) struct State {
     pub why: Option<(ResourceId, String)>,
     /// Whether a pass has looked at the destination: before, nothing is known of its objects.
     pub looked: bool,
+    /// Hooks that the pass waits for, in words.
+    pub running: BTreeSet<String>,
     /// Passes that failed in a row.
     pub failures: u32,
     /// What was said of failures since the rendering or a person's request: the same is not said again at each attempt.
@@ -176,6 +188,16 @@ impl Unit {
     /// The changing part. Held for short, never across an await.
     pub fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// Changes what people are shown of a pass under way, and has the status computed anew.
+    pub fn show(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        state.looked = true;
+        drop(state);
+        self.destination.ledger().touched.insert(self.name.clone());
+        self.destination.touched.notify_one();
     }
 
     /// Whether the newest commit could not be rendered, the last one that could being in force, if there was one.

@@ -2,15 +2,18 @@
 
 use super::destination::lock;
 use super::execute::{self, Failed, Outcome};
+use super::hooks::PhaseEnd;
 use super::pass::{Facts, Pass};
 use super::prepare;
 use super::prune;
 use super::reconcile::PassEnd;
+use super::records::Records;
 use crate::model::event::What;
 use crate::model::plan::{Action, Change, Plan, Verdict, Wave};
 use crate::model::{GroupKind, Health, Object, ResourceId};
 use crate::plan::Desired;
 use crate::plan::adoption;
+use crate::plan::hooks::Phase as HookPhase;
 use crate::ports::state::Waiting;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,51 +34,106 @@ enum Wait {
     Overdue(String),
 }
 
+/// How one round of applying ended.
+pub(crate) enum Round {
+    /// Another round can do no more.
+    Last,
+    /// Another round can do more.
+    Learned,
+    /// A newer commit took over.
+    Superseded,
+    /// A hook of the phase Sync failed: what comes after it is not applied.
+    HookFailed(String),
+}
+
 impl Pass<'_> {
-    /// Executes the plan's waves. True when another round can do more; `None` when a newer commit took over.
-    pub async fn apply(&self, plan: &Plan, facts: &mut Facts) -> Option<bool> {
+    /// Executes the plan's waves, and the hooks of the phase Sync in theirs.
+    pub async fn apply(&self, plan: &Plan, facts: &mut Facts, records: &Records) -> Round {
         lock(&self.progress).problems.clear();
         let generation = self.unit.generation.subscribe();
         let mut learned = false;
+        // What the next sync wave or level waits for: all that was applied since the last one, of whatever kind.
+        let mut group = Vec::new();
+        let (mut changed, mut incomplete) = (false, false);
         for (index, wave) in plan.apply.iter().enumerate() {
             if generation.has_changed().unwrap_or(true) {
-                return None;
+                return Round::Superseded;
+            }
+            let at = wave.order.sync_wave;
+            // Of the hooks of this very wave none comes before its objects.
+            if let Some(end) = self.hooks_before(at, records).await {
+                return end;
             }
             let failed = self.execute_wave(wave, facts, &mut learned).await;
-            let deferred = wave.changes.iter().any(|change| matches!(change.verdict, Verdict::Deferred(_)));
+            incomplete |= !failed.is_empty();
             let next = plan.apply.get(index + 1);
-            let crosses = next.is_some_and(|next| {
-                (next.order.sync_wave, next.order.level) != (wave.order.sync_wave, wave.order.level)
-            });
-            // An earlier pass may have applied this wave and not seen it healthy: what comes after it waits all the same.
-            let changed = wave.changes.iter().any(|change| change.action != Action::Unchanged);
-            let more =
-                plan.apply[index + 1..].iter().flat_map(|wave| &wave.changes).any(Change::is_actionable);
-            if wave.wait && (changed || (more && self.is_new())) {
-                let ids: Vec<ResourceId> = wave
-                    .changes
+            let crosses =
+                next.is_some_and(|next| (next.order.sync_wave, next.order.level) != (at, wave.order.level));
+            let is_last_of_wave = next.is_none_or(|next| next.order.sync_wave != at);
+            group.extend(
+                wave.changes
                     .iter()
                     .filter(|change| change.verdict == Verdict::Allowed && !failed.contains(&change.id))
-                    .map(|change| change.id.clone())
-                    .collect();
-                match self.wait_for(&ids, Health::Healthy).await {
+                    .map(|change| change.id.clone()),
+            );
+            changed |= wave.changes.iter().any(|change| change.action != Action::Unchanged);
+            // They start beside the wave's objects: a Deployment may well wait for the Job that prepares its database.
+            if is_last_of_wave
+                && !learned
+                && let Some(end) = self.hooks_until(at, records).await
+            {
+                return end;
+            }
+            let hooks_follow = is_last_of_wave && self.hooks_after(at);
+            // An earlier pass may have applied this wave and not seen it healthy: what comes after it waits all the same.
+            let more = hooks_follow
+                || plan.apply[index + 1..].iter().flat_map(|wave| &wave.changes).any(Change::is_actionable);
+            if (wave.wait || hooks_follow) && (changed || (more && self.is_new())) {
+                match self.wait_for(&group, Health::Healthy).await {
                     Wait::Reached => {}
-                    Wait::Superseded => return None,
+                    Wait::Superseded => return Round::Superseded,
                     Wait::Overdue(words) => {
                         self.problem_transient("", words);
-                        return Some(learned);
+                        return if learned { Round::Learned } else { Round::Last };
                     }
                 }
             }
             // A later wave relies on this one being complete; the rest of this one goes on.
-            if crosses && (deferred || !failed.is_empty() || learned) {
+            if crosses && (incomplete || learned) {
                 break;
+            }
+            if crosses {
+                group.clear();
+                changed = false;
             }
         }
         if self.serves_new_kinds(plan).await {
             learned = true;
         }
-        Some(learned)
+        if learned {
+            return Round::Learned;
+        }
+        self.hooks_until(i32::MAX, records).await.unwrap_or(Round::Last)
+    }
+
+    /// Runs the hooks of the phase Sync that come before a wave; gives how the round ends, when it does.
+    async fn hooks_before(&self, wave: i32, records: &Records) -> Option<Round> {
+        match wave.checked_sub(1) {
+            Some(before) => self.hooks_until(before, records).await,
+            None => None,
+        }
+    }
+
+    /// Runs the hooks of the phase Sync up to a wave, unless something before them failed.
+    async fn hooks_until(&self, wave: i32, records: &Records) -> Option<Round> {
+        if self.failed() {
+            return None;
+        }
+        match self.hooks_up_to(HookPhase::Sync, wave, records).await {
+            PhaseEnd::Done => None,
+            PhaseEnd::Superseded => Some(Round::Superseded),
+            PhaseEnd::Failed(words) => Some(Round::HookFailed(words)),
+        }
     }
 
     async fn execute_wave(&self, wave: &Wave, facts: &mut Facts, learned: &mut bool) -> BTreeSet<ResourceId> {
@@ -197,6 +255,10 @@ impl Pass<'_> {
         if !self.unit.is_current(&self.prepared) {
             return Wait::Superseded;
         }
+        if self.unready(ids, health).is_some() {
+            // It may take long: people see what there is so far.
+            self.unit.show(|_| {});
+        }
         let ready = async {
             loop {
                 status.borrow_and_update();
@@ -208,20 +270,24 @@ impl Pass<'_> {
         tokio::select! {
             reached = tokio::time::timeout(self.limit(), ready) => match (reached, self.unready(ids, health)) {
                 (Ok(()), _) | (_, None) => Wait::Reached,
-                (Err(_), Some(words)) => Wait::Overdue(format!("not healthy within {}: {words}", self.spec.application.sync.timeout)),
+                (Err(_), Some((id, words))) => {
+                    let why = self.destination().why(&id).await.map(|why| format!(": {why}")).unwrap_or_default();
+                    Wait::Overdue(format!("not healthy within {}: {words}{why}", self.spec.application.sync.timeout))
+                }
             },
             _ = generation.changed() => Wait::Superseded,
         }
     }
 
-    fn unready(&self, ids: &[ResourceId], health: Health) -> Option<String> {
+    /// The first object that is not as healthy as asked, and how it is.
+    fn unready(&self, ids: &[ResourceId], health: Health) -> Option<(ResourceId, String)> {
         let ledger = self.destination().ledger();
         ids.iter().find_map(|id| {
             let entry = ledger.objects.get(id)?;
             let assessment = entry.health();
             let unfinished = entry.live.as_ref().is_some_and(|live| live.unfinished);
             let ready = assessment.health <= health.worst(Health::Suspended) && !unfinished;
-            (!ready).then(|| format!("{id} is {}: {}", assessment.health, assessment.message))
+            (!ready).then(|| (id.clone(), format!("{id} is {}: {}", assessment.health, assessment.message)))
         })
     }
 

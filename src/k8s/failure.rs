@@ -67,7 +67,7 @@ fn from_status(code: u16, retry_after: Option<u64>, status: Status, body: &[u8])
     let causes: Vec<ApiCause> = details
         .causes
         .into_iter()
-        .map(|c| ApiCause { field: c.field, message: c.message, reason: c.reason })
+        .map(|c| ApiCause { field: c.field, message: on_one_line(&c.message), reason: c.reason })
         .collect();
     let kind = classify(code, &status.reason, &status.message, &causes, retry_after.is_some());
     let message = match status.message {
@@ -75,9 +75,18 @@ fn from_status(code: u16, retry_after: Option<u64>, status: Status, body: &[u8])
         patch if patch == PATCH_DOES_NOT_FIT => {
             "the patch does not fit the object as it is now: a test or a path in it does not hold".into()
         }
-        words => words,
+        words => on_one_line(&words),
     };
     ApiFailure { kind, status: Some(code), message, causes, retry_after: seconds.map(Duration::from_secs) }
+}
+
+/// A message as one line of a log or a status: its lines joined, up to where validation appends a diff of Go values (of
+/// the spec of a Pod or a PersistentVolumeClaim), which says nothing to whoever wrote YAML.
+fn on_one_line(message: &str) -> String {
+    let lines = message.lines().map(str::trim);
+    let said = lines.take_while(|line| !line.starts_with("@@ ") && !line.ends_with('{'));
+    let said: Vec<&str> = said.filter(|line| !line.is_empty()).collect();
+    if said.is_empty() { message.to_owned() } else { said.join(" ") }
 }
 
 fn classify(
@@ -200,6 +209,27 @@ mod tests {
         for (code, body, kind) in table {
             let failure = answered(code, &body);
             assert_eq!((failure.kind, failure.status), (kind, Some(code)), "{code} {body}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_line_without_gos_values() {
+        for (message, expected) in [
+            (
+                "spec: Forbidden: spec is immutable\n@@ -6,7 +6,7 @@\n-  \"2Gi\"\n",
+                "spec: Forbidden: spec is immutable",
+            ),
+            (
+                "pod updates may not change fields\n  core.PodSpec{\n  \t... // 3 fields\n",
+                "pod updates may not change fields",
+            ),
+            (
+                "errors:\n  .a: expected string\n  .b: expected map",
+                "errors: .a: expected string .b: expected map",
+            ),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(answered(422, &json!({"kind": "Status", "message": message})).message, expected);
         }
     }
 

@@ -5,6 +5,8 @@ use k8s_openapi::ByteString;
 use serde_json::Value;
 
 const HIDDEN: &str = "(sensitive)";
+/// The API's own words about a field that only a new object can have another value of.
+const IMMUTABLE: &str = "field is immutable";
 
 /// The values of one request's body that must not be seen.
 ///
@@ -21,7 +23,9 @@ pub(super) fn hide(failure: &mut ApiFailure, subject: &str, body: &[u8]) {
     if about_content {
         failure.message = without_words(failure, subject);
         for cause in &mut failure.causes {
-            cause.message = HIDDEN.into();
+            // That a field cannot be changed holds no value, and says that the Secret has to be replaced.
+            let words = if cause.message.contains(IMMUTABLE) { IMMUTABLE } else { HIDDEN };
+            cause.message = words.into();
         }
         return;
     }
@@ -119,6 +123,24 @@ mod tests {
             denied.message.contains("no.weak.example") && !format!("{denied:?}").contains("hunter2"),
             "{denied:?}"
         );
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_changed_is_told_without_its_value() {
+        let cause = |field: &str, message: &str| crate::ports::ApiCause {
+            field: field.into(),
+            message: message.into(),
+            reason: "FieldValueInvalid".into(),
+        };
+        let mut failure = ApiFailure::new(ApiFailureKind::Invalid, "Secret \"s\" is invalid: hunter2");
+        failure.causes = vec![
+            cause("type", "Invalid value: \"hunter2\": field is immutable"),
+            cause("data", "Invalid value: \"hunter2\""),
+        ];
+        hide(&mut failure, "Secret s", b"{}");
+        let said: Vec<&str> = failure.causes.iter().map(|cause| cause.message.as_str()).collect();
+        assert_eq!(said, [IMMUTABLE, HIDDEN]);
+        assert!(!failure.message.contains("hunter2"), "{}", failure.message);
     }
 
     #[test]

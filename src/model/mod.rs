@@ -11,6 +11,7 @@ pub mod health;
 pub mod image;
 pub mod interval;
 pub mod kops;
+pub mod manifest;
 pub mod migration;
 pub mod migration_document;
 pub mod migration_journal;

@@ -234,12 +234,9 @@ pub fn split(declared: Vec<Declared>, render_digest: &str, rank: &dyn Fn(&GroupK
         let directives = Directives::of(&entry.object);
         let generated = generate_name(&entry.object).map(String::from);
         let Some(hook) = directives.hook else {
-            if generated.is_some() {
-                let message = "`metadata.generateName` without a name is for hooks only: the object could never be found again; \
-                               give it a `metadata.name`";
-                split.problems.push((entry.origin, message.into()));
-            } else {
-                split.resources.push(entry);
+            match unnamed(&entry.object) {
+                Some(message) => split.problems.push((entry.origin, message.into())),
+                None => split.resources.push(entry),
             }
             continue;
         };
@@ -267,6 +264,16 @@ pub fn split(declared: Vec<Declared>, render_digest: &str, rank: &dyn Fn(&GroupK
         (run.phase, run.wave, rank(&id.group_kind()), run.object.name().to_owned(), id)
     });
     split
+}
+
+/// Why an object that leaves its name to the server cannot be kept; `None` for a hook, and for one with a name.
+#[must_use]
+pub fn unnamed(object: &Object) -> Option<&'static str> {
+    let is_kept = read(object).hook.is_none();
+    (is_kept && generate_name(object).is_some()).then_some(
+        "`metadata.generateName` without a name is for hooks only: the object could never be found again; \
+         give it a `metadata.name`",
+    )
 }
 
 /// `metadata.generateName` of an object that came without a name; reading left it in the body beside a makeshift name.

@@ -156,7 +156,7 @@ pub(super) fn check_dependencies(
     }
     let message = format!(
         "it depends on charts that are not in its folder: {}. Charts are not fetched: run `helm dependency build` \
-         and commit `charts/`",
+         and commit `charts/` (`git add --force`, where a `.gitignore` leaves it out)",
         missing.join(", ")
     );
     Err(failure(&path::join(folder, CHART_FILE), message))

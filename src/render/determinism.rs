@@ -97,33 +97,34 @@ fn is_at_or_below(pointer: &str, parent: &str) -> bool {
     pointer.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The refusal of a chart whose renderings differ in these fields.
+/// The refusal of a chart whose renderings differ in these fields: those that can be pinned as the setting to write.
 pub(super) fn refusal(different: &[(ResourceId, String)]) -> String {
-    const MOST_NAMED: usize = 12;
-    let mut named: Vec<String> = different
-        .iter()
-        .take(MOST_NAMED)
-        .map(
-            |(id, pointer)| {
-                if pointer.is_empty() { format!("{id} (its name)") } else { format!("{id} at {pointer}") }
-            },
-        )
-        .collect();
-    if different.len() > MOST_NAMED {
-        named.push(format!("{} more", different.len() - MOST_NAMED));
-    }
-    let example = different.iter().find(|(_, pointer)| !pointer.is_empty());
-    let way_out = match example {
-        Some((id, pointer)) => format!(
-            "give the values, or keep those of the first rendering with `spec.source.helm.pinned: [\"{}/{}:{pointer}\"]`",
-            id.group_kind(),
-            id.name
-        ),
-        None => "give the values that make the names".into(),
+    const MOST_NAMED: usize = 24;
+    let pin = |(id, pointer): &(ResourceId, String)| {
+        (!pointer.is_empty()).then(|| format!("\"{}/{}:{pointer}\"", id.group_kind(), id.name))
     };
+    let mut pins: Vec<String> = different.iter().filter_map(pin).collect();
+    pins.dedup();
+    let nameless = different.iter().filter(|(_, pointer)| pointer.is_empty());
+    let mut names: Vec<String> = nameless.map(|(id, _)| format!("{id} (its name)")).collect();
+    let mut parts = Vec::new();
+    for (list, what) in [(&mut names, "give the values that make these names"), (&mut pins, "")] {
+        let more = list.len().saturating_sub(MOST_NAMED);
+        list.truncate(MOST_NAMED);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        match what {
+            _ if list.is_empty() => {}
+            "" => parts.push(format!(
+                "give the values of these fields, or keep those of the first rendering with \
+                 `spec.source.helm.pinned: [{}]`{more}",
+                list.join(", ")
+            )),
+            what => parts.push(format!("{what}: {}{more}", list.join(", "))),
+        }
+    }
     format!(
-        "the chart renders differently each time, so that every heal would change it: {}; {way_out}",
-        named.join(", ")
+        "the chart renders differently each time, so that every heal would change it; {}",
+        parts.join("; ")
     )
 }
 

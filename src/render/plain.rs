@@ -1,10 +1,10 @@
 //! Plain YAML and JSON files, as `kubectl apply -R -f` reads them.
 
 use super::objects;
-use super::path::{join, split};
+use super::path::join;
 use super::source::{Folder, failure};
-use crate::model::SourceSpec;
 use crate::model::yaml::Limits;
+use crate::model::{SourceSpec, manifest};
 use crate::ports::renderer::{RenderFailure, Rendered};
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -80,7 +80,8 @@ pub(super) fn render(folder: Folder, selection: &Selection) -> Rendered {
     let limits = Limits::default();
     for file in files {
         let path = join(&folder.path, &file.path);
-        let taken = objects::take(&file.content, &limits, &|line| format!("{path}:{line}"), hint(&path));
+        let taken =
+            objects::take(&file.content, &limits, &|line| format!("{path}:{line}"), manifest::hint(&path));
         rendered.objects.extend(taken.objects);
         rendered.problems.extend(taken.problems);
         rendered.warnings.extend(taken.warnings);
@@ -91,15 +92,4 @@ pub(super) fn render(folder: Folder, selection: &Selection) -> Rendered {
     let refused = folder.refused.into_iter();
     rendered.problems.extend(refused.filter(|refused| !selection.leaves_out(&inside(&refused.origin))));
     rendered
-}
-
-/// What to do about a file that holds no manifest.
-fn hint(path: &str) -> &'static str {
-    let name = split(path).1;
-    if name == "Chart.yaml" || name.starts_with("values") {
-        "; it looks like a part of a Helm chart: name the chart's folder as the path of an application, or leave the \
-         file out with `spec.source.exclude`"
-    } else {
-        "; if the file is no manifest, leave it out with `spec.source.exclude`"
-    }
 }

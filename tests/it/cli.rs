@@ -126,6 +126,21 @@ async fn plan_shows_the_change_as_the_server_would_make_it_and_writes_nothing() 
     let said = text(&rendered.stdout);
     assert!(said.contains("kind: ConfigMap") && !said.contains("aHVudGVyMg"), "{said}");
 
+    // Nothing that could not be looked at passes for nothing to change.
+    let nowhere = portolan(&["--config", config, "plan", "--revision", "no-such-branch"]);
+    assert_eq!(code(&nowhere), 4, "{}", text(&nowhere.stdout));
+    assert!(text(&nowhere.stderr).contains("no-such-branch"), "{}", text(&nowhere.stderr));
+    let wrong = [
+        ("portolan/b.yaml", application("b", "syncc: {}")),
+        ("apps/a/one.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {k: 1}\n".into()),
+    ];
+    daemon.repo.commit("change", &wrong.each_ref().map(|(path, text)| (*path, text.as_str())));
+    let plan = portolan(&["--config", config, "plan", "--revision", "change"]);
+    let said = format!("{}{}", text(&plan.stdout), text(&plan.stderr));
+    assert_eq!(code(&plan), 3, "{said}");
+    assert!(said.contains("portolan/b.yaml:") && said.contains("syncc"), "the document is refused: {said}");
+    assert!(said.contains("would be refused") && said.contains(".data.k"), "by the server: {said}");
+
     // The daemon answers through its state.
     let status = portolan(&["--config", config, "status", "--output", "json"]);
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();

@@ -153,6 +153,34 @@ fn said_of(folder: &tempfile::TempDir) -> Vec<(String, bool)> {
 }
 
 #[test]
+fn files_are_checked_by_the_rules_that_the_daemon_takes_them_by() {
+    let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n- {kind: ConfigMap}\n";
+    let typed = "apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: b}\n";
+    let hook = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: c-\n  annotations: {helm.sh/hook: pre-install}\n";
+    let kept = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: d-\n";
+    let files = [
+        ("app/list.yaml", list),
+        ("app/typed.yaml", typed),
+        ("app/hook.yaml", hook),
+        ("app/kept.yaml", kept),
+        ("app/values.yaml", "replicas: 1\n"),
+        ("app/base/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"),
+    ];
+    let said: Vec<String> =
+        said_of(&repository_of("app", &files)).into_iter().map(|(words, _)| words).collect();
+    let expected = [
+        ("base/kustomization.yaml:1: ", "a kustomization file is no manifest"),
+        ("kept.yaml:4: ", "for hooks only"),
+        ("list.yaml:5: ", "`apiVersion` is missing"),
+        ("values.yaml:1: ", "part of a Helm chart"),
+    ];
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+    for (words, (place, message)) in said.iter().zip(expected) {
+        assert!(words.contains(place) && words.contains(message), "{words}");
+    }
+}
+
+#[test]
 fn text_that_kubectl_drops_is_warned_of() {
     let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n";
     let dropped = format!(

@@ -183,11 +183,9 @@ async fn a_chart_that_renders_differently_is_refused_with_the_fields_named() {
     let repository = chart(RANDOM);
     let error = bench.render(&request(&repository, "app")).await.unwrap_err();
     assert_eq!(error.origin, "app");
-    for words in [
-        "Secret db at /data/password",
-        "Deployment.apps db at /spec/template/metadata/annotations/checksum~1secret",
-        "spec.source.helm.pinned: [\"",
-    ] {
+    for words in ["`spec.source.helm.pinned: [\"Secret/db:/data/password\", \
+         \"Deployment.apps/db:/spec/template/metadata/annotations/checksum~1secret\"]`"]
+    {
         assert!(error.message.contains(words), "{error}");
     }
     assert!(!error.message.contains("root"), "{error}");
@@ -226,7 +224,7 @@ async fn random_names_and_the_time_are_found_as_well() {
     let timed =
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {at: {{ now | unixEpoch | quote }}}\n";
     let error = bench.render(&request(&chart(timed), "app")).await.unwrap_err();
-    assert!(error.message.contains("ConfigMap a at /data/at"), "{error}");
+    assert!(error.message.contains("ConfigMap/a:/data/at"), "{error}");
     let error = bench
         .render(&helm_request(&chart(timed), "app", json!({"pinned": ["Secret db"]})))
         .await

@@ -84,7 +84,8 @@ pub fn manifest(document: &serde_json::Value) -> Result<String, Failure> {
 }
 
 fn yaml(value: &serde_json::Value) -> Result<String, Failure> {
-    serde_yaml::to_string(value).map_err(|error| Failure::new(FailureKind::Environment, error.to_string()))
+    crate::model::yaml::to_text(value)
+        .map_err(|error| Failure::new(FailureKind::Environment, error.to_string()))
 }
 
 #[cfg(test)]

@@ -31,11 +31,13 @@ mod stream;
 mod timestamp;
 mod tree;
 mod value;
+mod write;
 
 pub use document::Document;
 pub use error::{Mark, YamlError, YamlErrorKind};
 pub use limits::Limits;
 pub use locate::Marks;
+pub use write::to_text;
 
 /// Reads all documents of a file. Empty ones are left out; a document that cannot be read stands as an error in its
 /// place and hides none of the others.

@@ -45,6 +45,11 @@ pub(super) fn resolve(scalar: &Scalar<'_>) -> Result<Resolved, TagMismatch> {
     }
 }
 
+/// Whether plain text is text, and neither a number, a boolean nor null.
+pub(super) fn is_text(text: &str) -> bool {
+    guess(text) == Resolved::Text
+}
+
 /// The type of plain text.
 fn guess(text: &str) -> Resolved {
     let Some(&first) = text.as_bytes().first() else {

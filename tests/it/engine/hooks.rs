@@ -83,6 +83,62 @@ async fn hooks_run_in_their_phases_and_waves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hooks_of_the_phase_sync_run_between_the_waves_of_objects() {
+    let in_wave =
+        |wave: i32| format!("argocd.argoproj.io/hook: Sync, argocd.argoproj.io/sync-wave: '{wave}'");
+    let object = |name: &str, wave: i32| hook(name, &format!("argocd.argoproj.io/sync-wave: '{wave}'"));
+    let mut daemon = Daemon::started(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("apps/a/one.yaml", &object("one", 0)),
+        ("apps/a/up.yaml", &job("up", &in_wave(1), false)),
+        ("apps/a/two.yaml", &object("two", 2)),
+        ("apps/a/beside.yaml", &hook("beside", &in_wave(2))),
+        ("apps/a/down.yaml", &job("down", &in_wave(3), false)),
+    ])
+    .await;
+    daemon.settled("a", "").await;
+    assert_eq!(
+        story(&daemon, 0),
+        [
+            "create one",
+            "Sync up started",
+            "Sync up succeeded",
+            "create two",
+            "Sync beside started",
+            "Sync beside succeeded",
+            "Sync down started",
+            "Sync down succeeded",
+        ]
+    );
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hook_needs_stays_until_its_phase_is_done() {
+    // As in charts: the Job's account is a hook of its own, which succeeds at once and goes when it succeeded.
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: migrator, annotations: {helm.sh/hook: pre-install, \
+                   helm.sh/hook-weight: '-5', helm.sh/hook-delete-policy: 'before-hook-creation,hook-succeeded'}}\n";
+    let migrate = job(
+        "migrate",
+        "helm.sh/hook: pre-install, helm.sh/hook-delete-policy: 'before-hook-creation,hook-succeeded'",
+        false,
+    )
+    .replace("{restartPolicy", "{serviceAccountName: migrator, restartPolicy");
+    let mut daemon = Daemon::started(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("apps/a/account.yaml", account),
+        ("apps/a/migrate.yaml", &migrate),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+    ])
+    .await;
+    daemon.settled("a", "").await;
+    assert_eq!(started(&daemon, 0), ["migrator", "migrate"]);
+    gone(&daemon, "serviceaccount", "migrator").await;
+    gone(&daemon, "job", "migrate").await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hook_runs_once_for_each_rendering_and_not_for_a_heal_or_a_restart() {
     let mut daemon = Daemon::started(&[
         ("portolan/a.yaml", &application("a", "")),
@@ -156,6 +212,17 @@ async fn a_failed_hook_stops_what_comes_after_it_until_a_new_commit() {
         "a failed hook is not run again for the same rendering"
     );
     assert_eq!(started(&daemon, 0), ["before", "failure"]);
+
+    // Nor by itself; but when somebody asks, once.
+    let moment = daemon.now();
+    daemon.ask(&portolan::ports::state::UserRequest::Sync { application: Some("a".into()) }).await;
+    daemon
+        .object_until("job", "before", "made again", |job| {
+            job.is_some_and(|job| job["metadata"]["uid"] != before)
+        })
+        .await;
+    problem(&daemon, "a", "`portolan sync a` tries it again").await;
+    stays("it runs again unasked", async || started(&daemon, moment) == ["before"]).await;
 
     let moment = daemon.now();
     let commit = daemon.commit(&[("apps/a/before.yaml", &job("before", PRE, false))]);

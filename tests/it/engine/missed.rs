@@ -1,7 +1,7 @@
 //! What no event told is found by the full pass.
 
 use super::policies::at;
-use super::seen::uid;
+use super::seen::{changes, stays, uid};
 use crate::support::daemon::{Daemon, application, config_map};
 use async_trait::async_trait;
 use portolan::k8s::{ObservedRequest, RequestObserver};
@@ -68,5 +68,36 @@ async fn a_full_pass_finds_what_the_watches_missed() {
     assert!(deaf.held.load(Ordering::SeqCst) > 1, "the kind was not listed again");
     assert_eq!(deaf.opened.load(Ordering::SeqCst), 0, "a watch may have told it");
     daemon.settled("a", "").await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_rendered_after_the_watches_began_is_compared_before_it_is_written() {
+    let chart = "apiVersion: v2\nname: late\nversion: 0.1.0\n";
+    let mut daemon = Daemon::started(&[
+        ("portolan/a.yaml", &application("a", "")),
+        ("portolan/late.yaml", &application("late", "drift: {policy: Report}")),
+        ("apps/a/one.yaml", &config_map("one", "k: v")),
+        ("apps/late/Chart.yaml", chart),
+        ("apps/late/templates/two.yaml", &config_map("two", "k: v")),
+        ("apps/late/templates/three.yaml", &config_map("three", "k: v")),
+    ])
+    .await;
+    daemon.settled("a", "").await;
+    daemon.settled("late", "").await;
+    daemon.stop().await;
+    daemon.kubectl(&["patch", "configmap", "two", "--type=merge", "-p", r#"{"data":{"k":"edited"}}"#]).await;
+
+    // At a start the plain files are there first; the lists of their kind hold the chart's objects as well.
+    let moment = daemon.now();
+    daemon.start().await;
+    let drifted = |event: &portolan::model::event::Event| match &event.what {
+        What::Drifted { id, .. } => Some(id.name.clone()),
+        _ => None,
+    };
+    assert_eq!(daemon.event(moment, "the drift is told", drifted).await, "two");
+    stays("something is written", async || changes(&daemon, moment).is_empty()).await;
+    let two = daemon.object("configmap", "two").await.unwrap();
+    assert_eq!(two["data"]["k"], "edited", "drift that is only to be told is not overwritten");
     daemon.stop().await;
 }

@@ -33,25 +33,35 @@ fn created(daemon: &Daemon, moment: usize) -> Vec<String> {
     changes(daemon, moment).into_iter().filter_map(of_interest).collect()
 }
 
+/// An object of a kind that comes after workloads.
+fn budget(name: &str, annotations: &str) -> String {
+    format!(
+        "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: {name}, annotations: {{{annotations}}}}}\n\
+         spec: {{maxUnavailable: 1, selector: {{matchLabels: {{no: pod}}}}}}\n"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wave_waits_for_the_health_of_the_one_before_and_a_newer_commit_ends_the_wait() {
     let mut daemon = Daemon::started(&[
         ("portolan/a.yaml", &application("a", "")),
         ("apps/a/first.yaml", &annotated("first", &wave(-1))),
         ("apps/a/web.yaml", &deployment("web", &wave(0), NOWHERE)),
+        // Healthy at once and the last of its wave: the Deployment counts all the same.
+        ("apps/a/budget.yaml", &budget("budget", &wave(0))),
         ("apps/a/second.yaml", &annotated("second", &wave(1))),
     ])
     .await;
-    daemon.object_until("deployment", "web", "there", |object| object.is_some()).await;
+    daemon.object_until("poddisruptionbudget", "budget", "there", |object| object.is_some()).await;
     stays("wave 1 does not wait", async || !is_there(&daemon, "configmap", "second").await).await;
-    assert_eq!(created(&daemon, 0), ["first", "web"]);
+    assert_eq!(created(&daemon, 0), ["first", "web", "budget"]);
 
     // The wait has five minutes; the commit does not.
     let begun = Instant::now();
     let commit = daemon.commit(&[("apps/a/web.yaml", &deployment("web", &wave(0), ""))]);
     daemon.settled("a", &commit).await;
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-    assert_eq!(created(&daemon, 0), ["first", "web", "second"]);
+    assert_eq!(created(&daemon, 0), ["first", "web", "budget", "second"]);
     daemon.stop().await;
 }
 
