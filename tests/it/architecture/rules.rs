@@ -102,6 +102,7 @@ const PURE_CRATES: &[&str] = &[
     "schemars",
     "serde",
     "serde_json",
+    "serde_yaml",
     "sha2",
     "similar",
     "strsim",
@@ -114,6 +115,8 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("k8s_openapi", &["k8s"]),
     // What is compressed, and how large it may become, is decided in one place (`src/model/packed.rs`).
     ("flate2", &["model"]),
+    // YAML is written in one place (`src/model/yaml/write.rs`); the local world reads what other programs write for it.
+    ("serde_yaml", &["model", "local"]),
     ("git2", &["git"]),
     ("libgit2_sys", &["git"]),
     ("cron", &["schedule"]),
