@@ -473,7 +473,7 @@ mod tests {
     fn refused(field: &str, message: &str) -> ApiFailure {
         let cause =
             ApiCause { field: field.into(), message: message.into(), reason: "FieldValueForbidden".into() };
-        ApiFailure { causes: vec![cause], ..ApiFailure::new(ApiFailureKind::Invalid, message.into()) }
+        ApiFailure { causes: vec![cause], ..ApiFailure::new(ApiFailureKind::Invalid, message) }
     }
 
     #[test]
@@ -503,7 +503,7 @@ mod tests {
 
     #[test]
     fn a_missing_namespace_is_told_with_what_to_do() {
-        let failure = ApiFailure::new(ApiFailureKind::NotFound, "namespaces \"shop\" not found".into());
+        let failure = ApiFailure::new(ApiFailureKind::NotFound, "namespaces \"shop\" not found");
         let words = Failed::Api(failure).to_string();
         assert!(
             words.starts_with("namespace shop is not there; ") && words.contains("sync.createNamespace"),
