@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn what_it_is_comes_first() {
         let text = manifest(
-            &json!({"data": {"a": "1"}, "kind": "K", "apiVersion": "v1", "metadata": {"name": "n"}}),
+            &json!({"data": {"a": "1"}, "kind": "K", "apiVersion": "v1", "metadata": {"name": "one"}}),
         );
-        assert_eq!(text.unwrap(), "apiVersion: v1\nkind: K\nmetadata:\n  name: n\ndata:\n  a: '1'\n");
+        assert_eq!(text.unwrap(), "apiVersion: v1\nkind: K\nmetadata:\n  name: one\ndata:\n  a: '1'\n");
     }
 }

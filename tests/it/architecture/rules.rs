@@ -35,7 +35,8 @@ const MODULES: &[Module] = &[
         4,
         &["model", "plan", "drift", "health", "schedule", "provision", "transform", "migrate", "ports"],
     ),
-    module("config", 5, &["model", "schedule"]),
+    // `plan` says which objects it would refuse: `portolan check` tells them offline.
+    module("config", 5, &["model", "plan", "schedule"]),
     module("telemetry", 5, &["config", "model", "ports"]),
     module("http", 5, &["engine", "telemetry", "model", "ports"]),
     module("local", 5, &["model", "ports"]),
