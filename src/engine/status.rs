@@ -134,8 +134,11 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
         );
     }
     let seen = prepared.as_ref().filter(|_| state.looked).map(|prepared| look(unit, prepared, &ignored));
+    let digest_applied = prepared.as_ref().is_some_and(|prepared| prepared.digest == state.applied_digest);
     let sync = match (&seen, &state.phase) {
         (None, _) | (_, Phase::New) => SyncStatus::Unknown,
+        // Objects that are as declared are not all: hooks of this rendering may be running still.
+        (_, Phase::Applying) if !digest_applied => SyncStatus::OutOfSync,
         (Some(seen), Phase::Done | Phase::Applying)
             if seen.out_of_sync == 0
                 && problems.is_empty()
@@ -163,7 +166,6 @@ fn compute(unit: &Arc<Unit>) -> ApplicationRecord {
         named.insert("…".into(), format!("and {more} more"));
     }
     let target = prepared.as_ref().map(|prepared| prepared.revision.clone()).unwrap_or_default();
-    let digest_applied = prepared.as_ref().is_some_and(|prepared| prepared.digest == state.applied_digest);
     ApplicationRecord {
         name: unit.name.to_string(),
         destination: unit.destination.name.to_string(),

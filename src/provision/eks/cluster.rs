@@ -47,9 +47,9 @@ impl Driver for ClusterDriver {
                 asks
             }
             "DescribeLogGroups" => {
-                let groups = answer["logGroups"].as_array().into_iter().flatten();
+                let mut groups = answer["logGroups"].as_array().into_iter().flatten();
                 let name = log_group(&scope.cluster);
-                let own = groups.filter(|group| group["logGroupName"] == json!(name)).next();
+                let own = groups.find(|group| group["logGroupName"] == json!(name));
                 let cluster = into.live.values_mut().find(|live| live.key.kind == Kind::Cluster);
                 if let (Some(group), Some(cluster)) = (own, cluster) {
                     cluster.actual[LOG_RETENTION] = group["retentionInDays"].clone();

@@ -160,7 +160,7 @@ async fn a_missing_namespace_is_created_where_asked_and_stays_when_the_applicati
             .await;
     let made = format!("{}-made", daemon.namespace);
     let words = problem(&daemon, "a", "one").await;
-    assert!(words.contains(&format!("namespaces \"{made}\" not found")), "{words}");
+    assert!(words.contains(&format!("namespace {made} is not there; ")), "{words}");
     let commit = daemon.commit(&[("portolan/a.yaml", &with)]);
     daemon.settled("a", &commit).await;
     kubectl_ok(&daemon.control_plane, &["-n", &made, "get", "configmap", "one"]).await;

@@ -373,7 +373,7 @@ async fn a_hook_takes_no_object_of_somebody_else_and_runs_anew_where_its_applica
     daemon.start().await;
     daemon.settled("a", "").await;
     daemon.commit(&[("portolan/a.yaml", "")]);
-    daemon.object_until("configmap", "one", "let go", |one| !is_marked(&one.unwrap())).await;
+    daemon.object_until("configmap", "one", "let go", |one| !is_marked(one.unwrap())).await;
     assert_eq!(started(&daemon, moment), Vec::<String>::new());
     daemon.commit(&[("portolan/a.yaml", &application("a", "deletion: Orphan"))]);
     daemon.settled("a", "").await;
