@@ -1,6 +1,6 @@
 //! What people ask for through the state: sync, approve, restore.
 
-use super::unit::Unit;
+use super::unit::{Phase, Unit};
 use super::world::World;
 use crate::model::event::What;
 use crate::model::ownership::{APPLICATION, PART_OF};
@@ -91,11 +91,19 @@ async fn approve(world: &World, approval: &Approval) -> String {
     let Some(unit) = matching.first() else {
         return format!("there is no application {} on {}", approval.application, approval.destination);
     };
-    let waiting = unit.state().waiting.clone();
+    let (waiting, under_way) = {
+        let state = unit.state();
+        (state.waiting.clone(), state.phase == Phase::Applying)
+    };
     match waiting {
         Some(waiting) if waiting.digest == approval.digest => {
             unit.wake.notify_one();
             format!("approved: {} objects", waiting.objects.len())
+        }
+        // Its event is told before the pass is over, and whoever is quick approves before it is noted what waits.
+        _ if under_way => {
+            unit.wake.notify_one();
+            format!("approved, if the pass under way comes to the plan with digest {}", approval.digest)
         }
         Some(waiting) => {
             format!("another plan waits by now, with digest {}: look at it first", waiting.digest)
